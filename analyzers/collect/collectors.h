@@ -1,0 +1,30 @@
+/* Adding a table: one new file, one name in this list, one line in meson.build. */
+#ifndef ANALYZERS_COLLECTORS_H
+#define ANALYZERS_COLLECTORS_H
+
+#include <inquest/collect.h>
+
+#define ANALYZERS_COLLECTORS(X)                                                                    \
+	X(cpu)                                                                                     \
+	X(reg)                                                                                     \
+	X(dbgreg)                                                                                  \
+	X(msr)                                                                                     \
+	X(lapic_reg)                                                                               \
+	X(smm)                                                                                     \
+	X(smm_save)                                                                                \
+	X(mem_range)                                                                               \
+	X(insn)                                                                                    \
+	X(loop)                                                                                    \
+	X(loop_insn)                                                                               \
+	X(loop_gate)                                                                               \
+	X(gate_writer)
+
+#define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
+ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)
+#undef COLLECTOR_DECLARE
+
+/* NULL behind the last. */
+const struct inq_collector *collector_at(size_t i);
+const struct inq_collector *collector_find(const char *table);
+
+#endif

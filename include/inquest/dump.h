@@ -1,0 +1,71 @@
+/* A file, opened: physical memory and raw CPU blobs.  Knows formats, no kernels.  Immutable. */
+#ifndef INQ_DUMP_H
+#define INQ_DUMP_H
+
+#include <inquest/snapshot.h>
+#include <inquest/space.h>
+
+/* A stretch of guest-physical memory. */
+struct inq_extent {
+	uint64_t first, last; /* inclusive */
+	enum inq_extent_kind {
+		INQ_EXTENT_BYTES,    /* in the file (single zero pages among them included) */
+		INQ_EXTENT_ABSENT,   /* the file says it exists, but does not hold it: truncated */
+		INQ_EXTENT_EXCLUDED, /* left out on purpose by the producer */
+	} kind;
+	uint64_t file_off; /* of the first byte, INQ_EXTENT_BYTES only */
+};
+
+/* Raw state of one vCPU or of the VM, where it lies.  kind also takes these, for foreign cores: */
+enum {
+	INQ_BLOB_PRSTATUS = 0x100, /* Linux struct elf_prstatus, x86-64, 336 bytes */
+};
+struct inq_blob {
+	uint32_t vcpu; /* index, or INQ_SNAP_VM */
+	uint32_t sample;
+	uint32_t kind; /* enum inq_snap_kind, or INQ_BLOB_* */
+	enum inq_snap_state state;
+	int error;        /* errno, INQ_SNAP_FAILED only */
+	const uint8_t *p; /* NULL unless present; borrowed from the dump, unaligned */
+	size_t n;         /* bytes */
+};
+
+/* Something the file should have and has not: becomes a gap row and a line of the report. */
+struct inq_damage {
+	uint64_t addr, length; /* of the file, or of space "phys" when in_memory */
+	int in_memory;
+	enum inq_status status; /* INQ_EABSENT or INQ_ECORRUPT */
+	char message[160];      /* "the file ends at 0x5000, 1 of 2 segments lost" */
+};
+
+struct inq_dump {
+	const char *path;    /* as given */
+	const char *format;  /* the loader's name: "elfcore" */
+	const char *variant; /* "inquest snapshot", "elf core" */
+	char content_id[33]; /* 128 bit in hex: same content, same id */
+	uint64_t file_bytes;
+	const struct inq_snap_header *header; /* NULL unless the file is a snapshot of ours */
+	const struct inq_extent *extents;     /* ascending, without overlap */
+	size_t nr_extents;
+	const struct inq_blob *blobs; /* in file order */
+	size_t nr_blobs;
+	const struct inq_damage *damages;
+	size_t nr_damages;
+	struct inq_space *phys; /* guest physical memory, address space 0 */
+	struct inq_space *smm;  /* the same as a CPU in SMM sees it; NULL when the dump does not say */
+};
+
+/*
+ * Open any file that a loader recognises.  Errors: INQ_EIO (with the reason of the system),
+ * INQ_EUNSUPPORTED (no loader knows it; says what it looks like), INQ_ECORRUPT, INQ_ELIMIT.
+ * A truncated file opens, with damages.  Close accepts NULL.
+ */
+INQ_MUST enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump,
+				       struct inq_err *err);
+void inq_dump_close(struct inq_dump *dump);
+
+/* The blob, present or not; NULL when the file has no such note at all. */
+const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,
+				     uint32_t kind);
+
+#endif

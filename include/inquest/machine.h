@@ -1,0 +1,55 @@
+/* A dump, understood: CPUs, stacked address spaces.  Built by machine/, read by collectors. */
+#ifndef INQ_MACHINE_H
+#define INQ_MACHINE_H
+
+#include <inquest/dump.h>
+#include <inquest/regs.h>
+
+struct inq_msr {
+	uint32_t index;
+	uint32_t known;
+	uint64_t value; /* meaningless unless known */
+};
+
+struct inq_cpuid {
+	uint32_t leaf, subleaf, flags, eax, ebx, ecx, edx;
+};
+
+struct inq_cpu {
+	uint32_t index; /* in the dump, from 0 */
+	struct inq_regset regs; /* also events and run state: see arch/x86_64/regs.def */
+	const struct inq_msr *msrs; /* ascending index; NULL: unknown */
+	size_t nr_msrs;
+	const struct inq_cpuid *cpuid; /* NULL: unknown */
+	size_t nr_cpuid;
+	const uint8_t *lapic; /* 1024 bytes, a register each 16; NULL: unknown */
+	const struct inq_space *phys; /* what the CPU's physical addresses mean now: phys or smm */
+	const struct inq_space *virt; /* linear addresses through its page tables, or phys without
+					 paging; NULL when the control registers are unknown */
+};
+
+/* One picture of all CPUs.  Sample 0 is the snapshot itself. */
+struct inq_sample {
+	int64_t sample_id;
+	const char *kind; /* "snapshot" */
+	int64_t t_ns;     /* realtime; meaningless unless t_known */
+	int t_known;
+};
+
+struct inq_machine {
+	int64_t machine_id;                /* 1 for the machine of the dump itself */
+	const struct inq_machine *parent;  /* NULL for that one */
+	const char *kind;                  /* "vm", "bare", "guest" */
+	const char *arch;                  /* "x86_64" */
+	const struct inq_dump *dump;
+	struct inq_sample sample;
+	struct inq_cpu *cpus;
+	uint32_t nr_cpus;
+	const struct inq_space *const *spaces; /* all of them; [i]->space_id is unique in the file */
+	size_t nr_spaces;
+};
+
+/* The MSR, when the dump knows it.  Returns 1 and sets *ret_value, else 0. */
+int inq_cpu_msr(const struct inq_cpu *cpu, uint32_t index, uint64_t *ret_value);
+
+#endif

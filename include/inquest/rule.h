@@ -1,0 +1,28 @@
+/*
+ * A rule is two questions in SQL: which rows are wrong, and which rows prove it.
+ * How to add one: a file analyzers/rules/<id>.sql, and fixtures in tests/rules: <id>.hit.sql and
+ * one <id>.miss*.sql for every way in which a healthy machine looks alike.
+ */
+#ifndef INQ_RULE_H
+#define INQ_RULE_H
+
+#include <inquest/err.h>
+
+enum { INQ_RULE_NEEDS = 8 };
+
+struct inq_rule {
+	const char *id;         /* kebab-case, the file's name: "cpu-hlt-if0" */
+	const char *severity;   /* "info", "warning", "error", "fatal" */
+	const char *confidence; /* "proof", "strong", "heuristic" */
+	const char *title, *why, *fix, *source;
+	const char *needs[INQ_RULE_NEEDS]; /* tables, ends at NULL */
+	/*
+	 * Two SELECTs, each ended by a semicolon.  Findings: key, machine_id, subject, detail, and
+	 * optionally severity, confidence, where a row is worse or milder than the rule's header.
+	 * Evidence: key, machine_id, tbl, row (a rowid), text; in the order to be shown.
+	 * A key is any value, unique in the rule and the machine.
+	 */
+	const char *sql;
+};
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * The snapshot format: what inquest-vmm writes and the elfcore loader reads.
+ * docs/snapshot-format.md is normative; this header is its C side.  All integers little-endian,
+ * all structures packed by construction (no implicit padding).
+ *
+ * File: ELF64 core, e_phoff 64; program header 0 is the only PT_NOTE, all others are PT_LOAD with
+ * p_align 0 and p_vaddr == p_paddr (physical mode).  Order in the file: ELF header, program
+ * headers, notes (4 MiB at most), memory, bulk region (nothing behind it).
+ * A page that is all zero is a hole in the file and has its bit set in the zero bitmap.
+ */
+#ifndef INQ_SNAPSHOT_H
+#define INQ_SNAPSHOT_H
+
+#include <stdint.h>
+
+#define INQ_SNAP_NOTE_NAME "INQUEST"            /* n_namesz 8, with its NUL */
+#define INQ_SNAP_NOTE_TYPE UINT32_C(0x494e5100) /* n_type = this | enum inq_snap_kind */
+#define INQ_SNAP_MAGIC UINT64_C(0x3150414e53514e49) /* "INQSNAP1" */
+#define INQ_SNAP_VM UINT32_C(0xffffffff)        /* vcpu of a note that belongs to the whole VM */
+#define INQ_SNAP_MAX_NOTES (4u << 20)           /* bytes of all notes together */
+#define INQ_SNAP_MAX_VCPUS 4096u
+
+#define INQ_SNAP_MAJOR 1u /* a reader refuses another major */
+#define INQ_SNAP_MINOR 0u /* 0 until the producer is complete */
+
+/* What a note carries: the raw structure as KVM returned it, unless said otherwise. */
+enum inq_snap_kind {
+	INQ_SNAP_HEADER = 1,    /* struct inq_snap_header; exactly one, the first of ours */
+	INQ_SNAP_HOST = 2,      /* text, "key=value\n" lines: facts about VMM and host */
+	INQ_SNAP_REGS = 3,      /* struct kvm_regs, 144 */
+	INQ_SNAP_SREGS2 = 4,    /* struct kvm_sregs2, 320 */
+	INQ_SNAP_SREGS = 5,     /* struct kvm_sregs, 312; only where KVM lacks SREGS2 */
+	INQ_SNAP_DEBUGREGS = 6, /* struct kvm_debugregs, 128 */
+	INQ_SNAP_LAPIC = 7,     /* struct kvm_lapic_state, 1024 */
+	INQ_SNAP_EVENTS = 8,    /* struct kvm_vcpu_events, 64 */
+	INQ_SNAP_MP_STATE = 9,  /* struct kvm_mp_state, 4 */
+	INQ_SNAP_MSRS = 10,     /* struct kvm_msr_entry[], 16 each; .reserved 1: KVM refused, data unknown */
+	INQ_SNAP_CPUID2 = 11,   /* struct kvm_cpuid_entry2[], 40 each */
+	INQ_SNAP_RUN = 12,      /* the kvm_run page from byte 0, at least through the exit union (288) */
+	INQ_SNAP_SLOTS = 13,    /* struct inq_snap_slot[], VM-wide */
+	INQ_SNAP_SMRAM = 14,    /* struct inq_snap_bulk[], VM-wide: what address space 1 has of its own */
+	INQ_SNAP_ZERO = 15,     /* struct inq_snap_bulk[1], VM-wide: the zero bitmap */
+};
+
+enum inq_snap_state {
+	INQ_SNAP_PRESENT = 0, /* .size bytes follow */
+	INQ_SNAP_ABSENT = 1,  /* this KVM has no such thing; size 0 */
+	INQ_SNAP_FAILED = 2,  /* KVM has it, the call failed with .error; size 0 */
+};
+
+/* At the start of every descriptor of ours; the payload follows at once. */
+struct inq_snap_note {
+	uint32_t vcpu;    /* index of the vCPU, or INQ_SNAP_VM */
+	uint32_t sample;  /* 0: the snapshot itself */
+	uint16_t kind;    /* enum inq_snap_kind, as in n_type */
+	uint16_t version; /* of this kind's payload, 1 */
+	uint16_t state;   /* enum inq_snap_state */
+	uint16_t error;   /* errno when FAILED, else 0 */
+	uint64_t size;    /* bytes of the payload; the descriptor may be longer, never shorter */
+};
+
+enum inq_snap_reason {
+	INQ_SNAP_WHY_COMMAND = 1,  /* asked for from outside, or the time given by --after is over */
+	INQ_SNAP_WHY_SHUTDOWN = 2, /* triple fault */
+	INQ_SNAP_WHY_KVM_ERROR = 3, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or a failed KVM_RUN */
+	INQ_SNAP_WHY_PANIC = 4,    /* the guest said so */
+};
+
+/* Payload of INQ_SNAP_HEADER. */
+struct inq_snap_header {
+	uint64_t magic; /* INQ_SNAP_MAGIC */
+	uint16_t major, minor;
+	uint32_t nr_vcpus;
+	uint32_t reason;      /* enum inq_snap_reason */
+	uint32_t reason_vcpu; /* vCPU that caused it, or INQ_SNAP_VM */
+	uint64_t t_realtime_ns, t_monotonic_ns; /* when the vCPUs had stopped */
+	uint64_t memory_bytes;  /* sum of all p_memsz of PT_LOADs */
+	uint64_t file_bytes;    /* length of the whole file */
+	uint64_t bulk_off, bulk_bytes; /* the region behind the last segment */
+	uint8_t nonce[16];      /* random, fresh in each snapshot */
+	uint32_t notes_crc;     /* crc32 (zlib) of the PT_NOTE segment with this field zero */
+	uint32_t headers_crc;   /* crc32 of the ELF header and all program headers */
+	char producer[64];      /* "inquest-vmm 0.1.0", NUL-padded */
+	char reason_text[128];  /* for people, NUL-padded */
+};
+
+/* One KVM memory slot. */
+struct inq_snap_slot {
+	uint32_t as;   /* address space: 0 normal, 1 while in SMM */
+	uint32_t slot; /* number within that space */
+	uint32_t flags;
+	uint32_t pad;  /* 0 */
+	uint64_t gpa, bytes;
+	uint64_t file_off; /* where its bytes lie in this file, 0: not saved */
+};
+
+/* A stretch of the bulk region. */
+struct inq_snap_bulk {
+	uint64_t gpa;      /* first guest-physical address it speaks of */
+	uint64_t file_off; /* from the start of the file, within the bulk region */
+	uint64_t bytes;    /* in the file */
+	uint32_t crc;      /* crc32 of those bytes */
+	uint32_t pad;      /* 0 */
+};
+/*
+ * The zero bitmap: one bit per 4 KiB page of all PT_LOADs in program-header order, bit 0 of byte 0
+ * first; a set bit says that the page was all zero in the guest.  A zero page in the file without
+ * its bit is damage: somebody lost it on the way.
+ */
+
+#endif

@@ -1,0 +1,16 @@
+/* From an open dump to a machine.  Joins loader, arch and the raw KVM structures. */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include <inquest/machine.h>
+
+/*
+ * Understand the dump.  The dump must stay open as long as the machine, and is not owned by it.
+ * A blob that is missing, refused or too short leaves its registers unknown: never an error here.
+ * Errors: INQ_ENOMEM, INQ_ELIMIT.  Close accepts NULL.
+ */
+INQ_MUST enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **ret_machine,
+				      struct inq_err *err);
+void machine_close(struct inq_machine *m);
+
+#endif

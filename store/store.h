@@ -1,0 +1,62 @@
+/*
+ * One index: a SQLite database, in memory or in a file.  Who runs collectors and rules on it calls
+ * here; who asks questions takes store_db and speaks SQL.
+ *
+ * Tables of every index (store/schema.c): meta, dump, machine, space, sample, run, gap, addr_name,
+ * finding, evidence, unevaluated.  The others are made from the collectors' column lists.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <inquest/collect.h>
+#include <inquest/rule.h>
+
+struct store;
+struct sqlite3;
+
+enum { STORE_SCHEMA_VERSION = 1 };
+
+/* A fresh index in memory, with its framework tables and SQL functions (hex64, addr_*). */
+INQ_MUST enum inq_status store_create(struct store **ret_store, struct inq_err *err);
+
+/*
+ * An index found in a file: hostile.  Opened read-only, defensive, schema untrusted, quick_check.
+ * Errors: INQ_EIO, INQ_EUNSUPPORTED (no index of ours, or another schema version), INQ_ECORRUPT.
+ */
+INQ_MUST enum inq_status store_open(const char *path, struct store **ret_store,
+				    struct inq_err *err);
+void store_destroy(struct store *s); /* accepts NULL */
+
+/* Is this file an index of ours, by its first bytes (SQLite header and application id)? */
+int store_is_index(const char *path);
+
+/* Write all of it to path: temporary name beside it, sync, rename.  Replaces path or fails whole. */
+INQ_MUST enum inq_status store_save(struct store *s, const char *path, struct inq_err *err);
+
+struct sqlite3 *store_db(struct store *s);
+
+/* Rows of dump, machine (and its parents), space and sample; gaps from the dump's damages. */
+INQ_MUST enum inq_status store_add_machine(struct store *s, const struct inq_machine *m,
+					   struct inq_err *err);
+
+/*
+ * Run the collector for one machine, in one transaction, and record in run how it went and how
+ * long it took.  Its failure removes its rows; the caller goes on with the next collector.
+ * A collector that has run for that machine is not run again.
+ */
+INQ_MUST enum inq_status store_collect(struct store *s, const struct inq_collector *c,
+				       const struct inq_machine *m, struct inq_err *err);
+
+/* Create the collector's empty table unless it exists. */
+INQ_MUST enum inq_status store_create_table(struct store *s, const struct inq_collector *c,
+					    struct inq_err *err);
+
+/*
+ * Ask a rule about every machine, in one transaction: rows go to finding and evidence.  A machine
+ * that lacks a needed table, or has only part of it, goes to unevaluated instead.
+ * Errors: INQ_EUSAGE (not two such SELECTs, or a finding without evidence), INQ_EIO.
+ */
+INQ_MUST enum inq_status store_detect(struct store *s, const struct inq_rule *r,
+				      struct inq_err *err);
+
+#endif

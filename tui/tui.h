@@ -1,0 +1,22 @@
+/* The ncurses front end.  Its only input is an opened view set. */
+#ifndef TUI_TUI_H
+#define TUI_TUI_H
+
+#include <inquest/err.h>
+
+struct store;
+struct view;
+
+struct tui_source {
+	struct store *store;
+	const char *title; /* the file's name */
+	/* Collect what v needs before it is read; with progress done by the caller. */
+	enum inq_status (*prepare)(void *ctx, const struct view *v, struct inq_err *err);
+	void *ctx;
+	const char *first; /* name of the first view: "findings" */
+};
+
+/* Run until the user quits.  The terminal is sane on return, whatever happened. */
+INQ_MUST enum inq_status tui_run(const struct tui_source *src, struct inq_err *err);
+
+#endif

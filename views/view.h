@@ -1,0 +1,65 @@
+/*
+ * A view is a query with headings.  The commands, the report and the TUI draw the same views.
+ * How to add one: an entry in views/<group>.c, the group in views.h, golden text in tests/golden.
+ */
+#ifndef VIEWS_VIEW_H
+#define VIEWS_VIEW_H
+
+#include <stdio.h>
+
+#include <inquest/err.h>
+
+struct store;
+
+enum { VIEW_COLS = 12, VIEW_NEEDS = 8 };
+
+/* Which row this is: what Enter hands to the view that it opens. */
+enum view_ref_part { VIEW_REF_MACHINE, VIEW_REF_CPU, VIEW_REF_ADDR, VIEW_REF_ROW, VIEW_REF_PARTS };
+struct view_ref {
+	int64_t part[VIEW_REF_PARTS];
+	uint32_t known; /* one bit per part: a finding has no address, a page no row */
+};
+
+enum view_fmt { VIEW_TEXT, VIEW_DEC, VIEW_HEX /* 0x..., unsigned */ };
+
+struct view_col {
+	const char *head;
+	enum view_fmt fmt;
+	int width; /* characters at least; the last column may be stretched */
+};
+
+struct view {
+	const char *name, *title;
+	const char *doc; /* one line for `inquest views` */
+	const char *needs[VIEW_NEEDS]; /* tables (or "finding": run the rules), ends at NULL */
+	/*
+	 * Columns: machine_id, cpu, addr, row (NULL where a row has none), then one per heading.
+	 * ?1 to ?4 are the same four of the row that opened this view; NULL when opened alone, so
+	 * queries say (?1 IS NULL OR machine_id = ?1).
+	 */
+	const char *sql;
+	struct view_col col[VIEW_COLS]; /* ends at a NULL head */
+	const char *opens;              /* view that Enter opens, or NULL */
+	const char *mark;               /* column (by heading) whose non-empty cell marks the row */
+};
+
+const struct view *view_find(const char *name); /* NULL: no such view */
+const struct view *view_at(size_t i);           /* NULL behind the last */
+
+/* One row: who it is, and its finished cells, one per heading, safe for any terminal; "-" is
+   unknown.  Borrowed until the callback returns. */
+typedef enum inq_status view_row_fn(void *ctx, const struct view_ref *ref, const char *const *cell,
+				    struct inq_err *err);
+
+/* Call fn for each row until it fails.  from: the row that opened this view, or NULL. */
+INQ_MUST enum inq_status view_each(struct store *s, const struct view *v,
+				   const struct view_ref *from, view_row_fn *fn, void *ctx,
+				   struct inq_err *err);
+
+/* What `inquest show NAME` prints: aligned text, JSON ({"view":..., "rows":[{...}]}), or the SQL. */
+enum view_form { VIEW_FORM_TEXT, VIEW_FORM_JSON, VIEW_FORM_SQL };
+INQ_MUST enum inq_status view_print(struct store *s, const struct view *v,
+				    const struct view_ref *from, enum view_form form, FILE *out,
+				    struct inq_err *err);
+
+#endif
