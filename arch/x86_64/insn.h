@@ -48,9 +48,9 @@ struct x86_64_op {
 	int base, index; /* enum x86_64_reg or -1 */
 	int seg;         /* X86_64_CS_SEL .. X86_64_SS_SEL: the segment used, base is at + 1 */
 	uint8_t scale;
-	bool agen; /* LEA: the address is used, memory is not touched */
+	bool agen; /* LEA: the offset is used, without segment base; memory is not touched */
 	int64_t disp;
-	/* X86_64_OP_IMM, sign-extended */
+	/* X86_64_OP_IMM, sign-extended from bytes: mask a port, a vector or a shift count */
 	int64_t imm;
 };
 
@@ -71,7 +71,8 @@ struct x86_64_insn {
 
 /*
  * Decode for the CPU's current code size (mode: real and *16 decode 16-bit code, ...).  bytes may
- * be fewer than 15 at the end of what is readable.  Errors: INQ_ECORRUPT: no instruction there.
+ * be fewer than 15 at the end of what is readable.  Errors: INQ_ECORRUPT: no instruction there;
+ * INQ_EABSENT: the mode is unknown.
  */
 INQ_MUST enum inq_status x86_64_insn_decode(enum x86_64_mode mode, uint64_t rip, const void *bytes,
 					    size_t n, struct x86_64_insn *ret, struct inq_err *err);
