@@ -1,0 +1,181 @@
+#!/usr/bin/python3
+"""Run a list of jobs inside one boot of an emulated machine that has a real KVM with SMM and nesting.
+
+usage: bed.py svm|vmx [--carry PROGRAM]... [--job 'ID[,SECONDS]: ARGV']... [--jobs FILE] --out FOLDER
+               [--limit SECONDS] [--no-la57]
+
+A job is an argument line, run with an empty folder of its own as working folder; whatever it leaves
+there comes out again.  --carry puts a program (with its libraries) into the machine's PATH.  FILE holds
+one --job per line.  FOLDER/ID gets exit (code, start, end in seconds of guest time), stdout, stderr and
+files/.  Exit code 0: every job ran and returned 0."""
+import argparse, dataclasses, os, pathlib, re, shlex, shutil, sys, tempfile, time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import image  # noqa: E402
+from kernel import BedError, Kernel, run_quiet  # noqa: E402
+from machines import MACHINES, reason  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUSYBOX = "/bin/busybox"
+DISK_SIZE = 8 << 30  # sparse: costs what is written
+
+
+@dataclasses.dataclass
+class Job:
+    id: str
+    argv: list
+    seconds: int = 30
+
+
+@dataclasses.dataclass
+class Result:
+    """What came back of a job.  code is None when it never ended: why says what happened."""
+    job: Job
+    folder: pathlib.Path
+    code: int = None
+    seconds: float = None
+    why: str = None
+
+    @property
+    def files(self):
+        return self.folder / "files"
+
+    def text(self, name):
+        try:
+            return (self.folder / name).read_text("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def check_jobs(jobs):
+    seen = set()
+    for job in jobs:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", job.id) or job.id in seen or not job.argv:
+            raise BedError(f"job {job.id!r}: bad or repeated id, or no command")
+        seen.add(job.id)
+
+
+def make_initrd(path, kernel, machine, programs, jobs):
+    """The whole root of the machine, as one uncompressed cpio."""
+    cpio = image.Cpio(path)
+    for folder in ("dev", "proc", "sys", "run", "tmp", "bin"):
+        cpio.folder(folder)
+    if not os.path.exists(BUSYBOX):
+        raise BedError(f"{BUSYBOX}: not installed (package busybox-static)")
+    cpio.file("bin/busybox", pathlib.Path(BUSYBOX).read_bytes())
+    cpio.file("init", (HERE / "init").read_bytes())
+    wanted = dict(machine.modules)
+    lines = []
+    for module in kernel.modules(list(wanted)):
+        cpio.file("modules/" + module.name, module.read_bytes(), 0o644)
+        lines.append(f"{module.name} {wanted.get(module.stem, '')}\n")
+    cpio.file("modules/list", "".join(lines).encode(), 0o644)
+    image.carry(cpio, programs, run_quiet)
+    cpio.file("jobs/disk", machine.disk.encode() + b"\n", 0o644)
+    cpio.file("jobs/list", "".join(f"{j.id} {j.seconds}\n" for j in jobs).encode(), 0o644)
+    for job in jobs:
+        cpio.file(f"jobs/{job.id}.sh", ("exec " + shlex.join(job.argv) + "\n").encode(), 0o644)
+    cpio.close()
+
+
+def watch(machine, limit, say):
+    """Follow the console to the end.  Returns None, or what went wrong."""
+    began, job = time.monotonic(), None
+    for line in machine.lines(began + limit):
+        at = "" if job is None else f" in job {job}"
+        if line is None:
+            return f"watchdog: machine ended after {limit} s{at or ', before the first job'}"
+        found = re.search(r"BED (up|start|done|end|error)\b ?(.*)", line)
+        if not found:
+            continue
+        what, rest = found.groups()
+        if what == "end":
+            return None
+        if what == "error":
+            return "guest: " + rest
+        if what in ("start", "done"):
+            job = rest if what == "start" else None
+        say(f"{time.monotonic() - began:6.1f} s  {what} {rest}")
+    return f"machine stopped by itself{'' if job is None else f' in job {job}'}: {reason(machine.work)}"
+
+
+def collect(jobs, out, why):
+    results = []
+    for job in jobs:
+        result = Result(job, out / job.id)
+        words = result.text("exit").split()
+        if len(words) == 3:
+            result.code, result.seconds = int(words[0]), float(words[2]) - float(words[1])
+            if result.code == 137 and result.seconds >= job.seconds:
+                result.why = f"killed after {job.seconds} s"
+        else:
+            result.why = why or "its record is missing"
+        results.append(result)
+    return results
+
+
+def run(kind, jobs, programs, out, limit=None, say=lambda text: None, **options):
+    """Boot one machine, run all jobs, return their Results and (None or what went wrong with the machine)."""
+    check_jobs(jobs)
+    out = pathlib.Path(out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        shutil.rmtree(out / job.id, ignore_errors=True)
+    if limit is None:  # the jobs' limits are guest time, and Bochs' idle clock runs 20 times too slow
+        limit = 60 + sum(j.seconds for j in jobs) if kind == "svm" else 400
+    kernel = Kernel()
+    with tempfile.TemporaryDirectory(prefix="bed-", dir=out) as tmp:
+        work = pathlib.Path(tmp)
+        machine = MACHINES[kind](work, options)
+        make_initrd(work / "initrd", kernel, machine, programs, jobs)
+        disk = work / "disk"
+        with open(disk, "wb") as f:
+            f.truncate(DISK_SIZE // machine.disk_unit * machine.disk_unit)
+        try:
+            machine.start(kernel, work / "initrd", disk)
+            why = watch(machine, limit, say)
+        finally:
+            machine.stop()
+        ended = image.unpack(disk, out)
+        if why is None and not ended:
+            why = "the results disk has no end mark"
+        for log in ("console.log", "emulator.log"):
+            if (work / log).exists():
+                shutil.copy(work / log, out / log)
+    return collect(jobs, out, why), why
+
+
+def parse_job(text):
+    found = re.match(r"\s*([^,:\s]+)(?:,(\d+))?:\s*(.+)", text)
+    if not found:
+        raise BedError(f"job {text!r}: not 'ID[,SECONDS]: ARGV'")
+    return Job(found.group(1), shlex.split(found.group(3)), int(found.group(2) or 30))
+
+
+def main():
+    ap = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1][7:])
+    ap.add_argument("machine", choices=sorted(MACHINES))
+    ap.add_argument("--carry", action="append", default=[])
+    ap.add_argument("--job", action="append", default=[])
+    ap.add_argument("--jobs", type=pathlib.Path)
+    ap.add_argument("--out", required=True)
+    ap.add_argument("--limit", type=int)
+    ap.add_argument("--no-la57", action="store_true")
+    args = ap.parse_args()
+    try:
+        texts = args.job + (args.jobs.read_text().splitlines() if args.jobs else [])
+        jobs = [parse_job(t) for t in texts if t.strip() and not t.startswith("#")]
+        results, why = run(args.machine, jobs, args.carry, args.out, args.limit,
+                           say=lambda t: print(t, flush=True), la57=not args.no_la57)
+    except (BedError, OSError) as e:
+        print(f"bed: {e}", file=sys.stderr)
+        return 2
+    for r in results:
+        print(f"{r.job.id}: " + (r.why or f"exit {r.code} after {r.seconds:.1f} s"))
+    if why:
+        print(f"bed: {why}", file=sys.stderr)
+    return 0 if not why and all(r.code == 0 for r in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
