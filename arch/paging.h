@@ -62,6 +62,13 @@ INQ_MUST enum inq_status paging_mode_of(const struct inq_regset *rs, int maxphya
 void paging_walk(const struct paging_mode *mode, const struct inq_space *phys, uint64_t va,
 		 struct paging_walk *ret);
 
+/* Lowest address bit that a table of this level (1 PT .. 5 PML5) resolves, and va's entry in it. */
+int paging_shift(const struct paging_mode *mode, int level);
+unsigned int paging_index(const struct paging_mode *mode, int level, uint64_t va);
+
+/* "pt", "pd", "pdpt", "pml4", "pml5".  Static. */
+const char *paging_table_name(int level);
+
 /* "not present", "reserved bit set", ...  Static. */
 const char *paging_verdict_name(enum paging_verdict v);
 
