@@ -14,7 +14,10 @@
 struct store;
 struct sqlite3;
 
-enum { STORE_SCHEMA_VERSION = 1 };
+enum {
+	STORE_SCHEMA_VERSION = 1,
+	STORE_APPLICATION_ID = 0x494e5158, /* "INQX" */
+};
 
 /* A fresh index in memory, with its framework tables and SQL functions (hex64, addr_*). */
 INQ_MUST enum inq_status store_create(struct store **ret_store, struct inq_err *err);
@@ -30,10 +33,21 @@ void store_destroy(struct store *s); /* accepts NULL */
 /* Is this file an index of ours, by its first bytes (SQLite header and application id)? */
 int store_is_index(const char *path);
 
-/* Write all of it to path: temporary name beside it, sync, rename.  Replaces path or fails whole. */
+/* Write all of it to path: temporary name beside it, sync, rename.  Replaces path or fails whole.
+ */
 INQ_MUST enum inq_status store_save(struct store *s, const char *path, struct inq_err *err);
 
 struct sqlite3 *store_db(struct store *s);
+
+/* Was it opened from a file?  Then nothing can be collected into it. */
+int store_read_only(const struct store *s);
+
+/*
+ * Asked now and then while queries, collectors and rules run; once it yields non-zero they end
+ * with INQ_EINTR.  fn may be NULL.
+ */
+typedef int store_stop_fn(void *ctx);
+void store_on_stop(struct store *s, store_stop_fn *fn, void *ctx);
 
 /* Rows of dump, machine (and its parents), space and sample; gaps from the dump's damages. */
 INQ_MUST enum inq_status store_add_machine(struct store *s, const struct inq_machine *m,
@@ -53,8 +67,12 @@ INQ_MUST enum inq_status store_create_table(struct store *s, const struct inq_co
 
 /*
  * Ask a rule about every machine, in one transaction: rows go to finding and evidence.  A machine
- * that lacks a needed table, or has only part of it, goes to unevaluated instead.
- * Errors: INQ_EUSAGE (not two such SELECTs, or a finding without evidence), INQ_EIO.
+ * that lacks a needed table, or has only part of it, goes to unevaluated instead.  Asked again,
+ * its new answer replaces the old one.  A rule may only read, calls only functions that compute,
+ * and has a budget of steps and rows; one that fails goes to unevaluated as failed, for all
+ * machines, and the caller goes on with the next.
+ * Errors: INQ_EUSAGE (not two such SELECTs, or a finding without evidence), INQ_ELIMIT (over the
+ * budget), INQ_EIO, INQ_EINTR.
  */
 INQ_MUST enum inq_status store_detect(struct store *s, const struct inq_rule *r,
 				      struct inq_err *err);
