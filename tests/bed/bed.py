@@ -3,11 +3,12 @@
 
 usage: bed.py svm|vmx [--carry PROGRAM]... [--job 'ID[,SECONDS]: ARGV']... [--jobs FILE] --out FOLDER
                [--limit SECONDS] [--no-la57]
+       bed.py fetch
 
 A job is an argument line, run with an empty folder of its own as working folder; whatever it leaves
 there comes out again.  --carry puts a program (with its libraries) into the machine's PATH.  FILE holds
 one --job per line.  FOLDER/ID gets exit (code, start, end in seconds of guest time), stdout, stderr and
-files/.  Exit code 0: every job ran and returned 0."""
+files/.  Exit code 0: every job ran and returned 0.  fetch only gets the machines' kernel into the cache."""
 import argparse, dataclasses, os, pathlib, re, shlex, shutil, sys, tempfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -154,15 +155,20 @@ def parse_job(text):
 
 def main():
     ap = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1][7:])
-    ap.add_argument("machine", choices=sorted(MACHINES))
+    ap.add_argument("machine", choices=[*sorted(MACHINES), "fetch"])
     ap.add_argument("--carry", action="append", default=[])
     ap.add_argument("--job", action="append", default=[])
     ap.add_argument("--jobs", type=pathlib.Path)
-    ap.add_argument("--out", required=True)
+    ap.add_argument("--out")
     ap.add_argument("--limit", type=int)
     ap.add_argument("--no-la57", action="store_true")
     args = ap.parse_args()
     try:
+        if args.machine == "fetch":
+            Kernel()
+            return 0
+        if not args.out:
+            raise BedError("--out is missing")
         texts = args.job + (args.jobs.read_text().splitlines() if args.jobs else [])
         jobs = [parse_job(t) for t in texts if t.strip() and not t.startswith("#")]
         results, why = run(args.machine, jobs, args.carry, args.out, args.limit,
