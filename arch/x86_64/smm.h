@@ -1,4 +1,7 @@
-/* SMM save areas: which map a CPU uses and where each field lies.  Source: docs of each map. */
+/*
+ * SMM save areas: which map a CPU uses and where each field lies.  Names are those of regs.def
+ * where the field is a register (also EAX is "rax"); *.attr is in the form that regs.def gives.
+ */
 #ifndef ARCH_X86_64_SMM_H
 #define ARCH_X86_64_SMM_H
 
@@ -11,7 +14,7 @@ struct x86_64_smm_field {
 	const char *name;  /* "rip", "dr7", "cs.base": as in regs.def where it is a register */
 	uint16_t off;      /* from SMBASE: 0xfc00 .. 0xffff */
 	uint8_t bytes;     /* 1, 2, 4, 8 */
-	uint8_t off_high;  /* not 0: Intel64 splits some fields; high dword at off + off_high */
+	uint16_t off_high; /* not 0: Intel64 splits some fields; high dword there, from SMBASE */
 };
 struct x86_64_smm_map {
 	const char *name; /* "amd64", "p6", "intel64" */
