@@ -39,7 +39,7 @@ struct inq_sample {
 struct inq_machine {
 	int64_t machine_id;                /* 1 for the machine of the dump itself */
 	const struct inq_machine *parent;  /* NULL for that one */
-	const char *kind;                  /* "vm", "bare", "guest" */
+	const char *kind;                  /* "vm", "bare", "guest", "unknown" */
 	const char *arch;                  /* "x86_64" */
 	const struct inq_dump *dump;
 	struct inq_sample sample;
