@@ -1,0 +1,345 @@
+/*
+ * Knows the frame of an ELF core: where its program headers, notes and segments lie.  Source:
+ * elf(5); what QEMU, kdump and our own VMM write is in docs/snapshot-format.md.  e_ehsize is not
+ * looked at: QEMU 7.2 writes 8.
+ *
+ * libelf decodes single structures, from bytes that were checked to be there; it never gets the
+ * file, because it allocates by the section count that the file states.
+ */
+#include <inttypes.h>
+#include <libelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "loader/dump.h"
+
+struct core {
+	Elf64_Ehdr eh;
+	const uint8_t *phdrs; /* nr_phdrs of them lie in the file */
+	size_t nr_phdrs;
+	struct loader_segment *loads;
+	size_t nr_loads, nr_notes;
+	uint64_t notes_n; /* bytes that the headers promise */
+	uint64_t memory_bytes, missing_bytes, nr_pages;
+	size_t nr_cut; /* segments that miss something */
+	int any_paddr, any_vaddr;
+};
+
+static void core_scope(struct core *c)
+{
+	free(c->loads);
+}
+
+static int probe(struct span head)
+{
+	return span_u32le(&head) == 0x464c457f ? 90 : 0;
+}
+
+/* Decode one structure of the file; n is its size there, which for ELF64 is that in memory. */
+static int decode(Elf_Type type, const uint8_t *p, size_t n, void *ret)
+{
+	Elf_Data src = {.d_buf = (void *)(uintptr_t)p,
+			.d_type = type,
+			.d_version = EV_CURRENT,
+			.d_size = n};
+	Elf_Data dst = {.d_buf = ret, .d_type = type, .d_version = EV_CURRENT, .d_size = n};
+
+	return elf64_xlatetom(&dst, &src, ELFDATA2LSB) != NULL;
+}
+
+static enum inq_status read_ident(struct loader_dump *d, struct inq_err *err)
+{
+	const uint8_t *id = d->map->p;
+
+	if (d->map->n < EI_NIDENT)
+		return inq_fail(err, INQ_ECORRUPT, "the file ends inside its ELF header");
+	if (id[EI_CLASS] == ELFCLASS32)
+		return inq_fail(err, INQ_EUNSUPPORTED, "a 32-bit ELF file");
+	if (id[EI_DATA] == ELFDATA2MSB)
+		return inq_fail(err, INQ_EUNSUPPORTED, "a big-endian ELF file");
+	if (id[EI_CLASS] != ELFCLASS64 || id[EI_DATA] != ELFDATA2LSB)
+		return inq_fail(err, INQ_ECORRUPT, "ELF class %d with data encoding %d",
+				id[EI_CLASS], id[EI_DATA]);
+	return INQ_OK;
+}
+
+static const char *type_name(unsigned int type)
+{
+	static const char *const names[] = {
+		[ET_NONE] = "an ELF file without a type",
+		[ET_REL] = "an ELF object file",
+		[ET_EXEC] = "an ELF program",
+		[ET_DYN] = "an ELF program or shared library",
+	};
+	return type < sizeof(names) / sizeof(*names) ? names[type] : "an ELF file of unknown type";
+}
+
+static enum inq_status read_ehdr(struct loader_dump *d, struct core *c, struct inq_err *err)
+{
+	enum inq_status st = read_ident(d, err);
+
+	if (st)
+		return st;
+	if (d->map->n < sizeof(c->eh) || !decode(ELF_T_EHDR, d->map->p, sizeof(c->eh), &c->eh))
+		return inq_fail(err, INQ_ECORRUPT, "the file ends inside its ELF header");
+	if (c->eh.e_type != ET_CORE)
+		return inq_fail(err, INQ_EUNSUPPORTED, "%s, not a core", type_name(c->eh.e_type));
+	if (c->eh.e_machine != EM_X86_64)
+		return inq_fail(err, INQ_EUNSUPPORTED, "a core of machine %d%s, not of x86-64",
+				c->eh.e_machine, c->eh.e_machine == EM_386 ? " (32-bit x86)" : "");
+	if (c->eh.e_phentsize != sizeof(Elf64_Phdr))
+		return inq_fail(err, INQ_ECORRUPT, "program headers of %d bytes, not %zu",
+				c->eh.e_phentsize, sizeof(Elf64_Phdr));
+	return INQ_OK;
+}
+
+/* More than 65534 headers: their number lies in the first section header. */
+static enum inq_status count_phdrs(const struct loader_dump *d, const struct core *c,
+				   uint64_t *ret_nr, struct inq_err *err)
+{
+	Elf64_Shdr sh;
+	uint64_t off = c->eh.e_shoff, n = d->map->n;
+
+	*ret_nr = c->eh.e_phnum;
+	if (c->eh.e_phnum != PN_XNUM)
+		return INQ_OK;
+	if (off > n || n - off < sizeof(sh) ||
+	    !decode(ELF_T_SHDR, d->map->p + off, sizeof(sh), &sh))
+		return inq_fail(err, INQ_ECORRUPT,
+				"the number of program headers should be at 0x%" PRIx64
+				", behind the end of the file",
+				off);
+	*ret_nr = sh.sh_info;
+	return INQ_OK;
+}
+
+static enum inq_status find_phdrs(struct loader_dump *d, struct core *c, struct inq_err *err)
+{
+	uint64_t nr = 0, off = c->eh.e_phoff;
+	enum inq_status st = count_phdrs(d, c, &nr, err);
+
+	if (st)
+		return st;
+	if (nr > LOADER_MAX_SEGMENTS)
+		return inq_fail(err, INQ_ELIMIT, "%" PRIu64 " program headers, %u at most", nr,
+				LOADER_MAX_SEGMENTS);
+	uint64_t fit = off < d->map->n ? (d->map->n - off) / sizeof(Elf64_Phdr) : 0;
+	if (!nr || !fit)
+		return inq_fail(err, nr ? INQ_ECORRUPT : INQ_EUNSUPPORTED,
+				nr ? "the file ends before its program headers"
+				   : "the core has no program headers");
+	if (fit < nr) {
+		d->truncated = 1;
+		loader_damage(d, INQ_EABSENT, 0, d->map->n, (nr - fit) * sizeof(Elf64_Phdr),
+			      "the file ends at 0x%zx: %" PRIu64 " of %" PRIu64
+			      " program headers are missing",
+			      d->map->n, nr - fit, nr);
+	}
+	c->phdrs = d->map->p + off;
+	c->nr_phdrs = (size_t)(fit < nr ? fit : nr);
+	return INQ_OK;
+}
+
+static int phdr_at(const struct core *c, size_t i, Elf64_Phdr *ret)
+{
+	return decode(ELF_T_PHDR, c->phdrs + i * sizeof(*ret), sizeof(*ret), ret);
+}
+
+/* How many of n bytes at off the file has. */
+static uint64_t in_file(const struct loader_dump *d, uint64_t off, uint64_t n)
+{
+	uint64_t left = off < d->map->n ? d->map->n - off : 0;
+
+	return n < left ? n : left;
+}
+
+static void add_load(struct loader_dump *d, struct core *c, const Elf64_Phdr *ph)
+{
+	struct loader_segment s = {.gpa = ph->p_paddr,
+				   .memsz = ph->p_memsz,
+				   .off = ph->p_offset,
+				   .filesz = ph->p_filesz,
+				   .zero_at = c->nr_pages};
+
+	if (s.filesz > s.memsz) {
+		loader_damage(d, INQ_ECORRUPT, 1, s.gpa, s.filesz,
+			      "segment 0x%" PRIx64 ": more bytes in the file than in memory",
+			      s.gpa);
+		s.filesz = s.memsz;
+	}
+	if (!s.memsz)
+		return;
+	if (s.gpa + (s.memsz - 1) < s.gpa) {
+		loader_damage(d, INQ_ECORRUPT, 1, s.gpa, s.memsz,
+			      "segment 0x%" PRIx64 ": its 0x%" PRIx64 " bytes wrap", s.gpa,
+			      s.memsz);
+		return;
+	}
+	if ((s.gpa | s.memsz) % LOADER_PAGE)
+		c->nr_pages = LOADER_NO_BITS;
+	if (c->nr_pages != LOADER_NO_BITS)
+		c->nr_pages += s.memsz / LOADER_PAGE;
+	uint64_t missing = s.filesz - in_file(d, s.off, s.filesz);
+	if (__builtin_add_overflow(c->memory_bytes, s.memsz, &c->memory_bytes))
+		c->memory_bytes = UINT64_MAX;
+	if (__builtin_add_overflow(c->missing_bytes, missing, &c->missing_bytes))
+		c->missing_bytes = UINT64_MAX;
+	c->nr_cut += missing != 0;
+	c->any_paddr |= ph->p_paddr != 0;
+	c->any_vaddr |= ph->p_vaddr != 0;
+	c->loads[c->nr_loads++] = s;
+}
+
+static enum inq_status read_phdrs(struct loader_dump *d, struct core *c, struct inq_err *err)
+{
+	Elf64_Phdr ph;
+
+	c->loads = calloc(c->nr_phdrs, sizeof(*c->loads));
+	if (!c->loads)
+		return inq_fail(err, INQ_ENOMEM, "%zu program headers", c->nr_phdrs);
+	for (size_t i = 0; i < c->nr_phdrs && phdr_at(c, i, &ph); i++) {
+		if (ph.p_type == PT_LOAD)
+			add_load(d, c, &ph);
+		if (ph.p_type != PT_NOTE)
+			continue;
+		c->nr_notes++;
+		if (ph.p_filesz > LOADER_MAX_NOTES - c->notes_n)
+			return inq_fail(err, INQ_ELIMIT,
+					"0x%" PRIx64 " bytes of notes, 0x%x at most", ph.p_filesz,
+					LOADER_MAX_NOTES);
+		c->notes_n += ph.p_filesz;
+	}
+	if (!c->nr_loads)
+		return inq_fail(err, INQ_EUNSUPPORTED, "the core has no memory segment");
+	if (c->nr_loads > 1 && !c->any_paddr && c->any_vaddr)
+		return inq_fail(err, INQ_EUNSUPPORTED,
+				"a core of a process: no segment has a physical address");
+	if (c->nr_pages == LOADER_NO_BITS)
+		for (size_t i = 0; i < c->nr_loads; i++)
+			c->loads[i].zero_at = LOADER_NO_BITS;
+	return INQ_OK;
+}
+
+static void report_missing(struct loader_dump *d, const struct core *c)
+{
+	unsigned int percent =
+		(unsigned int)((__uint128_t)c->missing_bytes * 100 / c->memory_bytes);
+	char share[16];
+
+	if (!c->missing_bytes)
+		return;
+	d->truncated = 1;
+	snprintf(share, sizeof(share), "%u %%", percent);
+	if (!percent)
+		strcpy(share, "under 1 %");
+	loader_damage(d, INQ_EABSENT, 0, d->map->n, c->missing_bytes,
+		      "the file ends at 0x%zx: %zu of %zu segments and %s of memory are missing",
+		      d->map->n, c->nr_cut, c->nr_loads, share);
+}
+
+/* Copy one PT_NOTE and walk it. */
+static enum inq_status read_note_segment(struct loader_dump *d, const Elf64_Phdr *ph,
+					 struct loader_frame *f, struct inq_err *err)
+{
+	size_t n = (size_t)in_file(d, ph->p_offset, ph->p_filesz);
+	uint8_t *at = d->notes + d->notes_n;
+
+	if (n)
+		memcpy(at, d->map->p + ph->p_offset, n);
+	d->notes_n += n;
+	if (n < ph->p_filesz) {
+		d->truncated = 1;
+		loader_damage(d, INQ_EABSENT, 0, d->map->n, ph->p_filesz - n,
+			      "the file ends at 0x%zx: 0x%" PRIx64 " of 0x%" PRIx64
+			      " bytes of notes are missing",
+			      d->map->n, ph->p_filesz - n, ph->p_filesz);
+	}
+	const uint8_t *header_before = d->header_at;
+	enum inq_status st = loader_notes(d, at, n, ph->p_offset, err);
+	if (!st && d->header_at != header_before) {
+		f->notes = at;
+		f->notes_n = n;
+		f->notes_off = ph->p_offset;
+		f->whole_notes = n == ph->p_filesz;
+	}
+	return st;
+}
+
+static enum inq_status read_notes(struct loader_dump *d, const struct core *c,
+				  struct loader_frame *f, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+	uint64_t room = c->notes_n; /* in a short file not as much as it promises */
+	Elf64_Phdr ph;
+
+	if (room > d->map->n && room > (uint64_t)d->map->n * c->nr_notes)
+		room = (uint64_t)d->map->n * c->nr_notes;
+	d->notes = malloc((size_t)room + 1);
+	if (!d->notes)
+		return inq_fail(err, INQ_ENOMEM, "0x%" PRIx64 " bytes of notes", c->notes_n);
+	for (size_t i = 0; !st && i < c->nr_phdrs && phdr_at(c, i, &ph); i++)
+		if (ph.p_type == PT_NOTE)
+			st = read_note_segment(d, &ph, f, err);
+	if (!st && d->header_at && c->nr_notes > 1)
+		loader_damage(d, INQ_ECORRUPT, 0, 0, 0, "%zu note segments in a snapshot, not one",
+			      c->nr_notes);
+	return st ? st : loader_index_blobs(d, err);
+}
+
+/* Everything that open believed came through the mapping: was it there all the time? */
+static enum inq_status check_still_there(const struct loader_dump *d, const struct core *c,
+					 struct inq_err *err)
+{
+	size_t at = (size_t)(c->phdrs - d->map->p), n = c->nr_phdrs * sizeof(Elf64_Phdr);
+
+	if (mapping_good(d->map, 0, sizeof(c->eh)) < sizeof(c->eh) ||
+	    mapping_good(d->map, at, n) < n || mapping_lost(d->map))
+		return inq_fail(err, INQ_EIO,
+				"the file shrank or could not be read while it was opened");
+	return INQ_OK;
+}
+
+static enum inq_status read_frame(struct loader_dump *d, struct core *c, struct inq_err *err)
+{
+	enum inq_status st = read_ehdr(d, c, err);
+
+	if (!st)
+		st = find_phdrs(d, c, err);
+	return st ? st : read_phdrs(d, c, err);
+}
+
+static enum inq_status open_core(struct loader_dump *d, struct inq_err *err)
+{
+	INQ_SCOPED(core_scope) struct core c = {.nr_phdrs = 0};
+	enum inq_status st = read_frame(d, &c, err);
+
+	if (st)
+		return st;
+	struct loader_frame f = {.ehdr = d->map->p,
+				 .ehdr_n = sizeof(c.eh),
+				 .phdrs = c.phdrs,
+				 .phdrs_n = c.nr_phdrs * sizeof(Elf64_Phdr),
+				 .nr_pages = c.nr_pages,
+				 .memory_bytes = c.memory_bytes};
+	d->pub.variant = "elf core";
+	report_missing(d, &c);
+	loader_phys_init(d);
+	st = loader_extents(d, c.loads, c.nr_loads, err);
+	if (!st)
+		st = read_notes(d, &c, &f, err);
+	if (!st)
+		st = loader_snapshot(d, &f, err);
+	const struct span head[] = {span_of(f.ehdr, f.ehdr_n), span_of(f.phdrs, f.phdrs_n),
+				    span_of(d->notes, d->notes_n)};
+	if (!st)
+		st = loader_content_id(d, head, sizeof(head) / sizeof(*head), err);
+	return st ? st : check_still_there(d, &c, err);
+}
+
+const struct inq_loader loader_elfcore = {
+	.name = "elfcore",
+	.doc = "ELF cores of 64-bit x86 machines: inquest-vmm, QEMU, kdump's vmcore",
+	.carries = "memory; registers per vCPU; with inquest-vmm also SMRAM, APIC, MSRs, events",
+	.probe = probe,
+	.open = open_core,
+};

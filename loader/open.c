@@ -1,0 +1,164 @@
+/* Knows the life of a dump, whatever its format: which loader, who frees what, how to look up. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "loader/dump.h"
+
+#define DECLARE(n) extern const struct inq_loader loader_##n;
+LOADERS(DECLARE)
+
+#define ENTRY(n) &loader_##n,
+static const struct inq_loader *const loaders[] = {LOADERS(ENTRY)};
+
+enum { NR_LOADERS = sizeof(loaders) / sizeof(*loaders), HEAD = 4096, SHOWN = 8 };
+
+const struct inq_loader *loader_at(size_t i)
+{
+	return i < NR_LOADERS ? loaders[i] : NULL;
+}
+
+void loader_damage(struct loader_dump *d, enum inq_status st, int in_memory, uint64_t addr,
+		   uint64_t length, const char *fmt, ...)
+{
+	struct inq_damage *dm = &d->damages[LOADER_MAX_DAMAGES - 1];
+	va_list ap;
+
+	if (d->nr_damages < LOADER_MAX_DAMAGES - 1) {
+		dm = &d->damages[d->nr_damages++];
+		*dm = (struct inq_damage){
+			.addr = addr, .length = length, .in_memory = in_memory, .status = st};
+		va_start(ap, fmt);
+		vsnprintf(dm->message, sizeof(dm->message), fmt, ap);
+		va_end(ap);
+		return;
+	}
+	d->nr_damages = LOADER_MAX_DAMAGES;
+	*dm = (struct inq_damage){.status = INQ_ECORRUPT};
+	snprintf(dm->message, sizeof(dm->message), "%zu more contradictions like these",
+		 ++d->nr_dropped);
+}
+
+static const struct inq_loader *find_loader(struct span head)
+{
+	const struct inq_loader *ret = NULL;
+	int best = 0;
+
+	for (size_t i = 0; i < NR_LOADERS; i++) {
+		int sure = loaders[i]->probe(head);
+		if (sure > best) {
+			best = sure;
+			ret = loaders[i];
+		}
+	}
+	return ret;
+}
+
+static enum inq_status refuse(struct span head, struct inq_err *err)
+{
+	char shown[4 * SHOWN + 1] = "";
+	size_t at = 0, n = head.left < SHOWN ? head.left : SHOWN;
+
+	if (!head.left)
+		return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: the file is empty");
+	for (size_t i = 0; i < n; i++) {
+		int plain = head.p[i] > 0x20 && head.p[i] < 0x7f && head.p[i] != '\\';
+		at += (size_t)snprintf(shown + at, sizeof(shown) - at, plain ? "%c" : "\\x%02x",
+				       head.p[i]);
+	}
+	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s)",
+			shown, loader_guess(head));
+}
+
+static void publish(struct loader_dump *d)
+{
+	d->pub.path = d->path;
+	d->pub.file_bytes = d->map->n;
+	d->pub.blobs = d->blobs;
+	d->pub.nr_blobs = d->nr_blobs;
+	d->pub.extents = d->extents;
+	d->pub.damages = d->damages;
+	d->pub.nr_damages = d->nr_damages;
+}
+
+static void dump_destroy(struct loader_dump *d)
+{
+	if (!d)
+		return;
+	mapping_close(d->map);
+	free(d->path);
+	free(d->notes);
+	free(d->extents);
+	free(d->zero_at);
+	free(d->blobs);
+	free(d->by_key);
+	free(d->overlays);
+	free(d);
+}
+INQ_DEFINE_SCOPE(struct loader_dump, dump_destroy)
+
+static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, struct inq_err *err)
+{
+	INQ_SCOPED(dump_destroy_scope_) struct loader_dump *d = calloc(1, sizeof(*d));
+
+	if (d)
+		d->path = strdup(path);
+	if (!d || !d->path)
+		return inq_fail(err, INQ_ENOMEM, "out of memory");
+	enum inq_status st = mapping_open(path, &d->map, err);
+	if (st)
+		return st;
+
+	struct span head = span_of(d->map->p, d->map->n < HEAD ? d->map->n : HEAD);
+	const struct inq_loader *ld = find_loader(head);
+	if (!ld)
+		st = refuse(head, err);
+	else
+		st = ld->open(d, err);
+	if (st)
+		return st;
+	d->pub.format = ld->name;
+	publish(d);
+	*ret_dump = &inq_take(d)->pub;
+	return INQ_OK;
+}
+
+enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump, struct inq_err *err)
+{
+	return inq_wrap(err, open_dump(path, ret_dump, err), "%s", path);
+}
+
+static struct loader_dump *dump_of(const struct inq_dump *dump)
+{
+	return (struct loader_dump *)(uintptr_t)dump;
+}
+
+void inq_dump_close(struct inq_dump *dump)
+{
+	dump_destroy(dump_of(dump));
+}
+
+int loader_dump_lost(const struct inq_dump *dump)
+{
+	return mapping_lost(dump_of(dump)->map);
+}
+
+const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,
+				     uint32_t kind)
+{
+	const struct loader_dump *d = dump_of(dump);
+	const struct inq_blob key = {.vcpu = vcpu, .sample = sample, .kind = kind};
+	size_t low = 0, high = d->nr_blobs;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (loader_key_cmp(&d->blobs[d->by_key[mid]], &key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == d->nr_blobs || loader_key_cmp(&d->blobs[d->by_key[low]], &key))
+		return NULL;
+	return &d->blobs[d->by_key[low]];
+}

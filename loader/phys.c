@@ -1,0 +1,180 @@
+/*
+ * Knows where a guest-physical address lies in the file: binary search over the extents, then the
+ * zero bitmap (snapshot.h), then the file itself, which may have shrunk since.
+ */
+#include <inttypes.h>
+
+#include "loader/dump.h"
+
+static const struct inq_extent *extent_at(const struct loader_dump *d, uint64_t addr)
+{
+	size_t low = 0, high = d->pub.nr_extents;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (d->extents[mid].last < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < d->pub.nr_extents && d->extents[low].first <= addr ? &d->extents[low] : NULL;
+}
+
+static int bit(const struct loader_dump *d, uint64_t page)
+{
+	return page < d->nr_zero_bits && (d->zero_bits[page / 8] >> (page % 8) & 1);
+}
+
+/* Bytes from off on, n at most, whose pages all have the bit of the first; off: in the extent. */
+static size_t same_bits(const struct loader_dump *d, uint64_t zero_at, uint64_t off, size_t n)
+{
+	uint64_t page = zero_at + off / LOADER_PAGE;
+	uint64_t last = zero_at + (off + (n - 1)) / LOADER_PAGE;
+	int zero = bit(d, page);
+	uint8_t same = zero ? 0xff : 0;
+
+	for (uint64_t at = page + 1; at <= last;) {
+		if (at % 8 == 0 && at + 8 <= d->nr_zero_bits && d->zero_bits[at / 8] == same)
+			at += 8;
+		else if (bit(d, at) == zero)
+			at++;
+		else
+			return (size_t)((at - zero_at) * LOADER_PAGE - off);
+	}
+	return n;
+}
+
+enum inq_status loader_phys_piece(const struct loader_dump *d, uint64_t addr, size_t n,
+				  struct loader_piece *ret, struct inq_err *err)
+{
+	const struct inq_extent *e = extent_at(d, addr);
+
+	if (!e)
+		return inq_fail_at(err, INQ_EFAULT, addr, "0x%" PRIx64 ": no memory there", addr);
+	if (n - 1 > e->last - addr)
+		n = (size_t)(e->last - addr) + 1;
+	*ret = (struct loader_piece){.run = {.kind = INQ_RUN_ABSENT, .len = n}};
+	if (e->kind != INQ_EXTENT_BYTES)
+		return INQ_OK;
+
+	uint64_t zero_at = d->zero_at[e - d->extents], off = addr - e->first;
+	if (d->zero_bits && zero_at != LOADER_NO_BITS) {
+		ret->run.len = same_bits(d, zero_at, off, n);
+		ret->not_zero = !bit(d, zero_at + off / LOADER_PAGE);
+		if (!ret->not_zero) {
+			ret->run.kind = INQ_RUN_ZERO;
+			return INQ_OK;
+		}
+	}
+	ret->off = (size_t)(e->file_off + off);
+	ret->run.kind = INQ_RUN_BYTES;
+	ret->run.p = d->map->p + ret->off;
+	return INQ_OK;
+}
+
+static int is_zero(const uint8_t *p, size_t n)
+{
+	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
+}
+
+/*
+ * A page that is zero in the file while its bit is clear was not zero in the guest: a copy that
+ * lost data, which must not pass for a zero.  How many of the n bytes that were read may be used.
+ */
+static size_t believable(const struct loader_dump *d, const struct loader_piece *pc, uint64_t addr,
+			 const uint8_t *read, size_t n)
+{
+	if (!pc->not_zero || !is_zero(read, n))
+		return n;
+	for (size_t at = 0; at < n;) {
+		size_t page = pc->off + at - (addr + at) % LOADER_PAGE;
+		size_t len = d->map->n - page < LOADER_PAGE ? d->map->n - page : LOADER_PAGE;
+		if (is_zero(d->map->p + page, len))
+			return at;
+		at += LOADER_PAGE - (addr + at) % LOADER_PAGE;
+	}
+	return n;
+}
+
+/* Copy a piece; on success 0, else why the byte at *ret_good is not known. */
+static const char *copy_piece(const struct loader_dump *d, const struct loader_piece *pc,
+			      uint64_t addr, uint8_t *buf, size_t *ret_good)
+{
+	const struct inq_extent *e = extent_at(d, addr);
+	size_t n = pc->run.len;
+
+	*ret_good = 0;
+	if (pc->run.kind == INQ_RUN_ABSENT)
+		return e && e->kind == INQ_EXTENT_EXCLUDED ? "was left out of the dump"
+							   : "is missing: the file is truncated";
+	if (pc->run.kind == INQ_RUN_ZERO) {
+		memset(buf, 0, n);
+		return NULL;
+	}
+	memcpy(buf, pc->run.p, n);
+	*ret_good = mapping_good(d->map, pc->off, n);
+	if (*ret_good < n)
+		return "can no longer be read from the file";
+	*ret_good = believable(d, pc, addr, buf, n);
+	return *ret_good < n ? "is zero in the file, but was not in the guest" : NULL;
+}
+
+enum inq_status loader_read_pieces(const struct loader_space *sp, loader_piece_fn *piece,
+				   uint64_t addr, uint8_t *buf, size_t n, struct inq_err *err)
+{
+	while (n) {
+		struct loader_piece pc;
+		size_t good;
+		enum inq_status st = piece(sp->dump, addr, n, &pc, err);
+		if (st)
+			return inq_wrap(err, st, "%s", sp->base.name);
+		const char *why = copy_piece(sp->dump, &pc, addr, buf, &good);
+		if (why)
+			return inq_fail_at(err, INQ_EABSENT, addr + good, "%s: 0x%" PRIx64 " %s",
+					   sp->base.name, addr + good, why);
+		addr += pc.run.len;
+		buf += pc.run.len;
+		n -= pc.run.len;
+	}
+	return INQ_OK;
+}
+
+enum inq_status loader_run_piece(const struct loader_space *sp, loader_piece_fn *piece,
+				 uint64_t addr, size_t n, struct inq_run *ret, struct inq_err *err)
+{
+	struct loader_piece pc;
+	enum inq_status st = piece(sp->dump, addr, n, &pc, err);
+
+	if (st)
+		return inq_wrap(err, st, "%s", sp->base.name);
+	if (pc.run.kind == INQ_RUN_BYTES) {
+		size_t good = mapping_good(sp->dump->map, pc.off, pc.run.len);
+		if (good)
+			pc.run.len = good;
+		else
+			pc.run = (struct inq_run){.kind = INQ_RUN_ABSENT, .len = pc.run.len};
+	}
+	*ret = pc.run;
+	return INQ_OK;
+}
+
+static enum inq_status phys_read(const struct inq_space *self, uint64_t addr, void *buf, size_t n,
+				 struct inq_err *err)
+{
+	return loader_read_pieces((const struct loader_space *)self, loader_phys_piece, addr, buf,
+				  n, err);
+}
+
+static enum inq_status phys_runs(const struct inq_space *self, uint64_t addr, size_t n,
+				 struct inq_run *ret, struct inq_err *err)
+{
+	return loader_run_piece((const struct loader_space *)self, loader_phys_piece, addr, n, ret,
+				err);
+}
+
+void loader_phys_init(struct loader_dump *d)
+{
+	d->phys = (struct loader_space){
+		.base = {.name = "phys", .read = phys_read, .runs = phys_runs}, .dump = d};
+	d->pub.phys = &d->phys.base;
+}
