@@ -1,0 +1,234 @@
+/*
+ * Knows what the screen looks like: title, headings, rows, keys.  What colour or weight says, a
+ * character says too: '>' selected, '*' marked, '~' cut.
+ */
+#include "tui/draw.h"
+
+#include <curses.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tui/text.h"
+
+enum { PAIR_NONE, PAIR_BAD, PAIR_WARN, PAIR_INFO };
+
+struct tui_frame tui_frame(int lines)
+{
+	struct tui_frame f = {.title = -1, .head = -1, .status = lines > 1 ? lines - 1 : -1};
+
+	f.title = lines > 2 ? 0 : -1;
+	f.head = lines > 4 ? 1 : -1;
+	f.body = (f.title >= 0) + (f.head >= 0);
+	f.height = lines - f.body - (f.status >= 0);
+	return f;
+}
+
+void tui_draw_init(bool colors)
+{
+	if (!colors)
+		return;
+	short back = use_default_colors() == OK ? -1 : COLOR_BLACK;
+	init_pair(PAIR_BAD, COLOR_RED, back);
+	init_pair(PAIR_WARN, COLOR_YELLOW, back);
+	init_pair(PAIR_INFO, COLOR_CYAN, back);
+}
+
+static void put(int y, int x, struct tui_clip c, attr_t attr, short pair)
+{
+	wchar_t wc;
+	int width;
+
+	if (move(y, x) == ERR)
+		return;
+	attr_set(attr, pair, NULL);
+	while (tui_clip_next(&c, &wc, &width))
+		addnwstr(&wc, 1);
+	attr_set(A_NORMAL, PAIR_NONE, NULL);
+}
+
+static void put_text(int y, int x, int room, const char *text, attr_t attr)
+{
+	put(y, x, (struct tui_clip){.at = text, .room = room}, attr, PAIR_NONE);
+}
+
+static void put_bar(int y, attr_t attr)
+{
+	attr_set(attr, PAIR_NONE, NULL);
+	mvhline(y, 0, ' ', COLS);
+	attr_set(A_NORMAL, PAIR_NONE, NULL);
+}
+
+static void draw_title(const struct tui *t, const struct tui_page *p, int y)
+{
+	char left[512], cpu[32] = "", right[96], column[32] = "";
+	size_t nr = p->rows.nr;
+
+	if (p->from.known >> VIEW_REF_CPU & 1)
+		snprintf(cpu, sizeof(cpu), ", cpu %lld", (long long)p->from.part[VIEW_REF_CPU]);
+	if (p->left)
+		snprintf(column, sizeof(column), "column %d  ", p->left + 1);
+	snprintf(left, sizeof(left), "%s%s - %s", p->view->title, cpu,
+		 t->src->title ? t->src->title : "");
+	snprintf(right, sizeof(right), "%srow %zu/%zu%s", column, nr ? p->at + 1 : 0, nr,
+		 p->rows.more ? "+" : "");
+	int width = tui_text_width(right), room = COLS - width - 3;
+	put_bar(y, A_REVERSE);
+	if (room > 0)
+		put_text(y, COLS - width - 1, width, right, A_REVERSE);
+	else
+		room = COLS - 2;
+	put_text(y, 1, room, left, A_REVERSE | A_BOLD);
+	if (tui_text_width(left) > room && room > 0)
+		put_text(y, room, 1, "~", A_REVERSE);
+}
+
+static short severity_pair(const char *cell)
+{
+	static const struct {
+		const char *name;
+		short pair;
+	} severities[] = {{"fatal", PAIR_BAD},
+			  {"error", PAIR_BAD},
+			  {"warning", PAIR_WARN},
+			  {"info", PAIR_INFO}};
+
+	for (size_t i = 0; i < sizeof(severities) / sizeof(*severities); i++)
+		if (!strcasecmp(cell, severities[i].name))
+			return severities[i].pair;
+	return PAIR_NONE;
+}
+
+/* Numbers end where their column ends; all else begins where it begins. */
+static int cell_start(const struct tui_page *p, size_t col, const char *text)
+{
+	struct tui_span s = tui_page_span(p, col);
+	int pad = p->view->col[col].fmt == VIEW_DEC ? s.width - tui_text_width(text) : 0;
+
+	return s.first + (pad > 0 ? pad : 0);
+}
+
+static void put_cell(const struct tui_page *p, int y, size_t col, const char *text, attr_t attr,
+		     short pair)
+{
+	int x = cell_start(p, col, text) - p->left;
+	struct tui_clip c = {.at = text, .skip = x < 0 ? -x : 0};
+
+	x = TUI_GUTTER + (x < 0 ? 0 : x);
+	c.room = COLS - x;
+	if (c.room > 0)
+		put(y, x, c, attr, pair);
+}
+
+/* Does the line of this row go on to the right of the screen? */
+static bool is_cut(const struct tui_page *p, size_t row)
+{
+	size_t col = p->rows.nr_cols;
+
+	while (col && !*tui_rows_cell(&p->rows, row, col - 1))
+		col--;
+	if (!col)
+		return false;
+	const char *text = tui_rows_cell(&p->rows, row, col - 1);
+	return cell_start(p, col - 1, text) + tui_text_width(text) - p->left > COLS - TUI_GUTTER;
+}
+
+static void draw_row(const struct tui_page *p, int y, size_t row, bool colors)
+{
+	const int severity = tui_view_col(p->view, "SEVERITY");
+	bool marked = tui_page_marked(p, row), here = row == p->at;
+	attr_t attr = (here ? A_REVERSE : 0) | (marked ? A_BOLD : 0);
+
+	put_bar(y, here ? A_REVERSE : A_NORMAL);
+	put_text(y, 0, 1, here ? ">" : " ", attr);
+	put_text(y, 1, 1, marked ? "*" : " ", attr);
+	for (size_t i = 0; i < p->rows.nr_cols; i++) {
+		const char *text = tui_rows_cell(&p->rows, row, i);
+		bool colored = colors && (int)i == severity;
+		attr_t dim = !strcmp(text, "-") && !here ? A_DIM : 0;
+		put_cell(p, y, i, text, attr | dim, colored ? severity_pair(text) : PAIR_NONE);
+	}
+	if (COLS > TUI_GUTTER && is_cut(p, row))
+		put_text(y, COLS - 1, 1, "~", attr);
+}
+
+static void draw_head(const struct tui_page *p, int y)
+{
+	for (size_t i = 0; i < tui_view_cols(p->view); i++)
+		put_cell(p, y, i, p->view->col[i].head, A_BOLD | A_UNDERLINE, PAIR_NONE);
+}
+
+static void draw_keys(int y)
+{
+	const struct tui_command *c;
+	char item[64];
+	int x = 0;
+
+	put_bar(y, A_REVERSE);
+	for (size_t i = 0; (c = tui_command_at(i)); i++) {
+		if (!c->brief)
+			continue;
+		snprintf(item, sizeof(item), " %.*s:%s", (int)strcspn(c->names, ","), c->names,
+			 c->brief);
+		int width = tui_text_width(item);
+		if (x + width > COLS)
+			return;
+		put_text(y, x, width, item, A_REVERSE);
+		x += width;
+	}
+}
+
+static void draw_status(const struct tui *t, int y, bool colors)
+{
+	attr_t attr = t->failed ? A_BOLD : A_NORMAL;
+	int x = 0;
+
+	if (t->asking) {
+		int over = tui_text_width(t->typed) + 2 - COLS;
+		put_text(y, 0, 1, "/", A_BOLD);
+		put(y, 1, (struct tui_clip){t->typed, over > 0 ? over : 0, COLS - 1}, A_NORMAL, 0);
+		return;
+	}
+	if (!*t->status) {
+		draw_keys(y);
+		return;
+	}
+	if (t->failed && COLS > 20) {
+		put(y, 0, (struct tui_clip){"error: ", 0, 7}, A_BOLD, colors ? PAIR_BAD : 0);
+		x = 7;
+	}
+	put_text(y, x, COLS - x, t->status, attr);
+}
+
+/* Where a terminal that cannot hide its cursor shows it. */
+static void place_cursor(const struct tui *t, const struct tui_page *p, const struct tui_frame *f)
+{
+	int typed = 1 + tui_text_width(t->typed), row = (int)(p->at - p->top);
+
+	curs_set(t->asking);
+	if (t->asking && f->status >= 0)
+		move(f->status, typed < COLS ? typed : COLS - 1);
+	else if (row < f->height)
+		move(f->body + row, 0);
+}
+
+void tui_draw(const struct tui *t, bool colors)
+{
+	static const struct view nothing = {.name = "", .title = ""};
+	const struct tui_page none = {.view = &nothing}, *p = tui_top(t) ? tui_top(t) : &none;
+	struct tui_frame f = tui_frame(LINES);
+
+	erase();
+	if (f.title >= 0)
+		draw_title(t, p, f.title);
+	if (f.head >= 0)
+		draw_head(p, f.head);
+	for (int i = 0; i < f.height && p->top + (size_t)i < p->rows.nr; i++)
+		draw_row(p, f.body + i, p->top + (size_t)i, colors);
+	if (!p->rows.nr && tui_top(t) && f.height > 0)
+		put_text(f.body, TUI_GUTTER, COLS - TUI_GUTTER, "no rows", A_DIM);
+	if (f.status >= 0 || t->asking)
+		draw_status(t, f.status >= 0 ? f.status : 0, colors);
+	place_cursor(t, p, &f);
+	refresh();
+}
