@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 
 static const struct view views[] = {
@@ -116,7 +117,7 @@ static void insns(struct rows *r)
 		for (int i = 0; i < 40; i++) {
 			char number[8], addr[24], code[24];
 			snprintf(number, sizeof(number), "%d", cpu);
-			snprintf(addr, sizeof(addr), "0x%016x", 0x8000 + 2 * i);
+			snprintf(addr, sizeof(addr), "0x%016x", 0x8000U + 2U * (unsigned)i);
 			snprintf(code, sizeof(code), "nop ; %d", i);
 			bool loop = i >= 30 && i < 33;
 			row(r, cpu, -1, (const char *[]){number, loop ? "loop" : "", addr, code});
