@@ -31,7 +31,9 @@ struct view_col {
 struct view {
 	const char *name, *title;
 	const char *doc; /* one line for `inquest views` */
-	const char *needs[VIEW_NEEDS]; /* tables (or "finding": run the rules), ends at NULL */
+	/* Tables that the query reads, ends at NULL or VIEW_NEEDS; of the tables of every index
+	   only "finding" stands here (run the rules), and "*" is all that can be collected. */
+	const char *needs[VIEW_NEEDS];
 	/*
 	 * Columns: machine_id, cpu, addr, row (NULL where a row has none), then one per heading.
 	 * ?1 to ?4 are the same four of the row that opened this view; NULL when opened alone, so
@@ -56,7 +58,8 @@ INQ_MUST enum inq_status view_each(struct store *s, const struct view *v,
 				   const struct view_ref *from, view_row_fn *fn, void *ctx,
 				   struct inq_err *err);
 
-/* What `inquest show NAME` prints: aligned text, JSON ({"view":..., "rows":[{...}]}), or the SQL. */
+/* What `inquest show NAME` prints: aligned text (headings, then rows; a long last cell is broken
+   at 80 columns and goes on below itself), JSON ({"view":..., "rows":[{...}]}), or the SQL. */
 enum view_form { VIEW_FORM_TEXT, VIEW_FORM_JSON, VIEW_FORM_SQL };
 INQ_MUST enum inq_status view_print(struct store *s, const struct view *v,
 				    const struct view_ref *from, enum view_form form, FILE *out,

@@ -1,0 +1,106 @@
+/* Views of what the CPUs execute: code around RIP, loops, what gates them, who could open a gate.
+ */
+#include "views/views.h"
+
+const struct view view_group_code[] = {
+	{
+		.name = "insns",
+		.title = "Instructions",
+		.doc = "code around RIP: => is next to run, * is in the CPU's loop",
+		.needs = {"insn"},
+		.sql = "SELECT i.machine_id, cpu, addr, i.rowid, cpu,"
+		       " CASE WHEN is_rip AND in_loop THEN '=>*' WHEN is_rip THEN '=>'"
+		       " WHEN in_loop THEN '  *' ELSE '' END,"
+		       " addr, bytes, text, mem_addr"
+		       " FROM insn i WHERE " VIEW_OF_CPU(
+			       i) " ORDER BY i.machine_id, sample_id, cpu, nr",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"MARK", VIEW_TEXT, 4},
+			{"ADDRESS", VIEW_HEX, 10},
+			{"BYTES", VIEW_TEXT, 14},
+			{"INSTRUCTION", VIEW_TEXT, 24},
+			{"MEMORY", VIEW_HEX, 8}},
+		.opens = "loops",
+		.mark = "MARK",
+	},
+	{
+		.name = "loops",
+		.title = "Loops",
+		.doc = "per CPU the loop that it runs in, and whether it can end by itself",
+		.needs = {"loop"},
+		.sql = "SELECT l.machine_id, cpu, head, l.rowid, cpu, kind, head, nr_insns, "
+		       "nr_gates,"
+		       " intr_flag, smm, text"
+		       " FROM loop l WHERE " VIEW_OF_CPU(
+			       l) " ORDER BY l.machine_id, sample_id, cpu, l.rowid",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"KIND", VIEW_TEXT, 7},
+			{"HEAD", VIEW_HEX, 10},
+			{"INSNS", VIEW_DEC, 5},
+			{"GATES", VIEW_DEC, 5},
+			{"IF", VIEW_DEC, 2},
+			{"SMM", VIEW_DEC, 3},
+			{"TEXT", VIEW_TEXT, 8}},
+		.opens = "loop-insns",
+	},
+	{
+		.name = "loop-insns",
+		.title = "The loop",
+		.doc = "instructions of the loops, and the part that each plays",
+		.needs = {"loop_insn"},
+		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, bytes, role, text"
+		       " FROM loop_insn l WHERE " VIEW_OF_CPU(
+			       l) " ORDER BY l.machine_id, sample_id, cpu, nr",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 3},
+			{"ADDRESS", VIEW_HEX, 10},
+			{"BYTES", VIEW_TEXT, 14},
+			{"ROLE", VIEW_TEXT, 4},
+			{"INSTRUCTION", VIEW_TEXT, 8}},
+		.opens = "gates",
+		.mark = "ROLE",
+	},
+	{
+		.name = "gates",
+		.title = "What the loops wait for",
+		.doc = "memory that keeps a loop going: address, value, and what would end it",
+		.needs = {"loop_gate"},
+		.sql = "SELECT g.machine_id, cpu, linear, nr, cpu, nr, linear, phys, space, bytes,"
+		       " value, exit_cond, exit_value, class, nr_writers, insn"
+		       " FROM loop_gate g WHERE " VIEW_OF_CPU(
+			       g) " ORDER BY g.machine_id, sample_id, cpu, nr",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 2},
+			{"LINEAR", VIEW_HEX, 8},
+			{"PHYSICAL", VIEW_HEX, 8},
+			{"SPACE", VIEW_TEXT, 4},
+			{"BYTES", VIEW_DEC, 1},
+			{"VALUE", VIEW_HEX, 6},
+			{"ENDS", VIEW_TEXT, 4},
+			{"AT", VIEW_HEX, 4},
+			{"CLASS", VIEW_TEXT, 7},
+			{"WRITERS", VIEW_DEC, 1},
+			{"INSTRUCTION", VIEW_TEXT, 8}},
+		.opens = "writers",
+	},
+	{
+		.name = "writers",
+		.title = "Who writes the gates",
+		.doc = "instructions of other CPUs that could end a loop",
+		.needs = {"gate_writer"},
+		.sql = "SELECT w.machine_id, by_cpu, insn_addr, w.rowid, cpu, nr, by_cpu, "
+		       "insn_addr,"
+		       " how, text"
+		       " FROM gate_writer w WHERE " VIEW_OF_CPU(
+			       w) " AND (?4 IS NULL OR nr = ?4)"
+				  " ORDER BY w.machine_id, sample_id, cpu, nr, by_cpu, insn_addr",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"GATE", VIEW_DEC, 4},
+			{"BY CPU", VIEW_DEC, 6},
+			{"ADDRESS", VIEW_HEX, 10},
+			{"HOW", VIEW_TEXT, 9},
+			{"INSTRUCTION", VIEW_TEXT, 8}},
+		.opens = "insns",
+	},
+	{0},
+};
