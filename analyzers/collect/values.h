@@ -1,0 +1,38 @@
+/* Values of columns, from things that may be unknown. */
+#ifndef ANALYZERS_COLLECT_VALUES_H
+#define ANALYZERS_COLLECT_VALUES_H
+
+#include <inquest/collect.h>
+
+#include "arch/x86_64/regs.h"
+
+/* Every table of per-CPU state begins with these two. */
+#define COLS_OF_CPU                                                                                \
+	{"sample_id", INQ_INT, "the picture it belongs to, 0: the snapshot itself"},               \
+	{                                                                                          \
+		"cpu", INQ_INT, "index of the CPU"                                                 \
+	}
+
+static inline struct inq_value v_addr(const struct inq_cpu *cpu, unsigned int r)
+{
+	return inq_reg_known(&cpu->regs, r) ? INQ_V_ADDR(cpu->regs.v[r]) : INQ_V_NULL;
+}
+
+static inline struct inq_value v_int(const struct inq_cpu *cpu, unsigned int r)
+{
+	return inq_reg_known(&cpu->regs, r) ? INQ_V_INT(cpu->regs.v[r]) : INQ_V_NULL;
+}
+
+/* One bit of a register. */
+static inline struct inq_value v_bit(const struct inq_cpu *cpu, unsigned int r, unsigned int bit)
+{
+	return inq_reg_known(&cpu->regs, r) ? INQ_V_INT(cpu->regs.v[r] >> bit & 1) : INQ_V_NULL;
+}
+
+/* Text that may have nothing to say. */
+static inline struct inq_value v_text(const char *text)
+{
+	return text && *text ? INQ_V_TEXT(text) : INQ_V_NULL;
+}
+
+#endif

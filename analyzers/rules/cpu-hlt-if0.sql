@@ -1,0 +1,34 @@
+-- id:         cpu-hlt-if0
+-- severity:   error
+-- confidence: strong
+-- needs:      cpu
+-- title:      CPU is halted with interrupts off
+-- why:        HLT ends at an interrupt that may be delivered; with IF = 0 only an NMI, an SMI or an INIT is one.
+-- fix:        See who executed HLT (inquest show insns): a dead end of the code, or a missing STI before it.
+-- source:     SDM vol. 2, HLT; SDM vol. 3, 6.8.1
+SELECT sample_id || '.' || cpu AS key,
+       machine_id,
+       'cpu ' || cpu AS subject,
+       'cpu ' || cpu || ' is halted at ' || coalesce(hex64(lin_rip), 'an unknown address')
+       || ' with IF = 0: '
+       || CASE WHEN nmi_masked = 1 AND smm = 0 THEN 'NMIs are masked as well, only INIT or SMI wakes it'
+               ELSE 'only an NMI, an SMI or INIT wakes it' END AS detail,
+       CASE WHEN nmi_masked = 1 AND smm = 0 THEN 'fatal' ELSE 'error' END AS severity,
+       CASE WHEN nmi_masked = 1 AND smm = 0 THEN 'proof' ELSE 'strong' END AS confidence
+  FROM cpu
+ WHERE halted = 1
+   AND intr_flag = 0
+   AND coalesce(smm, 0) = 0
+   AND coalesce(nmi_pending, 0) = 0
+   AND coalesce(smi_pending, 0) = 0;
+
+SELECT sample_id || '.' || cpu AS key,
+       machine_id,
+       'cpu' AS tbl,
+       rowid AS row,
+       'mp_state ' || mp_state || ' (halted), rflags ' || hex64(rflags) || ', IF = 0'
+       || coalesce(', nmi.masked ' || nmi_masked, '')
+       || coalesce(', rip ' || hex64(rip), '') AS text
+  FROM cpu
+ WHERE halted = 1
+   AND intr_flag = 0;

@@ -1,0 +1,82 @@
+-- id:         smm-tight-loop
+-- severity:   error
+-- confidence: strong
+-- needs:      cpu loop loop_insn loop_gate gate_writer
+-- title:      CPU is stuck in SMM, in a loop that does not end by itself
+-- why:        In SMM no interrupt, NMI or SMI reaches the CPU, and no code found on another CPU writes the word that the loop waits for.
+-- fix:        Find who should have written that word; if nobody should, the handler has reached its dead end: look at what led there.
+-- source:     SDM vol. 3, 31.3.1 and 31.4 (events blocked in SMM); EDK2 BaseLib CpuDeadLoop
+SELECT l.sample_id || '.' || l.cpu AS key,
+       l.machine_id AS machine_id,
+       'cpu ' || l.cpu AS subject,
+       'cpu ' || l.cpu || ' is stuck in SMM in the loop at ' || hex64(l.first) || ', '
+       || coalesce('waiting on ' || (
+            SELECT group_concat(
+                     g.space || ' ' || hex64(g.phys) || ' ('
+                     || CASE g.class WHEN 'private' THEN 'its own stack'
+                                     WHEN 'device' THEN 'a device' ELSE 'memory' END
+                     || ', ' || g.bytes || CASE g.bytes WHEN 1 THEN ' byte)' ELSE ' bytes)' END
+                     || CASE WHEN g.value IS NULL THEN '' ELSE ' which holds ' || hex64(g.value) END
+                     || coalesce(', until ' || g.exit_cond, ''), ' and on ')
+              FROM loop_gate g
+             WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id AND g.cpu = l.cpu),
+          'which has no way out')
+       || CASE WHEN l.nr_gates > 0 THEN '; no code of another CPU writes it' ELSE '' END
+       AS detail,
+       CASE WHEN l.intr_flag = 1 THEN 'warning'
+            WHEN l.kind = 'closed' AND l.intr_flag = 0 AND NOT EXISTS (
+                   SELECT 1 FROM loop_gate g
+                    WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
+                      AND g.cpu = l.cpu AND g.class <> 'private') THEN 'fatal'
+            ELSE 'error' END AS severity,
+       CASE WHEN l.kind = 'closed' AND l.intr_flag = 0 AND NOT EXISTS (
+                   SELECT 1 FROM loop_gate g
+                    WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
+                      AND g.cpu = l.cpu AND g.class <> 'private') THEN 'proof'
+            ELSE 'strong' END AS confidence
+  FROM loop l
+ WHERE l.smm = 1
+   AND l.kind IN ('closed', 'polling')
+   AND NOT EXISTS (SELECT 1 FROM loop_gate g
+                    WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
+                      AND g.cpu = l.cpu AND g.nr_writers > 0);
+
+SELECT l.sample_id || '.' || l.cpu AS key,
+       l.machine_id AS machine_id,
+       'loop_insn' AS tbl,
+       i.rowid AS row,
+       hex64(i.addr) || '  ' || i.text
+       || CASE WHEN i.role IS NULL THEN '' ELSE '   <- ' || i.role END AS text
+  FROM loop l
+  JOIN loop_insn i ON i.machine_id = l.machine_id AND i.sample_id = l.sample_id AND i.cpu = l.cpu
+ WHERE l.smm = 1 AND l.kind IN ('closed', 'polling')
+UNION ALL
+SELECT g.sample_id || '.' || g.cpu,
+       g.machine_id,
+       'loop_gate',
+       g.rowid,
+       'gate: ' || coalesce(g.insn, 'a load') || ' at ' || hex64(g.insn_addr) || ' reads '
+       || g.bytes || ' bytes at ' || g.space || ' ' || hex64(g.phys) || ' = '
+       || CASE WHEN g.value IS NULL THEN 'unknown' ELSE hex64(g.value) END
+       || coalesce('; the loop ends when ' || g.exit_cond, '')
+       || CASE WHEN g.exit_value IS NULL THEN ''
+               ELSE ' (run with ' || hex64(g.exit_value) || ' there, it left)' END
+  FROM loop_gate g
+  JOIN loop l ON l.machine_id = g.machine_id AND l.sample_id = g.sample_id AND l.cpu = g.cpu
+ WHERE l.smm = 1 AND l.kind IN ('closed', 'polling')
+UNION ALL
+SELECT c.sample_id || '.' || l.cpu,
+       c.machine_id,
+       'cpu',
+       c.rowid,
+       CASE WHEN c.cpu = l.cpu
+            THEN 'cpu ' || c.cpu || ': in SMM, rip ' || coalesce(hex64(c.lin_rip), 'unknown')
+                 || coalesce(', IF ' || c.intr_flag, '') || coalesce(', nmi.masked ' || c.nmi_masked, '')
+            ELSE 'cpu ' || c.cpu || ': ' || coalesce(c.mode, 'mode unknown')
+                 || CASE c.halted WHEN 1 THEN ', halted' WHEN 0 THEN ', running' ELSE '' END
+                 || ', rip ' || coalesce(hex64(c.lin_rip), 'unknown')
+                 || CASE c.smm WHEN 0 THEN ', not in SMM' WHEN 1 THEN ', in SMM too' ELSE '' END
+       END
+  FROM loop l
+  JOIN cpu c ON c.machine_id = l.machine_id AND c.sample_id = l.sample_id
+ WHERE l.smm = 1 AND l.kind IN ('closed', 'polling');
