@@ -507,7 +507,7 @@ enum inq_status loop_scan(const struct inq_cpu *cpu, struct loop *ret_loop, stru
 				cpu->index);
 	uint64_t rip = st.rip;
 	enum eval_stop stop = run(s, &st, &head, &fail, err);
-	if (fail && s->nr_visits <= 1)
+	if (fail && !s->nr_visits) /* not even its first instruction */
 		return inq_wrap(err, fail, "cpu %" PRIu32, cpu->index);
 	int end = s->nr_visits - 1;
 	if (head >= 0 && take_body(s, head, end, ret_loop)) {
@@ -519,5 +519,7 @@ enum inq_status loop_scan(const struct inq_cpu *cpu, struct loop *ret_loop, stru
 	}
 	memset(ret_loop, 0, sizeof(*ret_loop));
 	describe_open(s, rip, stop, ret_loop);
+	if (fail && ret_loop->kind == LOOP_OPEN) /* a loop, but what it hangs on is not there */
+		return inq_wrap(err, fail, "cpu %" PRIu32, cpu->index);
 	return INQ_OK;
 }

@@ -2,6 +2,8 @@
  */
 #include "arch/x86_64/regs.h"
 
+#include <string.h>
+
 #include <stdbool.h>
 
 #define RFLAGS_VM (UINT64_C(1) << 17)
@@ -82,4 +84,12 @@ int x86_64_linear_rip(const struct inq_regset *rs, uint64_t *ret)
 		return 0;
 	*ret = (uint32_t)(rs->v[X86_64_CS_BASE] + rs->v[X86_64_RIP]);
 	return 1;
+}
+
+int x86_64_reg_find(const char *name)
+{
+	for (int i = 0; i < X86_64_NR_REGS; i++)
+		if (!strcmp(x86_64_reg_info[i].name, name))
+			return i;
+	return -1;
 }

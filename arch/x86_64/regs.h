@@ -33,6 +33,9 @@ struct x86_64_reg_info {
 /* Indexed by enum x86_64_reg. */
 extern const struct x86_64_reg_info x86_64_reg_info[X86_64_NR_REGS];
 
+/* enum x86_64_reg of a name, or -1. */
+int x86_64_reg_find(const char *name);
+
 enum x86_64_mode {
 	X86_64_MODE_UNKNOWN, /* a register that decides is unknown */
 	X86_64_MODE_REAL,
