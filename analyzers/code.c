@@ -1,4 +1,5 @@
-/* Knows how RIP becomes bytes: segment base, the mode's wrapping, a fetch that may end at a page. */
+/* Knows how RIP becomes bytes: segment base, the mode's wrapping, a fetch that may end at a page.
+ */
 #include "analyzers/code.h"
 
 #include <inttypes.h>
@@ -42,12 +43,11 @@ enum inq_status code_fetch(const struct inq_cpu *cpu, uint64_t rip, struct x86_6
 				cpu->index);
 	if (mode != X86_64_MODE_LONG) {
 		if (!inq_reg_known(&cpu->regs, X86_64_CS_BASE))
-			return inq_fail(err, INQ_EUNSUPPORTED, "cpu %" PRIu32 ": cs.base is unknown",
-					cpu->index);
+			return inq_fail(err, INQ_EUNSUPPORTED,
+					"cpu %" PRIu32 ": cs.base is unknown", cpu->index);
 		base = cpu->regs.v[X86_64_CS_BASE];
 	}
-	enum inq_status st =
-		fetch_bytes(cpu, code_linear(cpu, mode, base, rip), buf, &n, err);
+	enum inq_status st = fetch_bytes(cpu, code_linear(cpu, mode, base, rip), buf, &n, err);
 	if (!st)
 		st = x86_64_insn_decode(mode, rip, buf, n, ret_insn, err);
 	return inq_wrap(err, st, "code at 0x%" PRIx64, rip);

@@ -211,7 +211,8 @@ static int read_op(struct eval *e, const struct eval_state *s, const struct x86_
 		return 1;
 	case X86_64_OP_MEM:
 		if (!eval_address(e, s, op, in, &linear)) {
-			*ret = (struct eval_val){.sym = no_sym}; /* unknown address, unknown value */
+			*ret = (struct eval_val){
+				.sym = no_sym}; /* unknown address, unknown value */
 			return 1;
 		}
 		return load(e, s, in, linear, op, op->bytes, ret) ? 1 : -1;
@@ -681,7 +682,9 @@ static enum eval_stop step_plain(struct eval *e, struct eval_state *s, const str
 	wanted[0] = steps[in->mn].reads_first;
 	wanted[1] = steps[in->mn].reads_second;
 	for (int i = 0; i < 2; i++) {
-		int got = !wanted[i] ? 1 : i < in->nr_ops ? read_op(e, s, in, &in->op[i], &v[i]) : 0;
+		int got = !wanted[i]       ? 1
+			  : i < in->nr_ops ? read_op(e, s, in, &in->op[i], &v[i])
+					   : 0;
 		if (got <= 0)
 			return got ? EVAL_UNREAD : EVAL_OUTSIDE;
 	}

@@ -54,15 +54,15 @@ struct eval_state {
 };
 
 enum eval_stop {
-	EVAL_GO,       /* rip is the next instruction */
-	EVAL_FORK,     /* a branch on unknown flags; rip is unchanged */
-	EVAL_STORE,    /* it writes memory; see struct eval_store */
-	EVAL_TIMER,    /* it reads the time */
-	EVAL_HALT,     /* it waits for an interrupt */
-	EVAL_CALL,     /* a call; rip is unchanged */
-	EVAL_LEAVE,    /* return, indirect jump: the target is not known from here */
-	EVAL_OUTSIDE,  /* I/O, system or other instructions that we do not follow */
-	EVAL_UNREAD,   /* its code or an operand's translation cannot be read: err says why */
+	EVAL_GO,      /* rip is the next instruction */
+	EVAL_FORK,    /* a branch on unknown flags; rip is unchanged */
+	EVAL_STORE,   /* it writes memory; see struct eval_store */
+	EVAL_TIMER,   /* it reads the time */
+	EVAL_HALT,    /* it waits for an interrupt */
+	EVAL_CALL,    /* a call; rip is unchanged */
+	EVAL_LEAVE,   /* return, indirect jump: the target is not known from here */
+	EVAL_OUTSIDE, /* I/O, system or other instructions that we do not follow */
+	EVAL_UNREAD,  /* its code or an operand's translation cannot be read: err says why */
 };
 
 /* Pretend that these bytes of memory hold another value. */
@@ -80,8 +80,8 @@ struct eval {
 	struct eval_patch patch;
 	bool follow; /* go on behind a store instead of EVAL_STORE; memory stays as it is */
 	struct eval_store {
-		bool any;       /* the last step wrote memory */
-		bool known;     /* linear is known */
+		bool any;   /* the last step wrote memory */
+		bool known; /* linear is known */
 		uint64_t linear;
 		uint8_t bytes;
 	} store;

@@ -1,4 +1,5 @@
-/* Knows what conditions mean as comparisons.  Source: SDM vol. 1, appendix B.1 (EFLAGS conditions). */
+/* Knows what conditions mean as comparisons.  Source: SDM vol. 1, appendix B.1 (EFLAGS conditions).
+ */
 #include "analyzers/loopcond.h"
 
 #include <inttypes.h>
@@ -68,9 +69,9 @@ static void try_part(struct loopcond *c, const struct eval_sym *sym, const struc
 	uint64_t part = sym->mask << sym->shift;
 
 	if (c->nr_tries < LOOPCOND_TRIES)
-		c->tries[c->nr_tries++] = ((g->value & ~part) |
-					   (((want - sym->add) << sym->shift) & part)) &
-					  mask_of(g->bytes);
+		c->tries[c->nr_tries++] =
+			((g->value & ~part) | (((want - sym->add) << sym->shift) & part)) &
+			mask_of(g->bytes);
 }
 
 static bool of_cmp(const struct eval_flags *f, int cc, const struct eval_load *g,

@@ -85,7 +85,8 @@ const char *loop_gate_class_name(enum loop_gate_class cls)
 	return names[cls];
 }
 
-/* Index of the instruction at rip, decoded on first sight; -1: too many, or unreadable (*ret_st). */
+/* Index of the instruction at rip, decoded on first sight; -1: too many, or unreadable (*ret_st).
+ */
 static int code_at(struct scan *s, uint64_t rip, enum inq_status *ret_st, struct inq_err *err)
 {
 	*ret_st = INQ_OK;
@@ -171,9 +172,8 @@ static bool same_flags(const struct eval_flags *a, const struct eval_flags *b)
 static bool same_where(const struct eval_state *a, const struct eval_state *b, uint32_t live)
 {
 	for (int i = 0; i < EVAL_GPRS; i++)
-		if (live >> i & 1 &&
-		    (a->gpr[i].known != b->gpr[i].known ||
-		     ((a->gpr[i].v ^ b->gpr[i].v) & a->gpr[i].known)))
+		if (live >> i & 1 && (a->gpr[i].known != b->gpr[i].known ||
+				      ((a->gpr[i].v ^ b->gpr[i].v) & a->gpr[i].known)))
 			return false;
 	return !(live >> FLAGS & 1) || same_flags(&a->fl, &b->fl);
 }
@@ -184,8 +184,7 @@ static int seen_before(const struct scan *s)
 	int now = s->nr_visits - 1, at = s->visit[now].earlier;
 
 	for (int n = 0; at >= 0 && n < LOOK_BACK && now - at <= PATH; n++) {
-		if (same_where(&s->visit[at].state, &s->visit[now].state,
-			       live_at_head(s, at, now)))
+		if (same_where(&s->visit[at].state, &s->visit[now].state, live_at_head(s, at, now)))
 			return at;
 		at = s->visit[at].earlier;
 	}

@@ -105,8 +105,7 @@ static bool meet(struct eval_state *a, const struct eval_state *b)
 	bool changed = false;
 
 	for (int i = 0; i < EVAL_GPRS; i++) {
-		uint64_t known =
-			a->gpr[i].known & b->gpr[i].known & ~(a->gpr[i].v ^ b->gpr[i].v);
+		uint64_t known = a->gpr[i].known & b->gpr[i].known & ~(a->gpr[i].v ^ b->gpr[i].v);
 		changed = changed || known != a->gpr[i].known;
 		a->gpr[i].known = known;
 	}

@@ -7,7 +7,7 @@
 enum { WRITERS_MAX = 16, WRITERS_PER_CPU = 4 };
 
 struct writer {
-	uint32_t cpu; /* index */
+	uint32_t cpu;  /* index */
 	bool executed; /* on the path that it takes now; else merely reachable from there */
 	struct x86_64_insn insn;
 };

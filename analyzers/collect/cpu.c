@@ -25,7 +25,8 @@ static const struct inq_column cols[] = {
 	{"nmi_masked", INQ_INT, "1: NMIs are blocked"},
 	{"nmi_pending", INQ_INT, "1: an NMI waits"},
 	{"smi_pending", INQ_INT, "1: an SMI waits"},
-	{"int_shadow", INQ_INT, "1 after MOV SS, 2 after STI: the next instruction is not interrupted"},
+	{"int_shadow", INQ_INT,
+	 "1 after MOV SS, 2 after STI: the next instruction is not interrupted"},
 	{"exit_reason", INQ_INT, "KVM_EXIT_* of the last KVM_RUN"},
 	{"exit_name", INQ_TEXT, "the same in words"},
 	{"apic_id", INQ_INT, "local APIC id"},
@@ -84,20 +85,18 @@ static enum inq_status one(const struct inq_machine *m, const struct inq_cpu *cp
 	enum x86_64_mode mode = x86_64_mode_of(&cpu->regs);
 	char mp[64], ex[64];
 
-	return INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
-		       mode == X86_64_MODE_UNKNOWN ? INQ_V_NULL
-						   : INQ_V_TEXT(x86_64_mode_name(mode)),
-		       v_addr(cpu, X86_64_RIP), linear_rip(cpu), v_addr(cpu, X86_64_RSP),
-		       v_int(cpu, X86_64_RFLAGS), v_bit(cpu, X86_64_RFLAGS, 9),
-		       v_int(cpu, X86_64_CR0), v_addr(cpu, X86_64_CR3), v_int(cpu, X86_64_CR4),
-		       v_int(cpu, X86_64_EFER), v_addr(cpu, X86_64_CS_BASE), cpl(cpu, mode),
-		       v_int(cpu, X86_64_SMM), halted(cpu), v_int(cpu, X86_64_MP_STATE),
-		       in_words(cpu, X86_64_MP_STATE, mp, sizeof(mp)),
-		       v_int(cpu, X86_64_NMI_MASKED), v_int(cpu, X86_64_NMI_PENDING),
-		       v_int(cpu, X86_64_SMI_PENDING), v_int(cpu, X86_64_INT_SHADOW),
-		       v_int(cpu, X86_64_EXIT_REASON),
-		       in_words(cpu, X86_64_EXIT_REASON, ex, sizeof(ex)), apic_id(cpu),
-		       v_addr(cpu, X86_64_SMBASE));
+	return INQ_ROW(
+		out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
+		mode == X86_64_MODE_UNKNOWN ? INQ_V_NULL : INQ_V_TEXT(x86_64_mode_name(mode)),
+		v_addr(cpu, X86_64_RIP), linear_rip(cpu), v_addr(cpu, X86_64_RSP),
+		v_int(cpu, X86_64_RFLAGS), v_bit(cpu, X86_64_RFLAGS, 9), v_int(cpu, X86_64_CR0),
+		v_addr(cpu, X86_64_CR3), v_int(cpu, X86_64_CR4), v_int(cpu, X86_64_EFER),
+		v_addr(cpu, X86_64_CS_BASE), cpl(cpu, mode), v_int(cpu, X86_64_SMM), halted(cpu),
+		v_int(cpu, X86_64_MP_STATE), in_words(cpu, X86_64_MP_STATE, mp, sizeof(mp)),
+		v_int(cpu, X86_64_NMI_MASKED), v_int(cpu, X86_64_NMI_PENDING),
+		v_int(cpu, X86_64_SMI_PENDING), v_int(cpu, X86_64_INT_SHADOW),
+		v_int(cpu, X86_64_EXIT_REASON), in_words(cpu, X86_64_EXIT_REASON, ex, sizeof(ex)),
+		apic_id(cpu), v_addr(cpu, X86_64_SMBASE));
 }
 
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)

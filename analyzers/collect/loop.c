@@ -111,8 +111,8 @@ static enum inq_status loop_row(const struct inq_machine *m, const struct inq_cp
 	return INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 		       INQ_V_ADDR(linear_of(cpu, l->first)), INQ_V_ADDR(linear_of(cpu, l->last)),
 		       INQ_V_ADDR(linear_of(cpu, l->head)), INQ_V_TEXT(loop_kind_name(l->kind)),
-		       INQ_V_INT(l->nr_insns), INQ_V_INT(l->nr_gates),
-		       v_bit(cpu, X86_64_RFLAGS, 9), v_int(cpu, X86_64_SMM), v_text(l->why));
+		       INQ_V_INT(l->nr_insns), INQ_V_INT(l->nr_gates), v_bit(cpu, X86_64_RFLAGS, 9),
+		       v_int(cpu, X86_64_SMM), v_text(l->why));
 }
 
 static enum inq_status insn_rows(const struct inq_machine *m, const struct inq_cpu *cpu,

@@ -1,7 +1,7 @@
 /* Model-specific registers as the dump holds them. */
+#include "arch/x86_64/msr.h"
 #include "analyzers/collect/collectors.h"
 #include "analyzers/collect/values.h"
-#include "arch/x86_64/msr.h"
 
 static const struct inq_column cols[] = {
 	COLS_OF_CPU,

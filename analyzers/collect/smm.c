@@ -17,7 +17,8 @@ static const struct inq_column smm_cols[] = {
 	{"in_smm", INQ_INT, "1: the CPU is in SMM now"},
 	{"smbase", INQ_ADDR, "base of its window, from MSR 0x9e"},
 	{"map", INQ_TEXT, "layout of the save area: amd64, p6, intel64; NULL: none is recognised"},
-	{"revision", INQ_INT, "SMM revision identifier found there; NULL: the area is not in the dump"},
+	{"revision", INQ_INT,
+	 "SMM revision identifier found there; NULL: the area is not in the dump"},
 	{"smi_count", INQ_INT, "SMIs taken since reset, MSR 0x34"},
 	{0},
 };
@@ -33,8 +34,8 @@ static const struct inq_column save_cols[] = {
 
 /* The save area of a CPU; *ret_have false when the dump has no SMM view or no SMBASE. */
 static enum inq_status read_area(const struct inq_machine *m, const struct inq_cpu *cpu,
-				 uint8_t area[X86_64_SMM_AREA], bool *ret_have, struct inq_sink *out,
-				 struct inq_err *err)
+				 uint8_t area[X86_64_SMM_AREA], bool *ret_have,
+				 struct inq_sink *out, struct inq_err *err)
 {
 	struct inq_err why;
 

@@ -2,6 +2,8 @@
 #ifndef ANALYZERS_COLLECT_VALUES_H
 #define ANALYZERS_COLLECT_VALUES_H
 
+#include <stdbool.h>
+
 #include <inquest/collect.h>
 
 #include "arch/x86_64/regs.h"

@@ -36,9 +36,10 @@ static void a_load_test_branch_loop_is_closed_and_names_its_gate(void **state)
 	(void)state;
 
 	frozen_set(f, 0, X86_64_RBX, 0x5000);
-	CODE(f, 0x1000, "\x8b\x43\x10"  /* mov eax, [rbx+0x10] */
-			"\x85\xc0"      /* test eax, eax */
-			"\x74\xf9");    /* je 0x1000 */
+	CODE(f, 0x1000,
+	     "\x8b\x43\x10" /* mov eax, [rbx+0x10] */
+	     "\x85\xc0"     /* test eax, eax */
+	     "\x74\xf9");   /* je 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.first, 0x1000);
@@ -96,9 +97,10 @@ static void a_comparison_with_a_constant_says_which_value_ends_it(void **state)
 
 	frozen_set(f, 0, X86_64_RBX, 0x5000);
 	frozen_word(f, 0x5008, 0x1111, 4);
-	CODE(f, 0x1000, "\x81\x7b\x08\x78\x56\x34\x12" /* cmp dword [rbx+8], 0x12345678 */
-			"\xf3\x90"                     /* pause */
-			"\x75\xf5");                   /* jne 0x1000 */
+	CODE(f, 0x1000,
+	     "\x81\x7b\x08\x78\x56\x34\x12" /* cmp dword [rbx+8], 0x12345678 */
+	     "\xf3\x90"                     /* pause */
+	     "\x75\xf5");                   /* jne 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.nr_gates, 1);
@@ -116,8 +118,9 @@ static void a_tested_bit_keeps_the_other_bits_of_the_exit_value(void **state)
 
 	frozen_set(f, 0, X86_64_RSI, 0x6000);
 	frozen_word(f, 0x6001, 0x81, 1);
-	CODE(f, 0x1000, "\xf6\x46\x01\x10" /* test byte [rsi+1], 0x10 */
-			"\x74\xfa");       /* jz 0x1000 */
+	CODE(f, 0x1000,
+	     "\xf6\x46\x01\x10" /* test byte [rsi+1], 0x10 */
+	     "\x74\xfa");       /* jz 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_string_equal(l.gate[0].cond, "(value & 0x10) != 0x0");
@@ -133,10 +136,11 @@ static void a_masked_value_compared_is_solved_through_the_mask(void **state)
 
 	frozen_set(f, 0, X86_64_RDI, 0x6000);
 	frozen_word(f, 0x6000, 0xabcd0012, 4);
-	CODE(f, 0x1000, "\x8b\x07"             /* mov eax, [rdi] */
-			"\x25\xff\x00\x00\x00" /* and eax, 0xff */
-			"\x3d\x34\x00\x00\x00" /* cmp eax, 0x34 */
-			"\x75\xf2");           /* jne 0x1000 */
+	CODE(f, 0x1000,
+	     "\x8b\x07"             /* mov eax, [rdi] */
+	     "\x25\xff\x00\x00\x00" /* and eax, 0xff */
+	     "\x3d\x34\x00\x00\x00" /* cmp eax, 0x34 */
+	     "\x75\xf2");           /* jne 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_string_equal(l.gate[0].cond, "(value & 0xff) == 0x34");
@@ -151,17 +155,19 @@ static void a_shifted_and_a_bit_tested_value_are_solved(void **state)
 	(void)state;
 
 	frozen_set(f, 0, X86_64_RDI, 0x6000);
-	CODE(f, 0x1000, "\x8b\x07"     /* mov eax, [rdi] */
-			"\xc1\xe8\x05" /* shr eax, 5 */
-			"\xa8\x01"     /* test al, 1 */
-			"\x74\xf7");   /* jz 0x1000 */
+	CODE(f, 0x1000,
+	     "\x8b\x07"     /* mov eax, [rdi] */
+	     "\xc1\xe8\x05" /* shr eax, 5 */
+	     "\xa8\x01"     /* test al, 1 */
+	     "\x74\xf7");   /* jz 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_true(l.gate[0].exit_known);
 	assert_int_equal(l.gate[0].exit_value, 0x20);
-	CODE(f, 0x1000, "\x8b\x07"         /* mov eax, [rdi] */
-			"\x0f\xba\xe0\x07" /* bt eax, 7 */
-			"\x73\xf8");       /* jnc 0x1000 */
+	CODE(f, 0x1000,
+	     "\x8b\x07"         /* mov eax, [rdi] */
+	     "\x0f\xba\xe0\x07" /* bt eax, 7 */
+	     "\x73\xf8");       /* jnc 0x1000 */
 	l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_string_equal(l.gate[0].cond, "bit 7 of value is set");
@@ -188,10 +194,11 @@ static void a_count_of_spins_that_decides_nothing_does_not_open_the_loop(void **
 	(void)state;
 
 	frozen_set(f, 0, X86_64_RBX, 0x5000);
-	CODE(f, 0x1000, "\x48\xff\xc1" /* inc rcx */
-			"\x8b\x03"     /* mov eax, [rbx] */
-			"\x85\xc0"     /* test eax, eax */
-			"\x74\xf7");   /* je 0x1000 */
+	CODE(f, 0x1000,
+	     "\x48\xff\xc1" /* inc rcx */
+	     "\x8b\x03"     /* mov eax, [rbx] */
+	     "\x85\xc0"     /* test eax, eax */
+	     "\x74\xf7");   /* je 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.nr_gates, 1);
@@ -217,11 +224,12 @@ static void an_inner_delay_inside_a_wait_is_seen_through(void **state)
 	(void)state;
 
 	frozen_set(f, 0, X86_64_RBX, 0x5000);
-	CODE(f, 0x1000, "\xb9\x64\x00\x00\x00" /* mov ecx, 100 */
-			"\xff\xc9"             /* dec ecx */
-			"\x75\xfc"             /* jnz 0x1005 */
-			"\x83\x3b\x00"         /* cmp dword [rbx], 0 */
-			"\x74\xf2");           /* je 0x1000 */
+	CODE(f, 0x1000,
+	     "\xb9\x64\x00\x00\x00" /* mov ecx, 100 */
+	     "\xff\xc9"             /* dec ecx */
+	     "\x75\xfc"             /* jnz 0x1005 */
+	     "\x83\x3b\x00"         /* cmp dword [rbx], 0 */
+	     "\x74\xf2");           /* je 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.nr_gates, 1);
@@ -236,12 +244,13 @@ static void a_loop_that_reads_the_time_is_bounded(void **state)
 	(void)state;
 
 	frozen_set(f, 0, X86_64_RBX, 0x5000);
-	CODE(f, 0x1000, "\x0f\x31"     /* rdtsc */
-			"\x39\xf0"     /* cmp eax, esi */
-			"\x73\x04"     /* jae 0x100a */
-			"\x8b\x03"     /* mov eax, [rbx] */
-			"\xeb\xf6"     /* jmp 0x1000 */
-			"\xc3");
+	CODE(f, 0x1000,
+	     "\x0f\x31" /* rdtsc */
+	     "\x39\xf0" /* cmp eax, esi */
+	     "\x73\x04" /* jae 0x100a */
+	     "\x8b\x03" /* mov eax, [rbx] */
+	     "\xeb\xf6" /* jmp 0x1000 */
+	     "\xc3");
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_BOUNDED);
 	free(f);
@@ -254,9 +263,9 @@ static void stores_calls_and_halts_are_not_closed(void **state)
 		size_t n;
 		const char *why;
 	} cases[] = {
-		{"\xff\x03\xeb\xfc", 4, "it writes memory"},              /* inc dword [rbx]; jmp */
+		{"\xff\x03\xeb\xfc", 4, "it writes memory"}, /* inc dword [rbx]; jmp */
 		{"\xe8\x05\x00\x00\x00\xeb\xf9", 7, "it calls a function"}, /* call; jmp */
-		{"\xf4\xeb\xfd", 3, "it halts"},                          /* hlt; jmp */
+		{"\xf4\xeb\xfd", 3, "it halts"},                            /* hlt; jmp */
 		{"\xf0\x0f\xb1\x0b\x75\xfa", 6,
 		 "it executes an instruction that is not followed"}, /* lock cmpxchg; jne */
 		{"\xe4\x80\xeb\xfc", 4,
@@ -291,9 +300,10 @@ static void a_slot_of_the_own_stack_is_a_private_gate(void **state)
 	(void)state;
 
 	frozen_set(f, 0, X86_64_RBP, 0x8040);
-	CODE(f, 0x1000, "\x48\x8b\x45\xf8" /* mov rax, [rbp-8] */
-			"\x48\x85\xc0"     /* test rax, rax */
-			"\x74\xf7");       /* je 0x1000 */
+	CODE(f, 0x1000,
+	     "\x48\x8b\x45\xf8" /* mov rax, [rbp-8] */
+	     "\x48\x85\xc0"     /* test rax, rax */
+	     "\x74\xf7");       /* je 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.gate[0].cls, LOOP_GATE_PRIVATE);
@@ -371,9 +381,10 @@ static void sixteen_bit_code_uses_segments_and_wraps(void **state)
 	frozen_set(f, 0, X86_64_DS_BASE, 0x3000);
 	frozen_set(f, 0, X86_64_RBX, 0x7777fff0); /* BX is 0xfff0 */
 	frozen_set(f, 0, X86_64_RSI, 0x30);
-	CODE(f, 0x18000, "\x8b\x00"     /* mov ax, [bx+si] */
-			 "\x3d\x34\x12" /* cmp ax, 0x1234 */
-			 "\x75\xf9");   /* jne 0x8000 */
+	CODE(f, 0x18000,
+	     "\x8b\x00"     /* mov ax, [bx+si] */
+	     "\x3d\x34\x12" /* cmp ax, 0x1234 */
+	     "\x75\xf9");   /* jne 0x8000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.gate[0].load.linear, 0x3020);
@@ -389,9 +400,10 @@ static void two_words_compared_are_two_gates(void **state)
 
 	frozen_set(f, 0, X86_64_RBX, 0x5000);
 	frozen_word(f, 0x5004, 7, 4);
-	CODE(f, 0x1000, "\x8b\x03"     /* mov eax, [rbx] */
-			"\x3b\x43\x04" /* cmp eax, [rbx+4] */
-			"\x75\xf9");   /* jne 0x1000 */
+	CODE(f, 0x1000,
+	     "\x8b\x03"     /* mov eax, [rbx] */
+	     "\x3b\x43\x04" /* cmp eax, [rbx+4] */
+	     "\x75\xf9");   /* jne 0x1000 */
 	struct loop l = scan(f);
 	assert_int_equal(l.kind, LOOP_CLOSED);
 	assert_int_equal(l.nr_gates, 2);
@@ -403,9 +415,9 @@ static int writers(struct frozen *f, struct writer w[WRITERS_MAX])
 	struct inq_err err = {0};
 	int nr = -1;
 
-	assert_int_equal(writers_find(&f->machine, &f->cpu[0], &f->phys.base, 0x5010, 4, w, &nr,
-				      &err),
-			 INQ_OK);
+	assert_int_equal(
+		writers_find(&f->machine, &f->cpu[0], &f->phys.base, 0x5010, 4, w, &nr, &err),
+		INQ_OK);
 	return nr;
 }
 
@@ -417,11 +429,12 @@ static void a_store_behind_a_far_count_of_another_cpu_is_a_writer(void **state)
 
 	frozen_set(f, 1, X86_64_RIP, 0x2000);
 	frozen_set(f, 1, X86_64_RDI, 0x5000);
-	CODE(f, 0x2000, "\x48\xff\xc1"                 /* inc rcx */
-			"\x48\x81\xf9\x00\x00\x00\x7f" /* cmp rcx, 0x7f000000 */
-			"\x75\xf4"                     /* jne 0x2000 */
-			"\x89\x47\x10"                 /* mov [rdi+0x10], eax */
-			"\xeb\xef");                   /* jmp 0x2000 */
+	CODE(f, 0x2000,
+	     "\x48\xff\xc1"                 /* inc rcx */
+	     "\x48\x81\xf9\x00\x00\x00\x7f" /* cmp rcx, 0x7f000000 */
+	     "\x75\xf4"                     /* jne 0x2000 */
+	     "\x89\x47\x10"                 /* mov [rdi+0x10], eax */
+	     "\xeb\xef");                   /* jmp 0x2000 */
 	assert_int_equal(writers(f, w), 1);
 	assert_int_equal(w[0].cpu, 1);
 	assert_int_equal(w[0].insn.rip, 0x200c);
@@ -442,9 +455,10 @@ static void a_store_beside_the_word_or_through_an_unknown_register_is_none(void 
 	frozen_set(f, 1, X86_64_RDI, 0x5000);
 	CODE(f, 0x2000, "\x89\x47\x14\xeb\xfb"); /* mov [rdi+0x14], eax; jmp 0x2000 */
 	assert_int_equal(writers(f, w), 0);
-	CODE(f, 0x2000, "\x48\x8b\x3f"  /* mov rdi, [rdi]: another value on the second pass */
-			"\x89\x47\x10"  /* mov [rdi+0x10], eax */
-			"\xeb\xf8");    /* jmp 0x2000 */
+	CODE(f, 0x2000,
+	     "\x48\x8b\x3f" /* mov rdi, [rdi]: another value on the second pass */
+	     "\x89\x47\x10" /* mov [rdi+0x10], eax */
+	     "\xeb\xf8");   /* jmp 0x2000 */
 	frozen_word(f, 0x5000, 0x9000, 8);
 	assert_int_equal(writers(f, w), 0);
 	free(f);
@@ -457,9 +471,10 @@ static void a_store_in_a_called_function_is_found(void **state)
 	(void)state;
 
 	frozen_set(f, 1, X86_64_RIP, 0x2000);
-	CODE(f, 0x2000, "\xbf\x10\x50\x00\x00"  /* mov edi, 0x5010 */
-			"\xe8\xf6\x00\x00\x00"  /* call 0x2100 */
-			"\xeb\xf4");            /* jmp 0x2000 */
+	CODE(f, 0x2000,
+	     "\xbf\x10\x50\x00\x00"              /* mov edi, 0x5010 */
+	     "\xe8\xf6\x00\x00\x00"              /* call 0x2100 */
+	     "\xeb\xf4");                        /* jmp 0x2000 */
 	CODE(f, 0x2100, "\xf0\x0f\xc1\x07\xc3"); /* lock xadd [rdi], eax; ret */
 	assert_int_equal(writers(f, w), 1);
 	assert_int_equal(w[0].insn.rip, 0x2100);
