@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+"""From a guest that is really stuck to the named finding: every built-in scenario, run in one boot of the svm testbed.
+
+usage: scenarios.py [--build FOLDER] [--seeds N] [--base SEED] [--keep FOLDER]
+
+inquest-vmm draws a guest from a seed and says what it drew (draw); the core of that guest goes through
+inquest, which must name exactly that.  tests/scenarios/NAME.expect lists the findings, all of them: a rule,
+its severity and its subject per line, {cpu} being the drawn one."""
+import argparse, json, pathlib, re, sqlite3, subprocess, sys, tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import bed  # noqa: E402
+
+EXPECT = HERE.parent / "scenarios"
+BAD = ("error", "fatal")
+NEAR = ("smm-gate-open", "smm-gate-written", "smm-rdtsc-bounded")
+
+
+def run(argv):
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Case:
+    """One scenario with one seed: its job in the machine, and what was drawn for it."""
+
+    def __init__(self, scenario, seed):
+        self.scenario, self.seed = scenario, seed
+        self.name = f"{scenario}.{seed}"
+        self.job = bed.Job(self.name, ["inquest-vmm", "run", "--scenario", scenario, "--seed", str(seed),
+                                       "--snapshot", "out.core"], 60)
+
+    def draw(self, vmm):
+        code, out, err = run([vmm, "draw", "--scenario", self.scenario, "--seed", self.seed])
+        if code:
+            raise bed.BedError(f"inquest-vmm draw: {err.strip()}")
+        self.drawn = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def expected(self):
+        """[(rule, allowed severities, subject)]"""
+        lines = (EXPECT / f"{self.scenario}.expect").read_text().splitlines()
+        rows = [line.split(None, 2) for line in lines if line.strip() and not line.startswith("#")]
+        return sorted((rule, severity, subject.format(**self.drawn)) for rule, severity, subject in rows)
+
+
+def check_findings(case, report, code):
+    """The report's findings are exactly the expected ones, and its exit code says the same."""
+    got = sorted((f["rule"], f["severity"], f["subject"]) for f in report["findings"])
+    wanted = case.expected()
+    if got != wanted:
+        yield f"findings are {got}, not {wanted}"
+    if code != any(severity in BAD for _, severity, _ in wanted):
+        yield f"inquest report ended with exit code {code}"
+
+
+def check_gate(case, report, index):
+    """The drawn CPU waits on the drawn address, holding the drawn value, in the drawn instruction."""
+    d = case.drawn
+    wanted = [(int(d["cpu"]), int(d["gate"], 0), int(d["value"], 0), int(d["insn"], 0))]
+    rows = index.execute("SELECT g.cpu, g.phys, g.value, g.insn_addr, g.insn FROM loop_gate g"
+                         " JOIN evidence e ON e.tbl = 'loop_gate' AND e.row = g.rowid").fetchall()
+    mask = (1 << 64) - 1
+    got = [(cpu, phys & mask, None if value is None else value & mask, insn & mask) for cpu, phys, value, insn, _ in rows]
+    if got != wanted:
+        yield f"gates in evidence (cpu, address, value, instruction) are {got}, not {wanted}"
+    texts = " ".join(e["text"] for f in report["findings"] if f["rule"] == "smm-tight-loop" for e in f["evidence"])
+    for key in ("gate", "value", "insn"):
+        if not re.search(rf"\b0x0*{int(d[key], 0):x}\b", texts):
+            yield f"the evidence does not name {key} {d[key]}"
+    if rows and rows[0][4] not in texts:
+        yield f"the evidence does not show the instruction {rows[0][4]!r}"
+
+
+def check_core(case, build, core, tmp):
+    code, out, err = run([build / "inquest", "report", "--json", core])
+    if code not in (0, 1):
+        yield f"inquest report: exit code {code}: {err.strip()}"
+        return
+    report = json.loads(out)
+    yield from check_findings(case, report, code)
+    path = tmp / f"{case.name}.inq"
+    code, _, err = run([build / "inquest", "index", "-o", path, core])
+    if code not in (0, 1):
+        yield f"inquest index: exit code {code}: {err.strip()}"
+        return
+    index = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    gaps = index.execute("SELECT count(*) FROM gap").fetchone()[0]
+    if gaps:
+        yield f"{gaps} gaps in a whole core"
+    if case.scenario == "smm-spin":
+        yield from check_gate(case, report, index)
+    index.close()
+
+
+def check_peers(case, build, core, tmp):
+    """Other people's tools read what we write."""
+    _, out, err = run(["gdb", "-nx", "-batch", "-ex", "info threads", "-c", core])
+    threads = re.findall(r"^[* ]+\d+ +(?:LWP|Thread|process) ", out, re.M)
+    if len(threads) != int(case.drawn["vcpus"]):
+        yield f"gdb shows {len(threads)} threads: {(out + err).strip()!r}"
+    _, out, _ = run(["readelf", "-nW", core])
+    for name in ("CORE", "INQUEST"):
+        if not re.search(rf"^\s+{name}\s+0x", out, re.M):
+            yield f"readelf -n lists no {name} note"
+    path = tmp / f"{case.name}.inq"
+    code, out, err = run(["sqlite3", path, "select * from finding"])
+    if code or "smm-tight-loop" not in out:
+        yield f"sqlite3 cannot read the findings: {err.strip() or out!r}"
+
+
+def check_case(case, result, build, tmp):
+    if result.code != 0:
+        yield f"no snapshot: {result.why or f'exit code {result.code}'}: {result.text('stderr').strip()}"
+        return
+    core = result.files / "out.core"
+    left = sorted(p.name for p in result.files.iterdir())
+    if left != ["out.core"]:
+        yield f"inquest-vmm left {left}"
+        return
+    yield from check_core(case, build, core, tmp)
+
+
+def cases_of(seeds, base):
+    few = max(4, seeds // 4)
+    yield from (Case("smm-spin", base + n) for n in range(seeds))
+    for scenario in NEAR:
+        yield from (Case(scenario, base + n) for n in range(few))
+    for scenario in ("hlt-if0", "healthy"):
+        yield from (Case(scenario, base + n) for n in range(few - 1))
+
+
+def check_all(cases, results, build, tmp):
+    by = {r.job.id: r for r in results}
+    caps = by["caps"]
+    if caps.code != 0 or not re.search(r"^x86_smm +1 +present", caps.text("stdout"), re.M):
+        yield f"caps: no SMM in the svm testbed: {caps.why or caps.text('stderr').strip() or caps.text('stdout')!r}"
+    for case in cases:
+        yield from (f"{case.name}: {what}" for what in check_case(case, by[case.name], build, tmp))
+    first = cases[0]
+    if by[first.name].code == 0:
+        yield from (f"{first.name}: {what}" for what in
+                    check_peers(first, build, by[first.name].files / "out.core", tmp))
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
+    ap.add_argument("--seeds", type=int, default=20)
+    ap.add_argument("--base", type=int, default=1)
+    ap.add_argument("--keep", type=pathlib.Path)
+    args = ap.parse_args()
+    vmm = args.build / "inquest-vmm"
+    cases = list(cases_of(args.seeds, args.base))
+    try:
+        with tempfile.TemporaryDirectory() as tmp:
+            tmp = pathlib.Path(tmp)
+            for case in cases:
+                case.draw(vmm)
+            results, why = bed.run("svm", [bed.Job("caps", ["inquest-vmm", "caps"])] + [c.job for c in cases], [vmm],
+                                   args.keep or tmp / "bed", limit=120 + 10 * len(cases))
+            wrong = list(check_all(cases, results, args.build, tmp)) + ([why] if why else [])
+    except (bed.BedError, OSError) as e:
+        wrong = [str(e)]
+    for what in wrong:
+        print(f"not so: {what}")
+    print(f"{len(cases)} guests, {len(wrong)} complaints")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
