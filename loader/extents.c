@@ -12,7 +12,7 @@ struct part {
 	uint64_t zero_at;
 };
 
-enum { COMPARED = 8 /* places of an overlap that are compared, a page each */ };
+enum { COMPARED = 8 /* parts that overlap, and pages of each that are looked at */ };
 
 static void part_scope(struct part **p)
 {
@@ -73,6 +73,22 @@ static bool joins(const struct part *a, const struct part *b)
 	return a->zero_at + n / LOADER_PAGE == b->zero_at;
 }
 
+/* p against those that were kept before it; not against all, or a hostile file takes forever. */
+static void compare(struct loader_dump *d, const struct part *parts, size_t kept,
+		    const struct part *p)
+{
+	for (size_t back = 1; back <= kept && back <= COMPARED; back++) {
+		const struct part *before = &parts[kept - back];
+		if (before->e.last < p->e.first)
+			return;
+		if (agree(d, before, p))
+			continue;
+		loader_damage(d, INQ_ECORRUPT, 1, p->e.first, p->e.last - p->e.first + 1,
+			      "two segments contradict each other about 0x%" PRIx64, p->e.first);
+		return;
+	}
+}
+
 /* Sort, let the first claim win, join what continues.  Returns how many are left. */
 static size_t flatten(struct loader_dump *d, struct part *parts, size_t n)
 {
@@ -82,11 +98,7 @@ static size_t flatten(struct loader_dump *d, struct part *parts, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct part p = parts[i], *before = kept ? &parts[kept - 1] : NULL;
 		if (before && p.e.first <= before->e.last) {
-			if (!agree(d, before, &p))
-				loader_damage(d, INQ_ECORRUPT, 1, p.e.first,
-					      p.e.last - p.e.first + 1,
-					      "two segments contradict each other about 0x%" PRIx64,
-					      p.e.first);
+			compare(d, parts, kept, &p);
 			if (p.e.last <= before->e.last)
 				continue;
 			cut_front(&p, before->e.last + 1);

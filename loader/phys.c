@@ -106,7 +106,7 @@ static const char *copy_piece(const struct loader_dump *d, const struct loader_p
 	*ret_good = 0;
 	if (pc->run.kind == INQ_RUN_ABSENT)
 		return e && e->kind == INQ_EXTENT_EXCLUDED ? "was left out of the dump"
-							   : "is missing: the file is truncated";
+							   : "is missing from the file";
 	if (pc->run.kind == INQ_RUN_ZERO) {
 		memset(buf, 0, n);
 		return NULL;

@@ -1,0 +1,42 @@
+/* Dumps from text: readable, one statement a line; what tests and people write. */
+#ifndef TESTS_BUILT_TEXT_H
+#define TESTS_BUILT_TEXT_H
+
+#include "built.h"
+
+/* Something to ask of the dump once it is open, from a line of text. */
+struct built_ask {
+	bool smm, runs; /* which space; runs or read */
+	uint64_t addr, n;
+};
+/*
+ * Build from text.  On a mistake prints file:line and exits with status 2.  Statements:
+ *
+ *	snapshot vcpus=2 [reason=1] [reason_vcpu=0] [realtime=NS] [text="..."]   first, or: core
+ *	@0x1000 55*4096 'text' deadbeef*4        a segment: hex bytes or 'text', with *times
+ *	alias 0x9000 0                           a segment sharing the file range of segment 0
+ *	memsz 0x2000                             of the last segment
+ *	smram 0x30000 f4*65536                   a piece of address space 1; without bytes: the note
+ *	zero-bitmap
+ *	regs|sregs2|debugregs|events|mp_state|run vcpu=0 field=value ...   as in struct kvm_...
+ *	lapic vcpu=0 0x320=0x10000 ...           registers by their offset
+ *	msrs vcpu=0 0x10=5 0x9e=refused ...
+ *	cpuid2 vcpu=0 leaf.subleaf=eax,ebx,ecx,edx ...
+ *	host key=value ...
+ *	absent KIND vcpu=1 | failed KIND vcpu=1 error=22     KIND as above
+ *	prstatus field=value ...                 r15 ... gs, as in user_regs_struct
+ *	note NAME TYPE hexbytes
+ *	pn-xnum | packed | ehsize 8
+ *	poke 0x10 ff00 | truncate 0x1234         after everything else
+ *	read phys 0x1000 16 | runs smm 0x30000 0x2000        questions, returned in order
+ *
+ * Up to max questions go to asks.  The result is for built_free.
+ */
+struct built *built_parse(const char *file, const char *text, struct built_ask *asks, size_t max,
+			  size_t *ret_nr_asks);
+/* A text file whole; free it.  Exits with status 2 when it cannot be read. */
+char *built_slurp(const char *path);
+/* The same as built_parse for a file on disk, without questions. */
+struct built *built_parse_file(const char *path);
+
+#endif
