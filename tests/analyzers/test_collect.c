@@ -1,0 +1,287 @@
+/*
+ * From a built snapshot to rows: a machine with CPU 1 in SMM, waiting for a word, and CPU 0
+ * counting.  Then the same without one note at a time: exactly its cells become NULL.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <linux/kvm.h>
+#include <sqlite3.h>
+
+#include "analyzers/collect/collectors.h"
+#include "analyzers/rules.h"
+#include "machine/machine.h"
+#include "store/store.h"
+#include "tests/built/built.h"
+
+enum { SMBASE = 0x30000, GATE = 0x5010, NONE = -1 };
+
+struct lab {
+	struct inq_dump *dump;
+	struct inq_machine *machine;
+	struct store *store;
+	int fd;
+};
+
+static struct kvm_segment flat(uint8_t type, uint16_t sel)
+{
+	return (struct kvm_segment){.limit = 0xffffffff,
+				    .selector = sel,
+				    .type = type,
+				    .present = 1,
+				    .db = 1,
+				    .s = 1,
+				    .g = 1};
+}
+
+static void add(struct built *b, enum inq_snap_kind kind, uint32_t vcpu, const void *p, size_t n,
+		int without)
+{
+	if ((int)kind != without)
+		built_note_of(b, kind, vcpu, p, n);
+}
+
+static void add_cpu(struct built *b, uint32_t vcpu, bool smm, int without)
+{
+	struct kvm_regs regs = {.rip = smm ? 0x8000 : 0x1000, .rflags = 2, .rsp = 0x7000};
+	struct kvm_sregs2 s = {.cr0 = smm ? 0x10 : 0x11, .apic_base = 0xfee00900};
+	struct kvm_vcpu_events ev = {.flags = KVM_VCPUEVENT_VALID_SMM |
+					      KVM_VCPUEVENT_VALID_NMI_PENDING |
+					      KVM_VCPUEVENT_VALID_SHADOW};
+	struct kvm_debugregs dr = {.dr6 = 0xffff0ff0, .dr7 = smm ? 0x2400 : 0x400};
+	struct kvm_mp_state mp = {.mp_state = KVM_MP_STATE_RUNNABLE};
+	struct kvm_msr_entry msr[] = {{.index = 0x9e, .data = vcpu ? SMBASE : 0x20000},
+				      {.index = 0x34, .data = 1},
+				      {.index = 0x10, .reserved = 1}};
+	uint8_t lapic[1024] = {0}, run[512] = {0};
+
+	s.cs = s.ds = s.es = s.fs = s.gs = s.ss = flat(3, 16);
+	s.cs = flat(11, 8);
+	if (smm) {
+		s.cs = flat(3, SMBASE >> 4);
+		s.cs.base = SMBASE;
+		s.cs.db = 0;
+		ev.smi.smm = 1;
+		ev.nmi.masked = 1;
+	}
+	lapic[0x23] = (uint8_t)vcpu;
+	run[8] = KVM_EXIT_INTR;
+	add(b, INQ_SNAP_REGS, vcpu, &regs, sizeof(regs), without);
+	add(b, INQ_SNAP_SREGS2, vcpu, &s, sizeof(s), without);
+	add(b, INQ_SNAP_EVENTS, vcpu, &ev, sizeof(ev), without);
+	add(b, INQ_SNAP_DEBUGREGS, vcpu, &dr, sizeof(dr), without);
+	add(b, INQ_SNAP_MP_STATE, vcpu, &mp, sizeof(mp), without);
+	add(b, INQ_SNAP_MSRS, vcpu, msr, sizeof(msr), without);
+	add(b, INQ_SNAP_LAPIC, vcpu, lapic, sizeof(lapic), without);
+	add(b, INQ_SNAP_RUN, vcpu, run, sizeof(run), without);
+}
+
+static void open_lab(struct lab *l, int without)
+{
+	struct built *b = built_snapshot(2);
+	struct inq_err err = {0};
+	char path[32];
+
+	uint8_t *ram = built_segment(b, 0, 0x40000);
+	memcpy(ram + 0x1000, "\xff\x05\x00\x20\x00\x00\xeb\xf8", 8); /* inc dword [0x2000]; jmp */
+	memcpy(ram + GATE, "\x78\x56\x34\x12", 4);
+	if (without != INQ_SNAP_SMRAM) {
+		uint8_t *smram = built_smram(b, SMBASE, 0x10000);
+		static const uint64_t saved_rip = 0x1002;
+		/* mov eax, [0x5010]; test eax, eax; jns */
+		memcpy(smram + 0x8000, "\x66\xa1\x10\x50\x66\x85\xc0\x79\xf7", 9);
+		memcpy(smram + 0xfefc, "\x64\x00\x02\x00", 4);
+		memcpy(smram + 0xff78, &saved_rip, 8);
+	}
+	add_cpu(b, 0, false, without);
+	add_cpu(b, 1, true, without);
+	size_t n = 0;
+	uint8_t *file = built_finish(b, &n);
+	l->fd = built_memfd(file, n, path);
+	assert_int_equal(inq_dump_open(path, &l->dump, &err), INQ_OK);
+	assert_int_equal(machine_open(l->dump, &l->machine, &err), INQ_OK);
+	assert_int_equal(store_create(&l->store, &err), INQ_OK);
+	assert_int_equal(store_add_machine(l->store, l->machine, &err), INQ_OK);
+	for (size_t i = 0; collector_at(i); i++)
+		if (store_collect(l->store, collector_at(i), l->machine, &err))
+			fail_msg("%s", err.msg);
+	built_free(b);
+}
+
+static void close_lab(struct lab *l)
+{
+	store_destroy(l->store);
+	machine_close(l->machine);
+	inq_dump_close(l->dump);
+	close(l->fd);
+}
+
+/* The first cell of the first row as text; NULL is "NULL", no row is "none". */
+static const char *ask(struct lab *l, const char *sql)
+{
+	static char text[256];
+	sqlite3_stmt *q = NULL;
+
+	if (sqlite3_prepare_v2(store_db(l->store), sql, -1, &q, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(store_db(l->store)));
+	int rc = sqlite3_step(q);
+	const unsigned char *cell = rc == SQLITE_ROW ? sqlite3_column_text(q, 0) : NULL;
+	snprintf(text, sizeof(text), "%s",
+		 rc != SQLITE_ROW ? "none"
+		 : cell           ? (const char *)cell
+				  : "NULL");
+	sqlite3_finalize(q);
+	return text;
+}
+
+#define SAYS(sql, expected) assert_string_equal(ask(&l, sql), expected)
+
+static void every_table_says_what_the_snapshot_holds(void **state)
+{
+	struct lab l;
+	(void)state;
+
+	open_lab(&l, NONE);
+	SAYS("SELECT group_concat(mode) FROM cpu", "prot32,real");
+	SAYS("SELECT hex64(lin_rip) FROM cpu WHERE cpu = 1", "0x38000");
+	SAYS("SELECT smm || nmi_masked || halted || intr_flag FROM cpu WHERE cpu = 1", "1100");
+	SAYS("SELECT apic_id FROM cpu WHERE cpu = 1", "1");
+	SAYS("SELECT exit_name FROM cpu WHERE cpu = 0", "intr");
+	SAYS("SELECT hex64(value) FROM reg WHERE cpu = 0 AND name = 'rsp'", "0x7000");
+	SAYS("SELECT hex64(value) || ' ' || text FROM dbgreg WHERE cpu = 1 AND name = 'dr7'",
+	     "0x2400 GD");
+	SAYS("SELECT hex64(value) FROM msr WHERE cpu = 1 AND idx = 158", "0x30000");
+	SAYS("SELECT value FROM msr WHERE cpu = 1 AND idx = 16", "NULL");
+	SAYS("SELECT map || ' ' || hex64(revision) || ' ' || smi_count FROM smm WHERE cpu = 1",
+	     "amd64 0x20064 1");
+	SAYS("SELECT hex64(value) FROM smm_save WHERE cpu = 1 AND name = 'rip'", "0x1002");
+	SAYS("SELECT map FROM smm WHERE cpu = 0", "NULL");
+	SAYS("SELECT name FROM lapic_reg WHERE cpu = 1 AND off = 32 AND value = 16777216", "id");
+	SAYS("SELECT count(*) FROM mem_range", "1");
+	SAYS("SELECT kind FROM mem_range", "bytes");
+	SAYS("SELECT group_concat(DISTINCT state) FROM run", "complete");
+	SAYS("SELECT count(*) FROM gap", "0");
+	SAYS("SELECT text LIKE 'inc %[0x2000]' FROM insn WHERE cpu = 0 AND is_rip = 1", "1");
+	SAYS("SELECT hex64(mem_addr) FROM insn WHERE cpu = 0 AND is_rip = 1", "0x2000");
+	close_lab(&l);
+}
+
+static void the_loop_in_smm_names_its_gate_and_who_does_not_write_it(void **state)
+{
+	struct lab l;
+	(void)state;
+
+	open_lab(&l, NONE);
+	SAYS("SELECT kind || ' ' || nr_gates || ' ' || smm FROM loop WHERE cpu = 1", "closed 1 1");
+	SAYS("SELECT hex64(phys) || ' ' || hex64(value) || ' ' || bytes || ' ' || class"
+	     " FROM loop_gate WHERE cpu = 1",
+	     "0x5010 0x12345678 4 shared");
+	SAYS("SELECT exit_cond FROM loop_gate WHERE cpu = 1", "bit 31 of value is set");
+	SAYS("SELECT nr_writers FROM loop_gate WHERE cpu = 1", "0");
+	SAYS("SELECT kind || ': ' || text FROM loop WHERE cpu = 0", "open: it writes memory");
+	SAYS("SELECT group_concat(coalesce(role, '-'), ' ') FROM loop_insn WHERE cpu = 1",
+	     "gate - exit");
+	close_lab(&l);
+}
+
+static void the_rules_find_the_stuck_cpu_and_nothing_else(void **state)
+{
+	struct lab l;
+	struct inq_err err = {0};
+	(void)state;
+
+	open_lab(&l, NONE);
+	for (const struct inq_rule *r = analyzers_rules; r->id; r++)
+		assert_int_equal(store_detect(l.store, r, &err), INQ_OK);
+	SAYS("SELECT group_concat(rule || ' ' || subject, ', ') FROM (SELECT * FROM finding ORDER"
+	     " BY rule)",
+	     "smm-core-in-smm cpu 1, smm-tight-loop cpu 1");
+	SAYS("SELECT severity FROM finding WHERE rule = 'smm-tight-loop'", "error");
+	SAYS("SELECT count(*) FROM unevaluated", "0");
+	close_lab(&l);
+}
+
+/* Registers known with a note and unknown without it, those of both unknown or changed. */
+static void without_one(int kind, const char *expected_lost)
+{
+	struct lab with, l;
+
+	open_lab(&with, NONE);
+	open_lab(&l, kind);
+	sqlite3_exec(store_db(l.store),
+		     "ATTACH ':memory:' AS other; CREATE TABLE other.reg(cpu,"
+		     " name, value)",
+		     NULL, NULL, NULL);
+	sqlite3_stmt *from = NULL, *to = NULL;
+	sqlite3_prepare_v2(store_db(with.store), "SELECT cpu, name, value FROM reg", -1, &from,
+			   NULL);
+	sqlite3_prepare_v2(store_db(l.store), "INSERT INTO other.reg VALUES(?, ?, ?)", -1, &to,
+			   NULL);
+	while (sqlite3_step(from) == SQLITE_ROW) {
+		for (int i = 0; i < 3; i++)
+			sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
+		assert_int_equal(sqlite3_step(to), SQLITE_DONE);
+		sqlite3_reset(to);
+	}
+	sqlite3_finalize(from);
+	sqlite3_finalize(to);
+	SAYS("SELECT count(*) FROM main.reg a JOIN other.reg b USING(cpu, name)"
+	     " WHERE a.value IS NOT b.value AND a.value IS NOT NULL",
+	     "0");
+	SAYS("SELECT group_concat(DISTINCT a.grp) FROM (SELECT * FROM main.reg ORDER BY grp) a"
+	     " JOIN other.reg b USING(cpu, name)"
+	     " WHERE a.value IS NULL AND b.value IS NOT NULL",
+	     expected_lost);
+	close_lab(&l);
+	close_lab(&with);
+}
+
+static void a_missing_note_makes_exactly_its_registers_unknown(void **state)
+{
+	(void)state;
+	without_one(NONE, "NULL");
+	without_one(INQ_SNAP_REGS, "general");
+	without_one(INQ_SNAP_SREGS2, "control,segment,table");
+	without_one(INQ_SNAP_EVENTS, "event");
+	without_one(INQ_SNAP_DEBUGREGS, "debug");
+	without_one(INQ_SNAP_MP_STATE, "run");
+	without_one(INQ_SNAP_RUN, "run");
+	without_one(INQ_SNAP_MSRS, "run");
+	without_one(INQ_SNAP_LAPIC, "NULL");
+	without_one(INQ_SNAP_SMRAM, "NULL");
+}
+
+static void without_its_registers_a_cpu_has_a_gap_and_no_loop(void **state)
+{
+	struct lab l;
+	struct inq_err err = {0};
+	(void)state;
+
+	open_lab(&l, INQ_SNAP_REGS);
+	SAYS("SELECT count(*) FROM loop", "0");
+	SAYS("SELECT state FROM run WHERE tbl = 'loop'", "partial");
+	for (const struct inq_rule *r = analyzers_rules; r->id; r++)
+		assert_int_equal(store_detect(l.store, r, &err), INQ_OK);
+	SAYS("SELECT count(*) > 0 FROM unevaluated WHERE rule = 'smm-tight-loop'", "1");
+	SAYS("SELECT count(*) FROM finding WHERE rule = 'smm-tight-loop'", "0");
+	close_lab(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_table_says_what_the_snapshot_holds),
+		cmocka_unit_test(the_loop_in_smm_names_its_gate_and_who_does_not_write_it),
+		cmocka_unit_test(the_rules_find_the_stuck_cpu_and_nothing_else),
+		cmocka_unit_test(a_missing_note_makes_exactly_its_registers_unknown),
+		cmocka_unit_test(without_its_registers_a_cpu_has_a_gap_and_no_loop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
