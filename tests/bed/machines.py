@@ -1,7 +1,7 @@
 """The two emulated machines: how each is described to its emulator, started, watched and ended."""
-import os, pty, re, select, shutil, signal, socket, subprocess, time
+import ctypes, os, pty, re, select, shutil, signal, socket, subprocess, time
 
-from kernel import BedError
+from kernel import BedError, run_quiet
 
 
 def need(program):
@@ -9,6 +9,11 @@ def need(program):
     if not path:
         raise BedError(f"{program}: not installed")
     return path
+
+
+def die_with_parent():
+    """PR_SET_PDEATHSIG: an emulator must not outlive a test that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Machine:
@@ -69,8 +74,9 @@ class Svm(Machine):
                 "-drive", f"file={image},format=raw,if=none,id=out,cache=unsafe,discard=unmap,detect-zeroes=unmap",
                 "-device", "virtio-blk-pci,drive=out",
                 "-append", "console=ttyS0 panic=-1 quiet mitigations=off " + self.options.get("append", "")]
-        self.errors = open(self.work / "emulator.log", "wb")
-        self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors)
+        with open(self.work / "emulator.log", "wb") as errors:
+            self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                                          preexec_fn=die_with_parent)
 
     def read(self, seconds):
         fd = self.child.stdout.fileno()
@@ -105,6 +111,7 @@ class Vmx(Machine):
     disk = "/dev/sda"
     modules = (("ata_piix", ""), ("sd_mod", ""), ("kvm-intel", "enable_apicv=0"))
     disk_unit = 16 * 63 * 512
+    listener = peer = tty = None
 
     def make_cd(self, kernel, initrd):
         cd = self.work / "cd"
@@ -120,15 +127,14 @@ class Vmx(Machine):
             "nokaslr mitigations=off nopti tsc=reliable " + self.options.get("append", "") + "\n")
         argv = [need("xorriso"), "-as", "mkisofs", "-quiet", "-o", str(self.work / "boot.iso"), "-b", "isolinux.bin",
                 "-c", "boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", str(cd)]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            raise BedError("xorriso: cannot make the boot CD: " + (done.stderr.strip().splitlines() or ["?"])[-1])
+        code, _, err = run_quiet(argv)
+        if code:
+            raise BedError("xorriso: cannot make the boot CD: " + (err.strip().splitlines() or ["?"])[-1])
         shutil.rmtree(cd)
 
     def start(self, kernel, initrd, image):
         self.make_cd(kernel, initrd)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.peer = None
         (self.work / "bochsrc").write_text(BOCHSRC.format(
             work=self.work, image=image, port=self.listener.getsockname()[1],
             cylinders=os.path.getsize(image) // self.disk_unit))
@@ -137,7 +143,7 @@ class Vmx(Machine):
         env = dict(os.environ, TERM="vt100", LINES="25", COLUMNS="80")
         self.child = subprocess.Popen(
             [need("bochs"), "-q", "-f", str(self.work / "bochsrc"), "-rc", str(self.work / "rc")],
-            stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+            stdin=slave, stdout=slave, stderr=slave, env=env, preexec_fn=die_with_parent)
         os.close(slave)
 
     def stop(self):
@@ -145,7 +151,8 @@ class Vmx(Machine):
         for thing in (self.peer, self.listener):
             if thing:
                 thing.close()
-        os.close(self.tty)
+        if self.tty is not None:
+            os.close(self.tty)
 
     def read(self, seconds):
         wait = [self.tty] + ([self.peer] if self.peer else [self.listener])
