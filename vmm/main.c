@@ -1,0 +1,331 @@
+/* Knows the commands of inquest-vmm, their options, and the exit codes. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "vmm/caps.h"
+#include "vmm/run.h"
+
+enum { EXIT_OK = 0, EXIT_GUEST = 1, EXIT_USAGE = 2 };
+
+static const char top_help[] =
+	"inquest-vmm runs a small guest on KVM and writes the whole machine to an ELF core.\n"
+	"\n"
+	"  inquest-vmm caps\n"
+	"      what this KVM offers, and what a snapshot will lack\n"
+	"  inquest-vmm scenarios\n"
+	"      the guests that are built in\n"
+	"  inquest-vmm run --scenario hlt-if0 --snapshot dead.core\n"
+	"      run one until it is stuck, write dead.core (a fresh guest each time)\n"
+	"  inquest-vmm run --scenario smm-spin --seed 7 --vcpus 2 --snapshot spin.core\n"
+	"      the same guest again: everything is drawn from the seed\n"
+	"  inquest-vmm draw --scenario smm-spin --seed 7\n"
+	"      what is drawn for that seed (never in the snapshot)\n"
+	"\n"
+	"Then: inquest report spin.core.  More: inquest-vmm COMMAND --help.\n"
+	"Exit codes: 0 fine, 1 the guest or KVM failed, 2 wrong usage.\n";
+
+static const char run_help[] =
+	"inquest-vmm run --scenario NAME --snapshot FILE [options]\n"
+	"\n"
+	"  --scenario NAME   which guest; inquest-vmm scenarios lists them\n"
+	"  --snapshot FILE   where the core goes; appears complete or not at all\n"
+	"  --seed N          draw the guest from N; without it a fresh one is taken and printed\n"
+	"  --vcpus N         1 to 32, default 2\n"
+	"  --memory MIB      16 to 65536, default 64\n"
+	"  --after MS        let it be stuck for so long before the snapshot, default 200\n"
+	"  --timeout S       give up when it is not stuck by then, default 30\n"
+	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
+	"  --fill            no page of the guest's memory is zero (for measurements)\n"
+	"  --timing          print write_ns, written_bytes, file_bytes of the snapshot\n"
+	"\n"
+	"  inquest-vmm run --scenario smm-spin --snapshot spin.core\n"
+	"  inquest-vmm run --scenario hlt-if0 --memory 1024 --fill --timing --snapshot big.core\n";
+
+static const char draw_help[] =
+	"inquest-vmm draw --scenario NAME --seed N [--vcpus N] [--memory MIB]\n"
+	"\n"
+	"Prints what is drawn, as key=value lines, without KVM.  A run with the same options has\n"
+	"exactly these facts:\n"
+	"\n"
+	"  inquest-vmm draw --scenario smm-spin --seed 7 | grep -e ^cpu= -e ^gate=\n";
+
+static int complain(const char *what, const char *why, const char *advice)
+{
+	fprintf(stderr, "inquest-vmm: %s: %s; %s\n", what, why, advice);
+	return EXIT_USAGE;
+}
+
+static int fail(enum inq_status st, const struct inq_err *err)
+{
+	fprintf(stderr, "inquest-vmm: %s\n", err->msg);
+	return st == INQ_EUSAGE ? EXIT_USAGE : EXIT_GUEST;
+}
+
+/* What was printed must have arrived. */
+static int finish(int code)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "inquest-vmm: standard output: %s; make room\n", strerror(errno));
+		return code ? code : EXIT_GUEST;
+	}
+	return code;
+}
+
+static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	uint64_t v = strtoull(text, &end, 0);
+	if (errno || end == text || *end || *text == '-' || v < least || v > most)
+		return false;
+	*ret = v;
+	return true;
+}
+
+enum option_id {
+	OPT_SCENARIO = 256,
+	OPT_SNAPSHOT,
+	OPT_SEED,
+	OPT_VCPUS,
+	OPT_MEMORY,
+	OPT_AFTER,
+	OPT_TIMEOUT,
+	OPT_SERIAL,
+	OPT_FILL,
+	OPT_TIMING,
+	OPT_HELP,
+};
+
+static const struct option run_options[] = {
+	{"scenario", required_argument, NULL, OPT_SCENARIO},
+	{"snapshot", required_argument, NULL, OPT_SNAPSHOT},
+	{"seed", required_argument, NULL, OPT_SEED},
+	{"vcpus", required_argument, NULL, OPT_VCPUS},
+	{"memory", required_argument, NULL, OPT_MEMORY},
+	{"after", required_argument, NULL, OPT_AFTER},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"serial", required_argument, NULL, OPT_SERIAL},
+	{"fill", no_argument, NULL, OPT_FILL},
+	{"timing", no_argument, NULL, OPT_TIMING},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
+static const struct option draw_options[] = {
+	{"scenario", required_argument, NULL, OPT_SCENARIO},
+	{"seed", required_argument, NULL, OPT_SEED},
+	{"vcpus", required_argument, NULL, OPT_VCPUS},
+	{"memory", required_argument, NULL, OPT_MEMORY},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
+static const struct option bare_options[] = {{"help", no_argument, NULL, OPT_HELP}, {0}};
+
+/* What the options said; help: asked for. */
+struct args {
+	struct vmm_run run;
+	bool seed_given, help;
+};
+
+static int take_number(const char *name, uint64_t least, uint64_t most, uint64_t *ret)
+{
+	char why[96];
+
+	if (number(optarg, least, most, ret))
+		return EXIT_OK;
+	snprintf(why, sizeof(why), "not a number from %" PRIu64 " to %" PRIu64, least, most);
+	char what[64];
+	snprintf(what, sizeof(what), "--%s %.32s", name, optarg);
+	return complain(what, why, "see inquest-vmm run --help");
+}
+
+static int take_option(int id, struct args *a)
+{
+	struct vmm_run *r = &a->run;
+	uint64_t n = 0;
+	int bad = 0;
+
+	switch (id) {
+	case OPT_SCENARIO:
+		r->scenario = vmm_scenario_find(optarg);
+		return r->scenario ? EXIT_OK
+				   : complain(optarg, "unknown scenario",
+					      "inquest-vmm scenarios lists them");
+	case OPT_SNAPSHOT:
+		r->snapshot = optarg;
+		return EXIT_OK;
+	case OPT_SEED:
+		a->seed_given = true;
+		return take_number("seed", 0, UINT64_MAX, &r->seed);
+	case OPT_VCPUS:
+		bad = take_number("vcpus", 1, VMM_MAX_VCPUS, &n);
+		r->nr_vcpus = (unsigned)n;
+		return bad;
+	case OPT_MEMORY:
+		return take_number("memory", VMM_MIN_MIB, VMM_MAX_MIB, &r->mib);
+	case OPT_AFTER:
+		return take_number("after", 0, 86400000, &r->after_ms);
+	case OPT_TIMEOUT:
+		return take_number("timeout", 1, 86400, &r->timeout_s);
+	case OPT_SERIAL:
+		r->serial = optarg;
+		return EXIT_OK;
+	case OPT_FILL:
+		r->fill = true;
+		return EXIT_OK;
+	case OPT_TIMING:
+		r->timing = true;
+		return EXIT_OK;
+	default:
+		a->help = true;
+		return EXIT_OK;
+	}
+}
+
+/* argv[0] is the command. */
+static int parse(int argc, char **argv, const struct option *options, struct args *a)
+{
+	*a = (struct args){
+		.run = {.serial = "-", .mib = 64, .after_ms = 200, .timeout_s = 30, .nr_vcpus = 2}};
+	int id, bad = 0;
+
+	opterr = 0;
+	while (!bad && (id = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		if (id == ':')
+			return complain(argv[optind - 1], "wants a value",
+					"see inquest-vmm --help");
+		if (id == '?')
+			return complain(argv[optind - 1], "unknown option",
+					"see inquest-vmm --help");
+		bad = take_option(id, a);
+	}
+	if (!bad && !a->help && optind < argc)
+		return complain(argv[optind], "not expected here", "see inquest-vmm --help");
+	return bad;
+}
+
+static int cmd_caps(int argc, char **argv)
+{
+	struct vmm_caps caps;
+	struct inq_err err;
+	struct args a;
+	int fd, bad = parse(argc, argv, bare_options, &a);
+
+	if (bad)
+		return bad;
+	if (a.help) {
+		fputs(top_help, stdout);
+		return EXIT_OK;
+	}
+	enum inq_status st = vmm_caps_open(&fd, &caps, &err);
+	if (st)
+		return fail(st, &err);
+	vmm_caps_print(&caps, stdout);
+	close(fd);
+	return EXIT_OK;
+}
+
+static int cmd_scenarios(int argc, char **argv)
+{
+	struct args a;
+	int bad = parse(argc, argv, bare_options, &a);
+	const struct vmm_scenario *s;
+
+	if (bad)
+		return bad;
+	if (a.help) {
+		fputs(top_help, stdout);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; (s = vmm_scenario_at(i)); i++)
+		printf("%-18s %-9s  %s\n", s->name, vmm_scenario_kind_name(s->kind), s->doc);
+	return EXIT_OK;
+}
+
+static int cmd_draw(int argc, char **argv)
+{
+	struct vmm_plan *plan;
+	struct inq_err err;
+	struct args a;
+	int bad = parse(argc, argv, draw_options, &a);
+
+	if (bad)
+		return bad;
+	if (a.help) {
+		fputs(draw_help, stdout);
+		return EXIT_OK;
+	}
+	if (!a.run.scenario || !a.seed_given)
+		return complain("draw", "--scenario and --seed are needed",
+				"see inquest-vmm draw --help");
+	enum inq_status st =
+		vmm_plan_create(&plan, a.run.scenario, a.run.seed, a.run.nr_vcpus, a.run.mib, &err);
+	if (st)
+		return fail(st, &err);
+	vmm_plan_print(plan, stdout);
+	vmm_plan_destroy(plan);
+	return EXIT_OK;
+}
+
+static int cmd_run(int argc, char **argv)
+{
+	struct inq_err err;
+	struct args a;
+	int bad = parse(argc, argv, run_options, &a);
+
+	if (bad)
+		return bad;
+	if (a.help) {
+		fputs(run_help, stdout);
+		return EXIT_OK;
+	}
+	if (!a.run.scenario || !a.run.snapshot)
+		return complain("run", "--scenario and --snapshot are needed",
+				"see inquest-vmm run --help");
+	if (!a.seed_given) {
+		uint32_t seed; /* short enough to type */
+
+		if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+			return complain("run", "no random numbers", "give --seed N");
+		a.run.seed = seed;
+		a.run.fresh_seed = true;
+	}
+	enum inq_status st = vmm_run(&a.run, &err);
+	return st ? fail(st, &err) : EXIT_OK;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"caps", cmd_caps},
+	{"run", cmd_run},
+	{"scenarios", cmd_scenarios},
+	{"draw", cmd_draw},
+};
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (!name)
+		return complain("command", "missing", "see inquest-vmm --help");
+	if (!strcmp(name, "--help") || !strcmp(name, "help") || !strcmp(name, "-h")) {
+		fputs(top_help, stdout);
+		return finish(EXIT_OK);
+	}
+	if (!strcmp(name, "--version")) {
+		puts("inquest-vmm " INQ_VERSION);
+		return finish(EXIT_OK);
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return finish(commands[i].run(argc - 1, argv + 1));
+	return complain(name, "unknown command", "see inquest-vmm --help");
+}

@@ -1,0 +1,167 @@
+/*
+ * Knows the guest's memory map: which RAM lies where, what SMM sees instead of it, and how both
+ * become slots.  Address space 1 must hold everything that SMM code can see (KVM switches the whole
+ * map on SMI), so RAM appears in both and each window cuts a piece out of the second.
+ */
+#include "vmm/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "vmm/rng.h"
+
+INQ_DEFINE_SCOPE(struct vmm_memory, vmm_memory_destroy)
+
+uint64_t vmm_memory_low_end(uint64_t mib)
+{
+	return mib * VMM_MIB < VMM_LOW_END ? mib * VMM_MIB : VMM_LOW_END;
+}
+
+static void add_region(struct vmm_memory *m, uint64_t gpa, uint64_t end, uint64_t off)
+{
+	m->region[m->nr_regions++] = (struct vmm_region){gpa, end - gpa, off};
+}
+
+static enum inq_status map_ram(struct vmm_memory *m, uint64_t mib, struct inq_err *err)
+{
+	uint64_t low = vmm_memory_low_end(mib);
+
+	m->ram_bytes = mib * VMM_MIB;
+	add_region(m, 0, 0xa0000, 0);
+	add_region(m, VMM_MIB, low, VMM_MIB);
+	if (m->ram_bytes > low)
+		add_region(m, VMM_HIGH, VMM_HIGH + m->ram_bytes - low, low);
+
+	m->ram_fd = memfd_create("guest-ram", MFD_CLOEXEC);
+	if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)m->ram_bytes))
+		return inq_fail(err, INQ_ENOMEM, "guest memory: %s", strerror(errno));
+	void *p = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->ram_fd, 0);
+	if (p == MAP_FAILED)
+		return inq_fail(err, INQ_ENOMEM, "guest memory of %llu MiB: %s; give less --memory",
+				(unsigned long long)mib, strerror(errno));
+	m->ram = p;
+	return INQ_OK;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static enum inq_status map_smram(struct vmm_memory *m, const uint64_t *smbase, unsigned nr,
+				 struct inq_err *err)
+{
+	memcpy(m->window, smbase, nr * sizeof(*smbase));
+	qsort(m->window, nr, sizeof(*m->window), by_address);
+	for (unsigned i = 1; i < nr; i++)
+		if (m->window[i] - m->window[i - 1] < VMM_SMRAM_BYTES)
+			return inq_fail(err, INQ_EUSAGE, "two SMRAM windows overlap at 0x%llx",
+					(unsigned long long)m->window[i]);
+	void *p = mmap(NULL, nr * VMM_SMRAM_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return inq_fail(err, INQ_ENOMEM, "SMRAM: %s", strerror(errno));
+	m->smram = p;
+	m->nr_windows = nr;
+	return INQ_OK;
+}
+
+static void add_slot(struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes, uint8_t *host,
+		     bool smram)
+{
+	uint32_t nr = 0;
+
+	if (!bytes)
+		return;
+	for (unsigned i = 0; i < m->nr_slots; i++)
+		nr += m->slot[i].as == as;
+	m->slot[m->nr_slots++] = (struct vmm_slot){as, nr, gpa, bytes, host, smram};
+}
+
+/* One region in address space 1: RAM, with the windows cut out. */
+static void add_smm_slots(struct vmm_memory *m, const struct vmm_region *r)
+{
+	uint64_t at = r->gpa, end = r->gpa + r->bytes;
+
+	for (unsigned i = 0; i < m->nr_windows; i++) {
+		uint64_t w = m->window[i];
+
+		if (w < r->gpa || w >= end)
+			continue;
+		add_slot(m, 1, at, w - at, m->ram + r->off + (at - r->gpa), false);
+		add_slot(m, 1, w, VMM_SMRAM_BYTES, m->smram + i * VMM_SMRAM_BYTES, true);
+		at = w + VMM_SMRAM_BYTES;
+	}
+	add_slot(m, 1, at, end - at, m->ram + r->off + (at - r->gpa), false);
+}
+
+enum inq_status vmm_memory_create(struct vmm_memory **ret, uint64_t mib, const uint64_t *smbase,
+				  unsigned nr, bool with_smm, struct inq_err *err)
+{
+	INQ_SCOPED(vmm_memory_destroy_scope_) struct vmm_memory *m = calloc(1, sizeof(*m));
+	if (!m)
+		return inq_fail(err, INQ_ENOMEM, "guest memory");
+	m->ram_fd = -1;
+	if (mib < VMM_MIN_MIB || mib > VMM_MAX_MIB || nr > VMM_MAX_VCPUS)
+		return inq_fail(err, INQ_EUSAGE, "guest memory: %llu MiB, %u vCPUs",
+				(unsigned long long)mib, nr);
+
+	enum inq_status st = map_ram(m, mib, err);
+	if (!st && with_smm)
+		st = map_smram(m, smbase, nr, err);
+	if (st)
+		return st;
+	for (unsigned i = 0; i < m->nr_regions; i++)
+		add_slot(m, 0, m->region[i].gpa, m->region[i].bytes, m->ram + m->region[i].off,
+			 false);
+	for (unsigned i = 0; with_smm && i < m->nr_regions; i++)
+		add_smm_slots(m, &m->region[i]);
+	*ret = inq_take(m);
+	return INQ_OK;
+}
+
+void vmm_memory_destroy(struct vmm_memory *m)
+{
+	if (!m)
+		return;
+	if (m->ram)
+		munmap(m->ram, m->ram_bytes);
+	if (m->smram)
+		munmap(m->smram, m->nr_windows * VMM_SMRAM_BYTES);
+	if (m->ram_fd >= 0)
+		close(m->ram_fd);
+	free(m);
+}
+
+uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes)
+{
+	for (unsigned i = 0; i < m->nr_slots; i++) {
+		const struct vmm_slot *s = &m->slot[i];
+
+		if (s->as == as && gpa >= s->gpa && gpa - s->gpa < s->bytes &&
+		    bytes <= s->bytes - (gpa - s->gpa))
+			return s->host + (gpa - s->gpa);
+	}
+	return NULL;
+}
+
+void vmm_memory_fill(struct vmm_memory *m, uint64_t seed)
+{
+	struct vmm_rng rng = {seed};
+
+	for (unsigned i = 0; i < m->nr_regions; i++) {
+		uint8_t *at = m->ram + m->region[i].off, *end = at + m->region[i].bytes;
+
+		for (; at < end; at += 8) {
+			uint64_t v = vmm_rng_u64(&rng) | 1;
+
+			memcpy(at, &v, 8);
+		}
+	}
+}

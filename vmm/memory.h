@@ -1,0 +1,67 @@
+/* Guest memory: RAM with the hole below 1 MiB, and one SMRAM window per vCPU.  No KVM in here. */
+#ifndef VMM_MEMORY_H
+#define VMM_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <inquest/err.h>
+
+#define VMM_MAX_VCPUS 32u
+#define VMM_PAGE UINT64_C(4096)
+#define VMM_MIB UINT64_C(0x100000)
+#define VMM_SMRAM_BYTES UINT64_C(0x10000) /* of one window */
+#define VMM_MIN_MIB 16u
+#define VMM_MAX_MIB (64u << 10)
+#define VMM_LOW_END UINT64_C(0xc0000000) /* RAM beyond goes to 4 GiB; devices lie between */
+#define VMM_HIGH UINT64_C(0x100000000)
+#define VMM_MAX_REGIONS 3u
+#define VMM_MAX_SLOTS (2 * VMM_MAX_REGIONS + 2 * VMM_MAX_VCPUS)
+
+/* A stretch of RAM.  off: where it lies in the RAM file and in its mapping. */
+struct vmm_region {
+	uint64_t gpa, bytes, off;
+};
+
+/* A memory slot as KVM gets it.  as 1: what a vCPU sees while in SMM. */
+struct vmm_slot {
+	uint32_t as, slot;
+	uint64_t gpa, bytes;
+	uint8_t *host;
+	bool smram; /* backed by a window, not by RAM */
+};
+
+struct vmm_memory {
+	int ram_fd; /* memfd: its holes are pages that nobody ever touched */
+	uint8_t *ram;
+	uint64_t ram_bytes; /* of the mapping */
+	struct vmm_region region[VMM_MAX_REGIONS];
+	unsigned nr_regions;
+	uint8_t *smram;                 /* all windows, one behind the other */
+	uint64_t window[VMM_MAX_VCPUS]; /* guest-physical, ascending */
+	unsigned nr_windows;
+	struct vmm_slot slot[VMM_MAX_SLOTS];
+	unsigned nr_slots;
+};
+
+/*
+ * Map `mib` MiB of RAM, and an SMRAM window at each of smbase[]; those must be distinct and lie in
+ * RAM below 3 GiB.  with_smm false: no windows and no slots of address space 1.
+ */
+INQ_MUST enum inq_status vmm_memory_create(struct vmm_memory **ret, uint64_t mib,
+					   const uint64_t *smbase, unsigned nr, bool with_smm,
+					   struct inq_err *err);
+/* NULL is fine. */
+void vmm_memory_destroy(struct vmm_memory *m);
+
+/* End of the RAM below the hole for devices. */
+uint64_t vmm_memory_low_end(uint64_t mib);
+
+/* The bytes at gpa as seen outside (as 0) or inside SMM (as 1); NULL unless all of them are there.
+ */
+uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes);
+
+/* Every page of RAM gets bytes drawn from seed; no page stays zero. */
+void vmm_memory_fill(struct vmm_memory *m, uint64_t seed);
+
+#endif

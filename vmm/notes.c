@@ -1,0 +1,89 @@
+/* Knows how an ELF note is laid out, and what gdb wants in NT_PRSTATUS. */
+#include "vmm/notes.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PRSTATUS_BYTES = 336, PRSTATUS_PID = 32, PRSTATUS_REGS = 112 };
+
+_Static_assert(sizeof(struct inq_snap_note) == 24, "no padding in the file format");
+_Static_assert(sizeof(struct inq_snap_header) == 288, "no padding in the file format");
+_Static_assert(sizeof(struct inq_snap_slot) == 40, "no padding in the file format");
+_Static_assert(sizeof(struct inq_snap_bulk) == 32, "no padding in the file format");
+
+void vmm_notes_deinit(struct vmm_notes *n)
+{
+	free(n->bytes);
+	*n = (struct vmm_notes){0};
+}
+
+/* size zero bytes at the end, rounded up to 4; NULL after a failure. */
+static uint8_t *grow(struct vmm_notes *n, size_t size)
+{
+	size_t padded = (size + 3) & ~(size_t)3;
+
+	if (n->failed || padded > INQ_SNAP_MAX_NOTES - n->len) {
+		n->failed = 1;
+		return NULL;
+	}
+	if (padded > n->room - n->len) {
+		size_t room = 2 * n->room + padded + 4096;
+		uint8_t *p = realloc(n->bytes, room);
+
+		if (!p) {
+			n->failed = 1;
+			return NULL;
+		}
+		n->bytes = p;
+		n->room = room;
+	}
+	uint8_t *at = n->bytes + n->len;
+	memset(at, 0, padded);
+	n->len += padded;
+	return at;
+}
+
+static void add_head(struct vmm_notes *n, const char *name, uint32_t type, size_t descsz)
+{
+	Elf64_Nhdr h = {(Elf64_Word)strlen(name) + 1, (Elf64_Word)descsz, type};
+	uint8_t *at = grow(n, sizeof(h));
+
+	if (at)
+		memcpy(at, &h, sizeof(h));
+	at = grow(n, h.n_namesz);
+	if (at)
+		memcpy(at, name, h.n_namesz);
+}
+
+void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[VMM_NR_USER_REGS])
+{
+	uint32_t pid = index + 1;
+
+	add_head(n, "CORE", NT_PRSTATUS, PRSTATUS_BYTES);
+	uint8_t *d = grow(n, PRSTATUS_BYTES);
+	if (!d)
+		return;
+	memcpy(d + PRSTATUS_PID, &pid, sizeof(pid));
+	memcpy(d + PRSTATUS_REGS, reg, VMM_NR_USER_REGS * sizeof(*reg));
+}
+
+size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
+		     enum inq_snap_state state, int error, const void *data, size_t size)
+{
+	struct inq_snap_note h = {.vcpu = vcpu,
+				  .kind = (uint16_t)kind,
+				  .version = 1,
+				  .state = (uint16_t)state,
+				  .error = (uint16_t)error,
+				  .size = size};
+
+	add_head(n, INQ_SNAP_NOTE_NAME, INQ_SNAP_NOTE_TYPE | (uint32_t)kind, sizeof(h) + size);
+	uint8_t *d = grow(n, sizeof(h) + size);
+	if (!d)
+		return 0;
+	memcpy(d, &h, sizeof(h));
+	if (size)
+		memcpy(d + sizeof(h), data, size);
+	return (size_t)(d + sizeof(h) - n->bytes);
+}

@@ -1,0 +1,62 @@
+/* The notes of a snapshot as bytes: CORE notes for gdb and its like, ours behind them.  No KVM. */
+#ifndef VMM_NOTES_H
+#define VMM_NOTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <inquest/err.h>
+#include <inquest/snapshot.h>
+
+/* Bytes that grow.  Zeroed is empty; .failed sticks when memory ran out. */
+struct vmm_notes {
+	uint8_t *bytes;
+	size_t len, room;
+	int failed;
+};
+
+void vmm_notes_deinit(struct vmm_notes *n);
+
+/* user_regs_struct of x86-64 (sys/user.h), by position. */
+enum vmm_user_reg {
+	VMM_R15,
+	VMM_R14,
+	VMM_R13,
+	VMM_R12,
+	VMM_RBP,
+	VMM_RBX,
+	VMM_R11,
+	VMM_R10,
+	VMM_R9,
+	VMM_R8,
+	VMM_RAX,
+	VMM_RCX,
+	VMM_RDX,
+	VMM_RSI,
+	VMM_RDI,
+	VMM_ORIG_RAX,
+	VMM_RIP,
+	VMM_CS,
+	VMM_RFLAGS,
+	VMM_RSP,
+	VMM_SS,
+	VMM_FS_BASE,
+	VMM_GS_BASE,
+	VMM_DS,
+	VMM_ES,
+	VMM_FS,
+	VMM_GS,
+	VMM_NR_USER_REGS,
+};
+
+/* NT_PRSTATUS, name CORE, 336 bytes, pr_pid = index + 1. */
+void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[VMM_NR_USER_REGS]);
+
+/*
+ * One of ours.  error is for INQ_SNAP_FAILED.  Returns the payload's offset in n->bytes, for what
+ * is only known later; 0 after a failure.
+ */
+size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
+		     enum inq_snap_state state, int error, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * Knows how to write a file that is never half there: temporary name in the same folder, fsync,
+ * rename, fsync of the folder.  After SIGKILL only the temporary name can be left.
+ */
+#include "vmm/out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CHUNK = 8 << 20 };
+
+int vmm_out_signal(void)
+{
+	sigset_t set;
+
+	if (sigpending(&set))
+		return 0;
+	return sigismember(&set, SIGINT) ? SIGINT : sigismember(&set, SIGTERM) ? SIGTERM : 0;
+}
+
+static enum inq_status failed(const struct vmm_out *o, enum inq_status st, const char *advice,
+			      struct inq_err *err)
+{
+	return inq_fail(err, st, "%s: %s; %s", o->path, strerror(errno), advice);
+}
+
+/* The folder of path and the name within it. */
+static enum inq_status open_dir(struct vmm_out *o, struct inq_err *err)
+{
+	const char *slash = strrchr(o->path, '/');
+	char dir[PATH_MAX];
+	size_t n = slash ? (size_t)(slash - o->path) : 0;
+
+	o->name = slash ? slash + 1 : o->path;
+	if (n >= sizeof(dir))
+		return inq_fail(err, INQ_EUSAGE, "%s: name too long; give a shorter one", o->path);
+	if (slash && !n)
+		strcpy(dir, "/");
+	else if (!slash)
+		strcpy(dir, ".");
+	else
+		snprintf(dir, sizeof(dir), "%.*s", (int)n, o->path);
+	o->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return o->dir < 0 ? failed(o, INQ_EUSAGE, "give a file in a folder that exists", err)
+			  : INQ_OK;
+}
+
+enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err)
+{
+	struct stat sb;
+	uint64_t tag;
+
+	*o = (struct vmm_out){.path = path, .dir = -1, .fd = -1};
+	enum inq_status st = open_dir(o, err);
+	if (st)
+		return st;
+	if (!*o->name || (!fstatat(o->dir, o->name, &sb, 0) && S_ISDIR(sb.st_mode))) {
+		errno = EISDIR;
+		st = failed(o, INQ_EUSAGE, "give the name of a file", err);
+	} else if (getrandom(&tag, sizeof(tag), 0) != (ssize_t)sizeof(tag)) {
+		st = failed(o, INQ_EIO, "no random numbers", err);
+	} else {
+		snprintf(o->temp, sizeof(o->temp), ".inquest-%016llx.tmp", (unsigned long long)tag);
+		o->fd = openat(o->dir, o->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (o->fd < 0)
+			st = failed(o, INQ_EUSAGE, "give a file in a folder that can be written",
+				    err);
+	}
+	o->open = o->fd >= 0;
+	if (st)
+		vmm_out_close(o);
+	return st;
+}
+
+enum inq_status vmm_out_write(const struct vmm_out *o, const void *p, size_t n, uint64_t off,
+			      struct inq_err *err)
+{
+	const uint8_t *at = p;
+
+	while (n) {
+		if (vmm_out_signal())
+			return inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written",
+					o->path);
+		ssize_t r = pwrite(o->fd, at, n < CHUNK ? n : CHUNK, (off_t)off);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return failed(o, INQ_EIO, "make room or give a file on another disk", err);
+		/* let the disk begin while the next piece is copied */
+		(void)sync_file_range(o->fd, (off_t)off, r, SYNC_FILE_RANGE_WRITE);
+		at += r;
+		off += (uint64_t)r;
+		n -= (size_t)r;
+	}
+	return INQ_OK;
+}
+
+enum inq_status vmm_out_resize(const struct vmm_out *o, uint64_t bytes, struct inq_err *err)
+{
+	return ftruncate(o->fd, (off_t)bytes)
+		       ? failed(o, INQ_EIO, "make room or give a file on another disk", err)
+		       : INQ_OK;
+}
+
+enum inq_status vmm_out_commit(struct vmm_out *o, struct inq_err *err)
+{
+	if (fsync(o->fd))
+		return failed(o, INQ_EIO, "make room or give a file on another disk", err);
+	if (vmm_out_signal())
+		return inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written", o->path);
+	if (renameat(o->dir, o->temp, o->dir, o->name))
+		return failed(o, INQ_EIO, "give another name", err);
+	o->open = false;
+	if (fsync(o->dir) && errno != EINVAL) /* some filesystems cannot */
+		return failed(o, INQ_EIO, "the file is there, but may not survive a power cut",
+			      err);
+	return INQ_OK;
+}
+
+void vmm_out_close(struct vmm_out *o)
+{
+	if (o->open)
+		(void)unlinkat(o->dir, o->temp, 0);
+	o->open = false;
+	if (o->fd > 0)
+		close(o->fd);
+	if (o->dir > 0)
+		close(o->dir);
+	o->fd = o->dir = -1;
+}

@@ -1,0 +1,37 @@
+/* A file that appears under its name complete and on disk, or not at all. */
+#ifndef VMM_OUT_H
+#define VMM_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <inquest/err.h>
+
+struct vmm_out {
+	const char *path; /* borrowed, for messages */
+	const char *name; /* last part of path */
+	int dir, fd;
+	char temp[64]; /* in dir */
+	bool open;
+};
+
+/* Make the temporary file beside path.  INQ_EUSAGE when path cannot be written. */
+INQ_MUST enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err);
+
+/* All or an error; INQ_EINTR once SIGINT or SIGTERM is pending (callers keep them blocked). */
+INQ_MUST enum inq_status vmm_out_write(const struct vmm_out *o, const void *p, size_t n,
+				       uint64_t off, struct inq_err *err);
+INQ_MUST enum inq_status vmm_out_resize(const struct vmm_out *o, uint64_t bytes,
+					struct inq_err *err);
+
+/* Sync, rename, sync the folder. */
+INQ_MUST enum inq_status vmm_out_commit(struct vmm_out *o, struct inq_err *err);
+
+/* Remove the temporary file unless committed.  Zeroed is fine. */
+void vmm_out_close(struct vmm_out *o);
+
+/* SIGINT or SIGTERM, whichever is pending; 0: none. */
+int vmm_out_signal(void);
+
+#endif

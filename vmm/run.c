@@ -1,0 +1,419 @@
+/*
+ * Knows the course of a run: start, wait for the guest's checkpoints, SMI, wait, stop, look whether
+ * the guest really is where it should be, write.  A guest that dies on the way is written too.
+ */
+#include "vmm/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "vmm/out.h"
+#include "vmm/snapshot.h"
+#include "vmm/state.h"
+
+INQ_DEFINE_SCOPE(struct vmm_plan, vmm_plan_destroy)
+INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
+
+enum { RFLAGS_IF = 0x200, SLICE_NS = 100000000 };
+
+struct session {
+	const struct vmm_run *r;
+	const struct vmm_plan *plan;
+	struct vmm_vm *vm;
+	struct vmm_out out;
+	struct vmm_state state[VMM_MAX_VCPUS];
+	unsigned nr_states;
+	const struct vmm_vcpu *dead; /* the first that ended by itself */
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Under the lock: something changed, or SLICE_NS is over. */
+static void wait_slice(struct vmm_vm *vm)
+{
+	uint64_t until = now_ns(CLOCK_MONOTONIC) + SLICE_NS;
+	struct timespec t = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
+
+	pthread_cond_timedwait(&vm->changed, &vm->lock, &t);
+}
+
+static const struct vmm_vcpu *find_dead(const struct vmm_vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpu[i].end != VMM_ALIVE)
+			return &vm->vcpu[i];
+	return NULL;
+}
+
+static enum inq_status interrupted(const struct session *s, struct inq_err *err)
+{
+	return inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written", s->r->snapshot);
+}
+
+/* Until that vCPU wrote the code to port 0x80; also returns when some vCPU died. */
+static enum inq_status wait_post(struct session *s, unsigned cpu, int code, struct inq_err *err)
+{
+	uint64_t until = now_ns(CLOCK_MONOTONIC) + s->r->timeout_s * 1000000000u;
+	struct vmm_vcpu *v = &s->vm->vcpu[cpu];
+	enum inq_status st = INQ_OK;
+
+	pthread_mutex_lock(&s->vm->lock);
+	while (!vmm_vcpu_posted(v, code) && !(s->dead = find_dead(s->vm)) && !st) {
+		wait_slice(s->vm);
+		if (v->smi_error)
+			st = inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: KVM_SMI: %s", cpu,
+				      strerror(v->smi_error));
+		else if (vmm_out_signal())
+			st = interrupted(s, err);
+		else if (now_ns(CLOCK_MONOTONIC) > until)
+			st = inq_fail(err, INQ_EIO,
+				      "%s: vCPU %u did not get to POST 0x%x, its last is 0x%x; "
+				      "give more --timeout",
+				      s->r->scenario->name, cpu, (unsigned)code,
+				      v->last_post < 0 ? 0u : (unsigned)v->last_post);
+	}
+	pthread_mutex_unlock(&s->vm->lock);
+	return st;
+}
+
+static int first_post(enum vmm_role role)
+{
+	return role == VMM_ROLE_COUNT  ? VMM_POST_COUNTING
+	       : role == VMM_ROLE_HALT ? VMM_POST_HALTING
+				       : VMM_POST_TICKING;
+}
+
+static enum inq_status reach(struct session *s, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < s->plan->nr_vcpus && !st && !s->dead; i++)
+		st = wait_post(s, i, first_post(s->plan->cpu[i].role), err);
+	if (st || s->dead || !s->r->scenario->smm)
+		return st;
+	vmm_vm_smi(s->vm, s->plan->hit);
+	st = wait_post(s, s->plan->hit, VMM_POST_SMI, err);
+	return st || s->dead ? st : wait_post(s, s->plan->hit, VMM_POST_LOOP, err);
+}
+
+static bool in_smm(const struct session *s, unsigned cpu)
+{
+	return s->r->scenario->smm && cpu == s->plan->hit;
+}
+
+static uint64_t counter(const struct session *s, unsigned cpu)
+{
+	const uint8_t *at = vmm_memory_at(s->vm->mem, 0, s->plan->cpu[cpu].counter, 8);
+
+	return at ? __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_RELAXED) : 0;
+}
+
+/* Of the vCPUs that should go on counting, one whose counter is still what it was; -1: none. */
+static int not_alive(const struct session *s, const uint64_t *before)
+{
+	for (unsigned i = 0; i < s->plan->nr_vcpus; i++)
+		if (!in_smm(s, i) && s->plan->cpu[i].role != VMM_ROLE_HALT &&
+		    counter(s, i) == before[i])
+			return (int)i;
+	return -1;
+}
+
+/* --after, and then until everybody who should live was seen to. */
+static enum inq_status linger(struct session *s, struct inq_err *err)
+{
+	uint64_t before[VMM_MAX_VCPUS], start = now_ns(CLOCK_MONOTONIC);
+	enum inq_status st = INQ_OK;
+	int still = -1;
+
+	for (unsigned i = 0; i < s->plan->nr_vcpus; i++)
+		before[i] = counter(s, i);
+	pthread_mutex_lock(&s->vm->lock);
+	while (!st && !(s->dead = find_dead(s->vm))) {
+		uint64_t passed = now_ns(CLOCK_MONOTONIC) - start;
+
+		still = not_alive(s, before);
+		if (passed >= s->r->after_ms * 1000000u && still < 0)
+			break;
+		if (passed > (s->r->after_ms / 1000 + s->r->timeout_s) * 1000000000u)
+			st = inq_fail(err, INQ_EIO, "%s: vCPU %d does not count any more",
+				      s->r->scenario->name, still);
+		else if (vmm_out_signal())
+			st = interrupted(s, err);
+		else
+			wait_slice(s->vm);
+	}
+	pthread_mutex_unlock(&s->vm->lock);
+	return st;
+}
+
+static enum inq_status check_vcpu(const struct session *s, unsigned i, struct inq_err *err)
+{
+	const struct vmm_state *q = &s->state[i];
+	const struct vmm_plan *p = s->plan;
+	uint64_t rip = 0;
+
+	if (!vmm_state_rip(q, &rip))
+		return inq_fail(err, INQ_EIO, "vCPU %u: KVM does not tell its registers", i);
+	if (in_smm(s, i)) {
+		if (!q->events.smi.smm)
+			return inq_fail(err, INQ_EIO, "vCPU %u is not in SMM", i);
+		if (rip < p->first || rip >= p->end)
+			return inq_fail(err, INQ_EIO, "vCPU %u: rip 0x%" PRIx64 " left the loop", i,
+					rip);
+	} else if (p->cpu[i].role == VMM_ROLE_HALT) {
+		if (q->mp.mp_state != KVM_MP_STATE_HALTED)
+			return inq_fail(err, INQ_EIO, "vCPU %u is not halted, mp_state %u", i,
+					q->mp.mp_state);
+		if (q->regs.rflags & RFLAGS_IF)
+			return inq_fail(err, INQ_EIO, "vCPU %u has interrupts on", i);
+	}
+	return INQ_OK;
+}
+
+static enum inq_status take_states(struct session *s, struct inq_err *err)
+{
+	enum inq_status st = vmm_vm_stop(s->vm, err);
+
+	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++) {
+		st = vmm_state_take(&s->state[i], &s->vm->vcpu[i], err);
+		s->nr_states += !st;
+	}
+	for (unsigned i = 0; i < s->vm->nr_vcpus && !st && !s->dead; i++)
+		st = check_vcpu(s, i, err);
+	return st;
+}
+
+static void fill_header(const struct session *s, struct inq_snap_header *h)
+{
+	enum vmm_end end = s->dead ? s->dead->end : VMM_ALIVE;
+
+	*h = (struct inq_snap_header){
+		.nr_vcpus = s->vm->nr_vcpus,
+		.reason = end == VMM_END_SHUTDOWN    ? INQ_SNAP_WHY_SHUTDOWN
+			  : end == VMM_END_KVM_ERROR ? INQ_SNAP_WHY_KVM_ERROR
+						     : INQ_SNAP_WHY_COMMAND,
+		.reason_vcpu = s->dead ? s->dead->index : INQ_SNAP_VM,
+		.t_realtime_ns = now_ns(CLOCK_REALTIME),
+		.t_monotonic_ns = now_ns(CLOCK_MONOTONIC),
+	};
+	snprintf(h->producer, sizeof(h->producer), "inquest-vmm " INQ_VERSION);
+	if (s->dead)
+		snprintf(h->reason_text, sizeof(h->reason_text), "vCPU %u: %s", s->dead->index,
+			 s->dead->end_text);
+	else
+		snprintf(h->reason_text, sizeof(h->reason_text), "asked for, after %" PRIu64 " ms",
+			 s->r->after_ms);
+}
+
+/* Facts of VMM and host; nothing of what was drawn. */
+static char *host_text(const struct session *s)
+{
+	const struct vmm_vm *vm = s->vm;
+	struct utsname u = {0};
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	if (!f)
+		return NULL;
+	uname(&u);
+	int khz = vm->caps.value[VMM_CAP_TSC_KHZ] ? ioctl(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0) : -1;
+	fprintf(f,
+		"producer=inquest-vmm " INQ_VERSION "\nhost.sysname=%s\nhost.release=%s\n"
+		"host.version=%s\nhost.machine=%s\nkvm.api=%d\nvm.vcpus=%u\nvm.irqchip=kernel\n"
+		"vm.smram=%s\n",
+		u.sysname, u.release, u.version, u.machine, vm->caps.api, vm->nr_vcpus,
+		vm->mem->nr_windows ? "address space 1" : "absent");
+	if (khz > 0)
+		fprintf(f, "vm.tsc_khz=%d\n", khz);
+	for (unsigned i = 0; i < VMM_NR_CAPS; i++)
+		fprintf(f, "kvm.cap.%s=%d\n", vmm_cap_name((enum vmm_cap)i), vm->caps.value[i]);
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static enum inq_status write_out(struct session *s, struct vmm_snapshot_done *ret,
+				 struct inq_err *err)
+{
+	struct vmm_snapshot snap = {.mem = s->vm->mem};
+	char *host = host_text(s);
+
+	fill_header(s, &snap.header);
+	if (!host || getrandom(snap.header.nonce, sizeof(snap.header.nonce), 0) !=
+			     (ssize_t)sizeof(snap.header.nonce)) {
+		free(host);
+		return inq_fail(err, INQ_EIO, "nonce and host facts: %s", strerror(errno));
+	}
+	snap.host = host;
+	for (unsigned i = 0; i < s->nr_states; i++) {
+		vmm_state_add_prstatus(&s->state[i], i, &snap.core);
+		vmm_state_add_notes(&s->state[i], &s->vm->vcpu[i], &snap.vcpu);
+	}
+	enum inq_status st = vmm_snapshot_write(&snap, &s->out, ret, err);
+	if (!st)
+		st = vmm_out_commit(&s->out, err);
+	vmm_notes_deinit(&snap.core);
+	vmm_notes_deinit(&snap.vcpu);
+	free(host);
+	return st;
+}
+
+static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
+{
+	struct vmm_snapshot_done done;
+	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	enum inq_status st = write_out(s, &done, err);
+
+	if (st)
+		return st;
+	printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written, %" PRIu64 " of %" PRIu64
+	       " pages are zero\n",
+	       s->r->snapshot, done.file_bytes, done.written_bytes, done.zero_pages, done.pages);
+	if (s->r->timing)
+		printf("write_ns=%" PRIu64 "\nwritten_bytes=%" PRIu64 "\nfile_bytes=%" PRIu64 "\n",
+		       now_ns(CLOCK_MONOTONIC) - start, done.written_bytes, done.file_bytes);
+	if (s->dead)
+		return inq_fail(err, INQ_EIO, "vCPU %u: %s; its snapshot is in %s", s->dead->index,
+				s->dead->end_text, s->r->snapshot);
+	return INQ_OK;
+}
+
+static void report(const struct session *s)
+{
+	for (unsigned i = 0; i < s->nr_states; i++) {
+		uint64_t rip = 0;
+
+		if (vmm_state_rip(&s->state[i], &rip))
+			printf("vcpu %u: rip 0x%" PRIx64 ", count %" PRIu64 "%s%s\n", i, rip,
+			       counter(s, i), s->state[i].events.smi.smm ? ", in SMM" : "",
+			       s->state[i].mp.mp_state == KVM_MP_STATE_HALTED ? ", halted" : "");
+	}
+}
+
+static enum inq_status course(struct session *s, struct inq_err *err)
+{
+	enum inq_status st = vmm_vm_start(s->vm, err);
+
+	if (!st)
+		st = reach(s, err);
+	if (!st && !s->dead)
+		st = linger(s, err);
+	if (!st)
+		st = take_states(s, err);
+	if (st)
+		return st;
+	if (s->r->scenario->open_gate)
+		vmm_plan_gate_write(s->plan, s->vm->mem, s->plan->gate.open);
+	report(s);
+	return write_snapshot(s, err);
+}
+
+/* Open KVM and make the VM with its memory. */
+static enum inq_status make_vm(const struct vmm_run *r, const struct vmm_plan *p, FILE *serial,
+			       struct vmm_vm **ret, struct inq_err *err)
+{
+	uint64_t smbase[VMM_MAX_VCPUS];
+	struct vmm_memory *mem = NULL;
+	struct vmm_caps caps;
+	int kvm;
+	enum inq_status st = vmm_caps_open(&kvm, &caps, err);
+
+	if (st)
+		return st;
+	for (unsigned i = 0; i < p->nr_vcpus; i++)
+		smbase[i] = p->cpu[i].smbase;
+	st = vmm_caps_check(&caps, err);
+	if (!st && r->scenario->smm && !vmm_caps_smm(&caps))
+		st = inq_fail(err, INQ_EUNSUPPORTED,
+			      "/dev/kvm: has no SMM, and %s needs it; use a kernel with "
+			      "CONFIG_KVM_SMM or the svm testbed",
+			      r->scenario->name);
+	if (!st)
+		st = vmm_memory_create(&mem, p->mib, smbase, p->nr_vcpus, vmm_caps_smm(&caps), err);
+	if (!st && r->fill)
+		vmm_memory_fill(mem, r->seed);
+	if (!st)
+		st = vmm_plan_install(p, mem, err);
+	if (!st)
+		return vmm_vm_create(ret, kvm, &caps, mem, p, serial, err);
+	vmm_memory_destroy(mem);
+	close(kvm);
+	return st;
+}
+
+static enum inq_status open_serial(const struct vmm_run *r, FILE **ret, struct inq_err *err)
+{
+	*ret = NULL;
+	if (!r->serial)
+		return INQ_OK;
+	*ret = strcmp(r->serial, "-") ? fopen(r->serial, "we") : stdout;
+	return *ret ? INQ_OK
+		    : inq_fail(err, INQ_EUSAGE, "%s: %s; give another file for --serial", r->serial,
+			       strerror(errno));
+}
+
+static enum inq_status run_with(const struct vmm_run *r, const struct vmm_plan *plan,
+				struct vmm_out *out, FILE *serial, struct inq_err *err)
+{
+	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
+	enum inq_status st = make_vm(r, plan, serial, &vm, err);
+
+	if (st)
+		return st;
+	struct session s = {.r = r, .plan = plan, .vm = vm, .out = *out};
+	st = course(&s, err);
+	*out = s.out;
+	for (unsigned i = 0; i < s.nr_states; i++)
+		vmm_state_deinit(&s.state[i]);
+	return st;
+}
+
+enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
+{
+	INQ_SCOPED(vmm_plan_destroy_scope_) struct vmm_plan *plan = NULL;
+	struct vmm_out out;
+	FILE *serial;
+	sigset_t held;
+	enum inq_status st = vmm_plan_create(&plan, r->scenario, r->seed, r->nr_vcpus, r->mib, err);
+
+	if (!st)
+		st = open_serial(r, &serial, err);
+	if (st)
+		return st;
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &held, NULL); /* looked for by vmm_out_signal() */
+	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
+	signal(SIGPIPE, SIG_IGN);
+	st = vmm_out_open(&out, r->snapshot, err);
+	if (!st) {
+		printf("%s: seed %" PRIu64 "%s, %u vCPUs, %" PRIu64 " MiB\n", r->scenario->name,
+		       r->seed, r->fresh_seed ? " (drawn fresh)" : "", r->nr_vcpus, r->mib);
+		st = run_with(r, plan, &out, serial, err);
+		vmm_out_close(&out);
+	}
+	if (serial && serial != stdout && fclose(serial) && !st)
+		st = inq_fail(err, INQ_EIO, "%s: %s; make room for the serial log", r->serial,
+			      strerror(errno));
+	return st;
+}

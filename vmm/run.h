@@ -1,0 +1,23 @@
+/* `inquest-vmm run`: from options to a snapshot on disk. */
+#ifndef VMM_RUN_H
+#define VMM_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <inquest/err.h>
+
+#include "vmm/scenarios/scenarios.h"
+
+struct vmm_run {
+	const struct vmm_scenario *scenario;
+	const char *snapshot, *serial; /* serial: "-" standard output, NULL nowhere */
+	uint64_t seed, mib, after_ms, timeout_s;
+	unsigned nr_vcpus;
+	bool fresh_seed, fill, timing;
+};
+
+/* Prints what it does on stdout.  INQ_EUSAGE: what was asked for cannot be. */
+INQ_MUST enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err);
+
+#endif

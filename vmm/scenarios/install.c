@@ -1,0 +1,129 @@
+/*
+ * Knows what lies in guest memory before the first instruction: page tables, descriptor tables,
+ * code, and in each SMRAM window what the handler needs to leave real mode.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/scenarios/scenarios.h"
+
+enum { PTE_P = 1, PTE_W = 2, PTE_PS = 0x80 };
+
+/* Write at gpa; false when memory has no such place. */
+static bool put(struct vmm_memory *m, uint32_t as, uint64_t gpa, const void *p, uint64_t n)
+{
+	uint8_t *at = vmm_memory_at(m, as, gpa, n);
+
+	if (at)
+		memcpy(at, p, n);
+	return at;
+}
+
+static bool put64(struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t v)
+{
+	return put(m, as, gpa, &v, 8);
+}
+
+/*
+ * Six pages from `at`: PML4, PDPT, four page directories; the first 4 GiB one to one in 2 MiB
+ * pages, and once more at entry `again` of the PML4.
+ */
+static bool put_tables(struct vmm_memory *m, uint32_t as, uint64_t at, unsigned again)
+{
+	static const uint8_t blank[6 * 4096];
+	bool ok = put(m, as, at, blank, sizeof(blank));
+
+	ok = ok && put64(m, as, at, (at + 0x1000) | PTE_P | PTE_W);
+	ok = ok && put64(m, as, at + 8 * again, (at + 0x1000) | PTE_P | PTE_W);
+	for (unsigned i = 0; i < 4; i++)
+		ok = ok && put64(m, as, at + 0x1000 + 8 * i,
+				 (at + 0x2000 + i * VMM_PAGE) | PTE_P | PTE_W);
+	for (uint64_t i = 0; i < 2048; i++)
+		ok = ok && put64(m, as, at + 0x2000 + 8 * i, i << 21 | PTE_P | PTE_W | PTE_PS);
+	return ok;
+}
+
+/* Flat descriptors: 8 code of 32 bits, 0x10 data, 0x18 code of 64 bits. */
+static bool put_smm_gdt(struct vmm_memory *m, uint64_t smbase)
+{
+	static const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff,
+				       0x00af9b000000ffff};
+	uint32_t base = (uint32_t)smbase + VMM_SMM_GDT;
+	uint16_t limit = sizeof(gdt) - 1;
+
+	return put(m, 1, smbase + VMM_SMM_GDT, gdt, sizeof(gdt)) &&
+	       put(m, 1, smbase + VMM_SMM_GDTR, &limit, 2) &&
+	       put(m, 1, smbase + VMM_SMM_GDTR + 2, &base, 4);
+}
+
+static bool put_smm(struct vmm_memory *m, const struct vmm_plan_cpu *c)
+{
+	static const uint8_t rsm[] = {0x0f, 0xaa};
+	bool idle = !c->handler.len;
+
+	return put(m, 1, c->smbase + VMM_SMM_CODE, idle ? rsm : c->handler.bytes,
+		   idle ? sizeof(rsm) : c->handler.len) &&
+	       put_smm_gdt(m, c->smbase) && put_tables(m, 1, c->smbase + VMM_SMM_TABLES, 0);
+}
+
+/* Selectors as vmm/vcpu.c loads them: 8 code, 0x10 data, 0x18 TSS. */
+static bool put_gdt(struct vmm_memory *m, uint64_t high)
+{
+	uint64_t tss = high + VMM_GPA_TSS;
+	uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+			  0x00008b0000000067 | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56,
+			  tss >> 32};
+
+	return put(m, 0, VMM_GPA_GDT, gdt, sizeof(gdt));
+}
+
+static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
+{
+	bool ok = put(m, 0, c->code_gpa, c->code.bytes, c->code.len);
+	uint64_t h = vmm_code_mark(&c->code, VMM_M_HANDLER);
+	static const uint8_t blank[VMM_CPU_BYTES];
+
+	ok = ok && put(m, 0, c->data_gpa, blank, sizeof(blank));
+	if (!h)
+		return ok;
+	uint64_t gate = c->data_gpa + 16u * c->vector;
+	return ok &&
+	       put64(m, 0, gate,
+		     (h & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 | (h >> 16 & 0xffff) << 48) &&
+	       put64(m, 0, gate + 8, h >> 32);
+}
+
+uint8_t *vmm_plan_gate(const struct vmm_plan *p, const struct vmm_memory *m)
+{
+	return vmm_memory_at(m, p->gate.in_smram, p->gate.addr, p->gate.width);
+}
+
+void vmm_plan_gate_write(const struct vmm_plan *p, struct vmm_memory *m, uint64_t value)
+{
+	uint8_t *at = vmm_plan_gate(p, m);
+
+	if (at)
+		memcpy(at, &value, p->gate.width);
+}
+
+enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
+				 struct inq_err *err)
+{
+	char hello[64];
+
+	snprintf(hello, sizeof(hello), "inquest guest: %u vCPUs\r\n", p->nr_vcpus);
+	bool ok = put_tables(m, 0, VMM_GPA_PML4, p->high >> 39 & 0x1ff) && put_gdt(m, p->high) &&
+		  put(m, 0, VMM_GPA_TEXT, hello, strlen(hello) + 1);
+	for (unsigned i = 0; i < p->nr_vcpus; i++)
+		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, &p->cpu[i]));
+	if (!ok)
+		return inq_fail(err, INQ_EUSAGE, "the guest does not fit its memory");
+	if (p->bits) {
+		if (!vmm_plan_gate(p, m))
+			return inq_fail(err, INQ_EUSAGE, "no memory at the gate 0x%" PRIx64,
+					p->gate.addr);
+		vmm_plan_gate_write(p, m, p->gate.value);
+	}
+	return INQ_OK;
+}

@@ -1,0 +1,157 @@
+/*
+ * Knows the order in which a guest is drawn from its seed, and how drawn facts are printed.
+ * Whoever changes that order changes every seed's guest.
+ */
+#include "vmm/scenarios/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "vmm/scenarios/scenarios.h"
+
+INQ_DEFINE_SCOPE(struct vmm_plan, vmm_plan_destroy)
+
+/* One window per vCPU, each in its own stretch of RAM; which vCPU gets which is drawn too. */
+static void draw_smbases(struct vmm_plan *p, struct vmm_rng *rng)
+{
+	uint64_t first = VMM_GPA_SMRAM, end = vmm_memory_low_end(p->mib);
+	uint64_t stretch = (end - first) / p->nr_vcpus & ~UINT64_C(0x7fff);
+
+	for (unsigned i = 0; i < p->nr_vcpus; i++)
+		p->cpu[i].smbase =
+			vmm_rng_within(rng, first + i * stretch,
+				       first + (i + 1) * stretch - VMM_SMRAM_BYTES + 1, 0x8000);
+	for (unsigned i = p->nr_vcpus; i > 1; i--) {
+		uint64_t *a = &p->cpu[i - 1].smbase, *b = &p->cpu[vmm_rng_below(rng, i)].smbase;
+		uint64_t keep = *a;
+
+		*a = *b;
+		*b = keep;
+	}
+}
+
+static void draw_cpu(struct vmm_plan *p, unsigned i, struct vmm_rng *rng)
+{
+	struct vmm_plan_cpu *c = &p->cpu[i];
+
+	for (unsigned r = 0; r < 16; r++)
+		c->gpr[r] = vmm_rng_u64(rng);
+	c->code_gpa = VMM_GPA_CODE + (uint64_t)i * VMM_CPU_BYTES + vmm_rng_below(rng, 0x1000);
+	c->data_gpa = VMM_GPA_DATA + (uint64_t)i * VMM_CPU_BYTES;
+	c->counter = vmm_rng_within(rng, c->data_gpa + 0x1000, c->data_gpa + 0x2000, 8);
+	c->gpr[4] = p->high + c->data_gpa + VMM_CPU_BYTES - 16 - 16 * vmm_rng_below(rng, 64);
+	c->code.linear = p->high + c->code_gpa;
+	c->handler.linear = c->smbase + VMM_SMM_CODE;
+	vmm_code_set(&c->code, VMM_P_COUNTER, p->high + c->counter);
+	vmm_code_set(&c->code, VMM_P_TEXT, VMM_GPA_TEXT);
+}
+
+enum inq_status vmm_plan_create(struct vmm_plan **ret, const struct vmm_scenario *s, uint64_t seed,
+				unsigned nr_vcpus, uint64_t mib, struct inq_err *err)
+{
+	if (!nr_vcpus || nr_vcpus > VMM_MAX_VCPUS)
+		return inq_fail(err, INQ_EUSAGE, "%u vCPUs: 1 to %u can be had", nr_vcpus,
+				VMM_MAX_VCPUS);
+	if (mib < VMM_MIN_MIB || mib > VMM_MAX_MIB)
+		return inq_fail(err, INQ_EUSAGE, "%" PRIu64 " MiB: %u to %u can be had", mib,
+				VMM_MIN_MIB, VMM_MAX_MIB);
+	INQ_SCOPED(vmm_plan_destroy_scope_) struct vmm_plan *p = calloc(1, sizeof(*p));
+	if (!p)
+		return inq_fail(err, INQ_ENOMEM, "the guest's plan");
+
+	struct vmm_rng rng = {seed};
+	*p = (struct vmm_plan){.scenario = s, .seed = seed, .nr_vcpus = nr_vcpus, .mib = mib};
+	p->high = UINT64_C(0xffff) << 48 | (256 + vmm_rng_below(&rng, 255)) << 39;
+	p->hit = (unsigned)vmm_rng_below(&rng, nr_vcpus);
+	draw_smbases(p, &rng);
+	for (unsigned i = 0; i < nr_vcpus; i++)
+		draw_cpu(p, i, &rng);
+	enum inq_status st = s->draw(p, &rng, err);
+	if (st)
+		return inq_wrap(err, st, "%s", s->name);
+	*ret = inq_take(p);
+	return INQ_OK;
+}
+
+void vmm_plan_destroy(struct vmm_plan *p)
+{
+	free(p);
+}
+
+enum inq_status vmm_plan_start(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
+			       struct inq_err *err)
+{
+	struct vmm_code *c = &p->cpu[cpu].code;
+	enum inq_status st = vmm_code_pad(c, 64, 10, rng, err);
+
+	if (!st && cpu == 0)
+		st = vmm_code_add_named(c, "hello", rng, err);
+	return st ? st : vmm_code_pad(c, 64, 10, rng, err);
+}
+
+enum inq_status vmm_plan_count(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
+		p->cpu[i].role = VMM_ROLE_COUNT;
+		st = vmm_plan_start(p, i, rng, err);
+		if (!st)
+			st = vmm_code_add_named(&p->cpu[i].code, "count", rng, err);
+	}
+	return st;
+}
+
+static void print_exit(const struct vmm_gate *g, FILE *to)
+{
+	switch (g->pred) {
+	case VMM_PRED_NZ:
+		fprintf(to, "exit=value != 0x0\n");
+		break;
+	case VMM_PRED_EQ:
+		fprintf(to, "exit=value == 0x%" PRIx64 "\n", g->want);
+		break;
+	case VMM_PRED_NE:
+		fprintf(to, "exit=value != 0x%" PRIx64 "\n", g->want);
+		break;
+	case VMM_PRED_TEST_NZ:
+		fprintf(to, "exit=(value & 0x%" PRIx64 ") != 0x0\n", g->mask);
+		break;
+	case VMM_PRED_MASK_EQ:
+		fprintf(to, "exit=(value & 0x%" PRIx64 ") == 0x%" PRIx64 "\n", g->mask, g->want);
+		break;
+	}
+}
+
+void vmm_plan_print(const struct vmm_plan *p, FILE *to)
+{
+	const struct vmm_gate *g = &p->gate;
+
+	fprintf(to, "scenario=%s\nkind=%s\nseed=%" PRIu64 "\nvcpus=%u\nmemory_mib=%" PRIu64 "\n",
+		p->scenario->name, vmm_scenario_kind_name(p->scenario->kind), p->seed, p->nr_vcpus,
+		p->mib);
+	for (unsigned i = 0; i < p->nr_vcpus; i++)
+		fprintf(to,
+			"smbase[%u]=0x%" PRIx64 "\ncode[%u]=0x%" PRIx64 "\ncounter[%u]=0x%" PRIx64
+			"\n",
+			i, p->cpu[i].smbase, i, p->cpu[i].code.linear, i, p->cpu[i].counter);
+	if (p->hit >= p->nr_vcpus)
+		return;
+	fprintf(to, "cpu=%u\n", p->hit);
+	if (!p->bits)
+		return;
+	uint64_t value = p->scenario->open_gate ? g->open : g->value;
+	fprintf(to,
+		"smbase=0x%" PRIx64 "\nmode=%u\nshape=%s\ngate=0x%" PRIx64
+		"\ngate_in=%s\nwidth=%u\n"
+		"value=0x%" PRIx64 "\n",
+		p->cpu[p->hit].smbase, p->bits, p->shape, g->addr, g->in_smram ? "smram" : "ram",
+		g->width, value);
+	print_exit(g, to);
+	fprintf(to, "insn=0x%" PRIx64 "\nloop_first=0x%" PRIx64 "\nloop_end=0x%" PRIx64 "\n",
+		p->insn, p->first, p->end);
+	if (p->writer)
+		fprintf(to, "writer=0x%" PRIx64 "\n", p->writer);
+}

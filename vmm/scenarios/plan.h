@@ -1,0 +1,113 @@
+/* A guest worked out from a seed: what lies in its memory and where its vCPUs start.  No KVM. */
+#ifndef VMM_PLAN_H
+#define VMM_PLAN_H
+
+#include <stdio.h>
+
+#include "vmm/memory.h"
+#include "vmm/scenarios/frag.h"
+
+/* What a vCPU does outside SMM. */
+enum vmm_role {
+	VMM_ROLE_COUNT, /* counts in memory for ever */
+	VMM_ROLE_HALT,  /* halts with interrupts off */
+	VMM_ROLE_IDLE,  /* sleeps, and counts its timer's interrupts */
+};
+
+/* Checkpoints: what the guest writes to port 0x80. */
+enum vmm_post {
+	VMM_POST_COUNTING = 0x10,
+	VMM_POST_HALTING = 0x20,
+	VMM_POST_TICKING = 0x30, /* third interrupt of the timer */
+	VMM_POST_SMI = 0x51,     /* handler entered */
+	VMM_POST_LOOP = 0x52,    /* a few instructions before the loop */
+	VMM_POST_LEFT = 0x5f,    /* behind the loop: must never be seen */
+};
+
+struct vmm_plan_cpu {
+	enum vmm_role role;
+	uint64_t smbase;
+	uint64_t gpr[16]; /* at start, in the order of machine encoding: rax rcx rdx rbx rsp ... */
+	uint64_t code_gpa, data_gpa; /* its code; its page of IDT and what follows */
+	uint64_t counter;            /* gpa of 8 bytes that grow while it lives */
+	uint8_t vector;              /* of its timer; 0: none */
+	struct vmm_code code;        /* outside SMM, begins at its first instruction */
+	struct vmm_code handler;     /* at smbase + 0x8000; len 0: just RSM */
+};
+
+struct vmm_gate {
+	uint64_t addr, value, mask, want, open; /* open: a value that ends the loop */
+	enum vmm_pred pred;
+	uint8_t width;
+	bool in_smram;
+};
+
+struct vmm_plan {
+	const struct vmm_scenario *scenario;
+	uint64_t seed, mib;
+	unsigned nr_vcpus;
+	uint64_t high;  /* linear address of guest-physical 0, beside linear 0 */
+	unsigned hit;   /* the vCPU that the scenario is about; nr_vcpus: none */
+	unsigned bits;  /* processor mode of the loop, 0: no loop */
+	char shape[17]; /* fragment of the loop */
+	struct vmm_gate gate;
+	uint64_t insn, first, end, writer; /* linear; writer 0: nobody writes the gate */
+	struct vmm_plan_cpu cpu[VMM_MAX_VCPUS];
+};
+
+/* Guest-physical layout outside SMM. */
+enum {
+	VMM_GPA_PML4 = 0x2000,
+	VMM_GPA_PDPT = 0x3000,
+	VMM_GPA_PD = 0x4000, /* 4 pages: 4 GiB */
+	VMM_GPA_GDT = 0x8000,
+	VMM_GPA_TSS = 0x9000,
+	VMM_GPA_TEXT = 0xc000,
+	VMM_GPA_LOW_GATE = 0x10000, /* to LOW_END */
+	VMM_GPA_LOW_END = 0x9f000,
+	VMM_GPA_CODE = 0x100000,  /* VMM_CPU_BYTES per vCPU */
+	VMM_GPA_DATA = 0x200000,  /* VMM_CPU_BYTES per vCPU: IDT, counter, stack */
+	VMM_GPA_GATE = 0x300000,  /* to SMRAM */
+	VMM_GPA_SMRAM = 0x400000, /* from here on windows may lie */
+	VMM_CPU_BYTES = 0x4000,
+};
+
+/* Offsets in an SMRAM window. */
+enum {
+	VMM_SMM_TABLES = 0x0, /* 6 pages */
+	VMM_SMM_GDT = 0x6000,
+	VMM_SMM_GDTR = 0x6040,
+	VMM_SMM_STACK = 0x7000, /* to CODE */
+	VMM_SMM_CODE = 0x8000,
+	VMM_SMM_DATA = 0xa000, /* to SAVE, less what KVM writes */
+	VMM_SMM_DATA_END = 0xfc00,
+};
+
+/* Draw everything.  The same arguments give the same plan on every machine. */
+INQ_MUST enum inq_status vmm_plan_create(struct vmm_plan **ret, const struct vmm_scenario *s,
+					 uint64_t seed, unsigned nr_vcpus, uint64_t mib,
+					 struct inq_err *err);
+/* NULL is fine. */
+void vmm_plan_destroy(struct vmm_plan *p);
+
+/* Building blocks for scenarios. */
+INQ_MUST enum inq_status vmm_plan_start(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
+					struct inq_err *err); /* what precedes its role's code */
+INQ_MUST enum inq_status vmm_plan_count(struct vmm_plan *p, struct vmm_rng *rng,
+					struct inq_err *err); /* all vCPUs count */
+/* Draw a gate that fits, and set every value that a shape can ask for. */
+void vmm_gate_draw(struct vmm_plan *p, const struct vmm_frag *shape, bool shared,
+		   struct vmm_rng *rng);
+
+/* Lay code, tables and the gate into memory. */
+INQ_MUST enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
+					  struct inq_err *err);
+
+/* The gate's bytes, in SMRAM or RAM; NULL when the memory has no such place. */
+uint8_t *vmm_plan_gate(const struct vmm_plan *p, const struct vmm_memory *m);
+void vmm_plan_gate_write(const struct vmm_plan *p, struct vmm_memory *m, uint64_t value);
+
+/* "key=value" lines: what was drawn. */
+void vmm_plan_print(const struct vmm_plan *p, FILE *to);
+
+#endif

@@ -1,0 +1,39 @@
+/* Adding a scenario: one new file, one name in this list, one line in meson.build. */
+#ifndef VMM_SCENARIOS_H
+#define VMM_SCENARIOS_H
+
+#include "vmm/scenarios/plan.h"
+
+#define VMM_SCENARIOS(X)                                                                           \
+	X(smm_spin)                                                                                \
+	X(hlt_if0)                                                                                 \
+	X(healthy)                                                                                 \
+	X(smm_gate_open)                                                                           \
+	X(smm_gate_written)                                                                        \
+	X(smm_rdtsc_bounded)
+
+enum vmm_scenario_kind {
+	VMM_FAULT,     /* something is wrong with the machine */
+	VMM_FINE,      /* nothing is */
+	VMM_NEAR_MISS, /* looks like a fault and is none */
+};
+
+struct vmm_scenario {
+	const char *name, *doc;
+	enum vmm_scenario_kind kind;
+	bool smm;       /* the hit vCPU gets an SMI; KVM must have SMM */
+	bool open_gate; /* once stopped, the gate gets a value that ends the loop */
+	/* Fill in what this scenario is about; layout and registers are drawn. */
+	enum inq_status (*draw)(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
+};
+
+#define SCENARIO_DECLARE(n) extern const struct vmm_scenario vmm_scenario_##n;
+VMM_SCENARIOS(SCENARIO_DECLARE)
+#undef SCENARIO_DECLARE
+
+/* NULL behind the last. */
+const struct vmm_scenario *vmm_scenario_at(size_t i);
+const struct vmm_scenario *vmm_scenario_find(const char *name);
+const char *vmm_scenario_kind_name(enum vmm_scenario_kind kind);
+
+#endif

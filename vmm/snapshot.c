@@ -1,0 +1,338 @@
+/*
+ * Knows where everything lies in the file: ELF header, program headers, notes, memory from the next
+ * page on, the bulk region (SMRAM windows, zero bitmap).  Notes are laid out first, memory is
+ * streamed from the guest's mapping in one pass, and what the pass found out (zero bitmap, its
+ * checksum) goes into the notes, which are written last.
+ */
+#include "vmm/snapshot.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+enum { MAX_PHDRS = 1 + VMM_MAX_REGIONS };
+
+struct writer {
+	const struct vmm_snapshot *s;
+	const struct vmm_out *o;
+	struct vmm_notes notes;    /* all of them */
+	size_t header_at, zero_at; /* payloads in notes.bytes */
+	uint64_t memory_off, smram_off, bitmap_off, file_bytes;
+	uint8_t *bitmap;
+	uint64_t bitmap_bytes, page; /* page: next bit */
+	struct vmm_snapshot_done done;
+};
+
+static uint64_t page_up(uint64_t v)
+{
+	return (v + VMM_PAGE - 1) & ~(VMM_PAGE - 1);
+}
+
+static uint64_t memory_bytes(const struct vmm_memory *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->nr_regions; i++)
+		n += m->region[i].bytes;
+	return n;
+}
+
+/* Where RAM at host lies in the file. */
+static uint64_t ram_file_off(const struct writer *w, const uint8_t *host)
+{
+	const struct vmm_memory *m = w->s->mem;
+	uint64_t off = (uint64_t)(host - m->ram), at = w->memory_off;
+
+	for (unsigned i = 0; i < m->nr_regions; i++) {
+		const struct vmm_region *r = &m->region[i];
+
+		if (off >= r->off && off - r->off < r->bytes)
+			return at + (off - r->off);
+		at += r->bytes;
+	}
+	return 0;
+}
+
+static void add_slots(struct writer *w, struct inq_snap_slot *slot)
+{
+	const struct vmm_memory *m = w->s->mem;
+
+	for (unsigned i = 0; i < m->nr_slots; i++) {
+		const struct vmm_slot *s = &m->slot[i];
+		uint64_t off = s->smram ? w->smram_off + (uint64_t)(s->host - m->smram)
+					: ram_file_off(w, s->host);
+
+		slot[i] = (struct inq_snap_slot){.as = s->as,
+						 .slot = s->slot,
+						 .gpa = s->gpa,
+						 .bytes = s->bytes,
+						 .file_off = off};
+	}
+	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, INQ_SNAP_PRESENT, 0, slot,
+		      m->nr_slots * sizeof(*slot));
+}
+
+static void add_smram(struct writer *w)
+{
+	const struct vmm_memory *m = w->s->mem;
+	struct inq_snap_bulk bulk[VMM_MAX_VCPUS];
+
+	for (unsigned i = 0; i < m->nr_windows; i++) {
+		const uint8_t *p = m->smram + i * VMM_SMRAM_BYTES;
+
+		bulk[i] = (struct inq_snap_bulk){
+			.gpa = m->window[i],
+			.file_off = w->smram_off + i * VMM_SMRAM_BYTES,
+			.bytes = VMM_SMRAM_BYTES,
+			.crc = (uint32_t)crc32(0, p, VMM_SMRAM_BYTES),
+		};
+	}
+	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM,
+		      m->nr_windows ? INQ_SNAP_PRESENT : INQ_SNAP_ABSENT, 0, bulk,
+		      m->nr_windows * sizeof(*bulk));
+}
+
+static void append(struct vmm_notes *to, const struct vmm_notes *from)
+{
+	if (to->failed || from->failed || from->len > INQ_SNAP_MAX_NOTES - to->len) {
+		to->failed = 1;
+		return;
+	}
+	uint8_t *p = realloc(to->bytes, to->len + from->len + 1);
+	if (!p) {
+		to->failed = 1;
+		return;
+	}
+	if (from->len)
+		memcpy(p + to->len, from->bytes, from->len);
+	to->bytes = p;
+	to->room = to->len + from->len + 1;
+	to->len += from->len;
+}
+
+/* All notes in their order; offsets in them are right on the second call. */
+static enum inq_status build_notes(struct writer *w, struct inq_err *err)
+{
+	struct inq_snap_slot slot[VMM_MAX_SLOTS];
+	struct inq_snap_bulk zero = {0};
+	const struct vmm_snapshot *s = w->s;
+	struct vmm_notes *n = &w->notes;
+
+	vmm_notes_deinit(n);
+	append(n, &s->core);
+	w->header_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, INQ_SNAP_PRESENT, 0,
+				     &s->header, sizeof(s->header));
+	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, INQ_SNAP_PRESENT, 0, s->host, strlen(s->host));
+	append(n, &s->vcpu);
+	add_slots(w, slot);
+	add_smram(w);
+	w->zero_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, INQ_SNAP_PRESENT, 0, &zero,
+				   sizeof(zero));
+	return n->failed ? inq_fail(err, INQ_ENOMEM, "%s: notes do not fit", w->o->path) : INQ_OK;
+}
+
+static enum inq_status lay_out(struct writer *w, struct inq_err *err)
+{
+	const struct vmm_memory *m = w->s->mem;
+	enum inq_status st = build_notes(w, err);
+
+	if (st)
+		return st;
+	w->memory_off = page_up(sizeof(Elf64_Ehdr) + (1 + m->nr_regions) * sizeof(Elf64_Phdr) +
+				w->notes.len);
+	w->smram_off = w->memory_off + memory_bytes(m);
+	w->bitmap_off = w->smram_off + m->nr_windows * VMM_SMRAM_BYTES;
+	w->done.pages = memory_bytes(m) / VMM_PAGE;
+	w->bitmap_bytes = (w->done.pages + 7) / 8;
+	w->file_bytes = w->bitmap_off + w->bitmap_bytes;
+	w->bitmap = calloc(1, w->bitmap_bytes);
+	if (!w->bitmap)
+		return inq_fail(err, INQ_ENOMEM, "zero bitmap");
+	st = build_notes(w, err);
+	return st ? st : vmm_out_resize(w->o, w->file_bytes, err);
+}
+
+static bool is_zero(const uint8_t *page)
+{
+	uint64_t first;
+
+	memcpy(&first, page, sizeof(first));
+	return !first && !memcmp(page, page + 8, VMM_PAGE - 8);
+}
+
+static void mark_zero(struct writer *w, uint64_t nr_pages)
+{
+	for (; nr_pages; nr_pages--, w->page++, w->done.zero_pages++)
+		w->bitmap[w->page / 8] |= (uint8_t)(1u << (w->page % 8));
+}
+
+static enum inq_status put(struct writer *w, const void *p, uint64_t n, uint64_t off,
+			   struct inq_err *err)
+{
+	w->done.written_bytes += n;
+	return vmm_out_write(w->o, p, n, off, err);
+}
+
+/* Bytes that may be anything: runs of pages that are not zero, each with one write. */
+static enum inq_status put_pages(struct writer *w, const uint8_t *at, const uint8_t *end,
+				 uint64_t off, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	while (at < end && !st) {
+		const uint8_t *run = at;
+
+		while (at < end && is_zero(at))
+			at += VMM_PAGE;
+		mark_zero(w, (uint64_t)(at - run) / VMM_PAGE);
+		off += (uint64_t)(at - run);
+		run = at;
+		while (at < end && !is_zero(at))
+			at += VMM_PAGE;
+		w->page += (uint64_t)(at - run) / VMM_PAGE;
+		if (at > run)
+			st = put(w, run, (uint64_t)(at - run), off, err);
+		off += (uint64_t)(at - run);
+	}
+	return st;
+}
+
+/* The next stretch of the RAM file that was ever touched; *from and *to in it. */
+static void next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *to, uint64_t end)
+{
+	off_t data = lseek(m->ram_fd, (off_t)*from, SEEK_DATA);
+
+	if (data < 0) {
+		*from = errno == ENXIO ? end : *from; /* else: a file that cannot tell */
+		*to = end;
+		return;
+	}
+	off_t hole = lseek(m->ram_fd, data, SEEK_HOLE);
+	*from = (uint64_t)data < end ? (uint64_t)data & ~(VMM_PAGE - 1) : end;
+	*to = hole > 0 && (uint64_t)hole < end ? page_up((uint64_t)hole) : end;
+}
+
+static enum inq_status put_region(struct writer *w, const struct vmm_region *r, uint64_t off,
+				  struct inq_err *err)
+{
+	const struct vmm_memory *m = w->s->mem;
+	uint64_t at = r->off, end = r->off + r->bytes;
+	enum inq_status st = INQ_OK;
+
+	while (at < end && !st) {
+		uint64_t from = at, to;
+
+		next_data(m, &from, &to, end);
+		mark_zero(w, (from - at) / VMM_PAGE);
+		st = put_pages(w, m->ram + from, m->ram + to, off + (from - r->off), err);
+		at = to;
+	}
+	return st;
+}
+
+static enum inq_status put_memory(struct writer *w, struct inq_err *err)
+{
+	const struct vmm_memory *m = w->s->mem;
+	uint64_t off = w->memory_off;
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < m->nr_regions && !st; i++) {
+		st = put_region(w, &m->region[i], off, err);
+		off += m->region[i].bytes;
+	}
+	if (!st && m->nr_windows)
+		st = put(w, m->smram, m->nr_windows * VMM_SMRAM_BYTES, w->smram_off, err);
+	return st ? st : put(w, w->bitmap, w->bitmap_bytes, w->bitmap_off, err);
+}
+
+static size_t build_headers(const struct writer *w, uint8_t *to)
+{
+	const struct vmm_memory *m = w->s->mem;
+	uint16_t nr = (uint16_t)(1 + m->nr_regions);
+	size_t notes_off = sizeof(Elf64_Ehdr) + nr * sizeof(Elf64_Phdr);
+	Elf64_Ehdr e = {
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			    EV_CURRENT},
+		.e_type = ET_CORE,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_phoff = sizeof(e),
+		.e_ehsize = sizeof(e),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = nr,
+	};
+	Elf64_Phdr p[MAX_PHDRS] = {
+		{.p_type = PT_NOTE, .p_offset = notes_off, .p_filesz = w->notes.len}};
+	uint64_t off = w->memory_off;
+
+	for (unsigned i = 0; i < m->nr_regions; i++) {
+		const struct vmm_region *r = &m->region[i];
+
+		p[1 + i] = (Elf64_Phdr){.p_type = PT_LOAD,
+					.p_flags = PF_R | PF_W | PF_X,
+					.p_offset = off,
+					.p_vaddr = r->gpa,
+					.p_paddr = r->gpa,
+					.p_filesz = r->bytes,
+					.p_memsz = r->bytes};
+		off += r->bytes;
+	}
+	memcpy(to, &e, sizeof(e));
+	memcpy(to + sizeof(e), p, nr * sizeof(*p));
+	return notes_off;
+}
+
+/* What is known only now; the checksum of the notes last, over everything else in them. */
+static void finish_notes(struct writer *w, const uint8_t *headers, size_t headers_bytes)
+{
+	struct inq_snap_bulk zero = {.file_off = w->bitmap_off, .bytes = w->bitmap_bytes};
+	struct inq_snap_header h = w->s->header;
+	uint8_t *n = w->notes.bytes;
+
+	zero.crc = (uint32_t)crc32_z(0, w->bitmap, w->bitmap_bytes);
+	memcpy(n + w->zero_at, &zero, sizeof(zero));
+	h.magic = INQ_SNAP_MAGIC;
+	h.major = INQ_SNAP_MAJOR;
+	h.minor = INQ_SNAP_MINOR;
+	h.memory_bytes = memory_bytes(w->s->mem);
+	h.file_bytes = w->file_bytes;
+	h.bulk_off = w->smram_off;
+	h.bulk_bytes = w->file_bytes - w->smram_off;
+	h.headers_crc = (uint32_t)crc32_z(0, headers, headers_bytes);
+	h.notes_crc = 0;
+	memcpy(n + w->header_at, &h, sizeof(h));
+	h.notes_crc = (uint32_t)crc32_z(0, n, w->notes.len);
+	memcpy(n + w->header_at, &h, sizeof(h));
+}
+
+static enum inq_status put_headers(struct writer *w, struct inq_err *err)
+{
+	uint8_t headers[sizeof(Elf64_Ehdr) + MAX_PHDRS * sizeof(Elf64_Phdr)];
+	size_t n = build_headers(w, headers);
+
+	finish_notes(w, headers, n);
+	enum inq_status st = put(w, headers, n, 0, err);
+	return st ? st : put(w, w->notes.bytes, w->notes.len, n, err);
+}
+
+enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, const struct vmm_out *o,
+				   struct vmm_snapshot_done *ret, struct inq_err *err)
+{
+	struct writer w = {.s = s, .o = o};
+	enum inq_status st = lay_out(&w, err);
+
+	if (!st)
+		st = put_memory(&w, err);
+	if (!st)
+		st = put_headers(&w, err);
+	w.done.file_bytes = w.file_bytes;
+	if (!st)
+		*ret = w.done;
+	free(w.bitmap);
+	vmm_notes_deinit(&w.notes);
+	return st;
+}

@@ -1,0 +1,28 @@
+/* Writing a snapshot: include/inquest/snapshot.h as a file.  No KVM. */
+#ifndef VMM_SNAPSHOT_H
+#define VMM_SNAPSHOT_H
+
+#include "vmm/memory.h"
+#include "vmm/notes.h"
+#include "vmm/out.h"
+
+/* The parts, in the order of their notes. */
+struct vmm_snapshot {
+	const struct vmm_memory *mem;
+	struct inq_snap_header header; /* who and why; sizes and checksums are filled in here */
+	struct vmm_notes core;         /* CORE notes */
+	const char *host;              /* text of INQ_SNAP_HOST */
+	struct vmm_notes vcpu;         /* notes of ours, of all vCPUs */
+};
+
+struct vmm_snapshot_done {
+	uint64_t file_bytes;
+	uint64_t written_bytes; /* without the holes */
+	uint64_t zero_pages, pages;
+};
+
+/* Into an open output; the caller commits. */
+INQ_MUST enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, const struct vmm_out *o,
+					    struct vmm_snapshot_done *ret, struct inq_err *err);
+
+#endif

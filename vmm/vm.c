@@ -1,0 +1,244 @@
+/*
+ * Knows how a VM is made and stopped.  Order of creation: capabilities that must precede vCPUs and
+ * irqchip, TSS address, irqchip, slots of address space 0 and then 1, vCPUs
+ * (Documentation/virt/kvm/api.rst).
+ */
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+#ifndef KVM_CAP_X86_TRIPLE_FAULT_EVENT
+#define KVM_CAP_X86_TRIPLE_FAULT_EVENT 218 /* Linux 6.1 */
+#endif
+
+INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
+
+enum { TSS_ADDR = 0xfffbd000u, MAX_CPUID = 256, STOP_SECONDS = 20 };
+
+static enum inq_status refused(struct inq_err *err, const char *what)
+{
+	return inq_fail(err, INQ_EIO, "/dev/kvm: %s: %s", what, strerror(errno));
+}
+
+/* Both keep what is pending apart from what is delivered, and are no loss when refused. */
+static void enable_caps(const struct vmm_vm *vm)
+{
+	struct kvm_enable_cap payload = {.cap = KVM_CAP_EXCEPTION_PAYLOAD, .args = {1}};
+	struct kvm_enable_cap triple = {.cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .args = {1}};
+
+	if (vm->caps.value[VMM_CAP_EXCEPTION_PAYLOAD])
+		(void)ioctl(vm->fd, KVM_ENABLE_CAP, &payload);
+	if (vm->caps.value[VMM_CAP_TRIPLE_FAULT])
+		(void)ioctl(vm->fd, KVM_ENABLE_CAP, &triple);
+}
+
+static enum inq_status set_slots(const struct vmm_vm *vm, struct inq_err *err)
+{
+	for (unsigned i = 0; i < vm->mem->nr_slots; i++) {
+		const struct vmm_slot *s = &vm->mem->slot[i];
+		struct kvm_userspace_memory_region r = {
+			.slot = s->as << 16 | s->slot,
+			.guest_phys_addr = s->gpa,
+			.memory_size = s->bytes,
+			.userspace_addr = (uintptr_t)s->host,
+		};
+		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r))
+			return inq_fail(err, INQ_EIO,
+					"/dev/kvm: memory slot %u of address space %u: %s", s->slot,
+					s->as, strerror(errno));
+	}
+	return INQ_OK;
+}
+
+static enum inq_status create_vcpu(struct vmm_vm *vm, unsigned i, size_t run_bytes,
+				   struct inq_err *err)
+{
+	struct vmm_vcpu *v = &vm->vcpu[i];
+
+	*v = (struct vmm_vcpu){.vm = vm, .index = i, .run_bytes = run_bytes, .last_post = -1};
+	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)i);
+	if (v->fd < 0)
+		return refused(err, "creating a vCPU");
+	vm->nr_vcpus++; /* from here on vmm_vm_destroy knows it */
+	void *p = mmap(NULL, run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (p == MAP_FAILED)
+		return refused(err, "mapping kvm_run");
+	v->run = p;
+	v->run_seen = calloc(1, 4096);
+	return v->run_seen ? INQ_OK : inq_fail(err, INQ_ENOMEM, "vCPU %u", i);
+}
+
+static enum inq_status create_vcpus(struct vmm_vm *vm, const struct vmm_plan *plan,
+				    struct inq_err *err)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[MAX_CPUID];
+	} *cpuid = calloc(1, sizeof(*cpuid));
+	int run_bytes = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	if (!cpuid)
+		return inq_fail(err, INQ_ENOMEM, "CPUID table");
+	enum inq_status st = INQ_OK;
+	cpuid->head.nent = MAX_CPUID;
+	if (run_bytes < 4096 || ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
+		st = refused(err, "asking for CPUID");
+	for (unsigned i = 0; i < plan->nr_vcpus && !st; i++) {
+		st = create_vcpu(vm, i, (size_t)run_bytes, err);
+		if (!st)
+			st = vmm_vcpu_setup(&vm->vcpu[i], plan, &cpuid->head, err);
+	}
+	free(cpuid);
+	return st;
+}
+
+static void init_locks(struct vmm_vm *vm)
+{
+	pthread_condattr_t a;
+
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_cond_init(&vm->changed, &a);
+	pthread_condattr_destroy(&a);
+}
+
+enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
+			      struct vmm_memory *mem, const struct vmm_plan *plan, FILE *serial,
+			      struct inq_err *err)
+{
+	struct vmm_vm *raw = calloc(1, sizeof(*raw));
+
+	if (!raw) {
+		vmm_memory_destroy(mem);
+		close(kvm);
+		return inq_fail(err, INQ_ENOMEM, "the VM");
+	}
+	*raw = (struct vmm_vm){.kvm = kvm, .fd = -1, .caps = *caps, .mem = mem, .dev = {serial}};
+	init_locks(raw);
+	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = raw;
+
+	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return refused(err, "creating a VM");
+	enable_caps(vm);
+	if (caps->value[VMM_CAP_SET_TSS_ADDR] && ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDR))
+		return refused(err, "setting the TSS address");
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
+		return refused(err, "creating the irqchip");
+	enum inq_status st = set_slots(vm, err);
+	if (!st)
+		st = create_vcpus(vm, plan, err);
+	if (!st)
+		*ret = inq_take(vm);
+	return st;
+}
+
+static void end_threads(struct vmm_vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->quit = true;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vmm_vcpu_kick(&vm->vcpu[i]);
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpu[i].started)
+			pthread_join(vm->vcpu[i].thread, NULL);
+}
+
+void vmm_vm_destroy(struct vmm_vm *vm)
+{
+	if (!vm)
+		return;
+	end_threads(vm);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vmm_vcpu *v = &vm->vcpu[i];
+
+		if (v->run)
+			munmap(v->run, v->run_bytes);
+		free(v->run_seen);
+		close(v->fd);
+	}
+	if (vm->fd >= 0)
+		close(vm->fd);
+	close(vm->kvm);
+	pthread_cond_destroy(&vm->changed);
+	pthread_mutex_destroy(&vm->lock);
+	vmm_memory_destroy(vm->mem);
+	free(vm);
+}
+
+static void on_kick(int sig)
+{
+	(void)sig; /* its arrival ends KVM_RUN */
+}
+
+enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err)
+{
+	struct sigaction sa = {.sa_handler = on_kick};
+
+	sigaction(SIGUSR1, &sa, NULL);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vmm_vcpu *v = &vm->vcpu[i];
+		int e = pthread_create(&v->thread, NULL, vmm_vcpu_main, v);
+
+		if (e)
+			return inq_fail(err, INQ_ENOMEM, "thread of vCPU %u: %s", i, strerror(e));
+		v->started = true;
+	}
+	return INQ_OK;
+}
+
+void vmm_vcpu_kick(struct vmm_vcpu *v)
+{
+	if (!v->started)
+		return;
+	v->run->immediate_exit = 1; /* for a signal that comes before KVM_RUN is entered */
+	pthread_kill(v->thread, SIGUSR1);
+}
+
+void vmm_vm_smi(struct vmm_vm *vm, unsigned vcpu)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->vcpu[vcpu].want_smi = true;
+	vmm_vcpu_kick(&vm->vcpu[vcpu]);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* Under the lock. */
+static const struct vmm_vcpu *not_parked(const struct vmm_vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpu[i].started && !vm->vcpu[i].parked)
+			return &vm->vcpu[i];
+	return NULL;
+}
+
+enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err)
+{
+	struct timespec until;
+	const struct vmm_vcpu *late;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_SECONDS;
+	pthread_mutex_lock(&vm->lock);
+	vm->stop = true;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vmm_vcpu_kick(&vm->vcpu[i]);
+	while ((late = not_parked(vm)))
+		if (pthread_cond_timedwait(&vm->changed, &vm->lock, &until) == ETIMEDOUT)
+			break;
+	pthread_mutex_unlock(&vm->lock);
+	return late ? inq_fail(err, INQ_EIO, "vCPU %u does not leave KVM_RUN", late->index)
+		    : INQ_OK;
+}

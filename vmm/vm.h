@@ -1,0 +1,86 @@
+/* A running virtual machine: KVM's VM, its memory slots, a thread per vCPU. */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <inquest/err.h>
+#include <linux/kvm.h>
+
+#include "vmm/caps.h"
+#include "vmm/devices.h"
+#include "vmm/memory.h"
+#include "vmm/scenarios/plan.h"
+
+/* Why a vCPU will not run on. */
+enum vmm_end {
+	VMM_ALIVE,
+	VMM_END_SHUTDOWN,  /* triple fault */
+	VMM_END_KVM_ERROR, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY, an exit nobody handles, errno */
+};
+
+struct vmm_vcpu {
+	struct vmm_vm *vm;
+	unsigned index;
+	int fd;
+	struct kvm_run *run; /* mapped */
+	size_t run_bytes;
+	uint8_t *run_seen; /* copy of that page as the last real exit left it */
+	pthread_t thread;
+	bool started;
+	/* under vm->lock */
+	bool parked; /* outside KVM_RUN, pending I/O finished, waits for vm->stop to end */
+	bool want_smi;
+	int smi_error;     /* errno of KVM_SMI, 0: fine */
+	uint64_t posts[4]; /* POST codes seen, a bit each */
+	int last_post;     /* -1: none yet */
+	enum vmm_end end;
+	char end_text[96];
+};
+
+struct vmm_vm {
+	int kvm, fd;
+	struct vmm_caps caps;
+	struct vmm_memory *mem;
+	struct vmm_devices dev;
+	unsigned nr_vcpus;
+	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
+	bool stop, quit;        /* under lock */
+};
+
+/* VM, slots and vCPUs as the plan has them; nothing runs yet.  Takes over kvm and mem. */
+INQ_MUST enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
+				       struct vmm_memory *mem, const struct vmm_plan *plan,
+				       FILE *serial, struct inq_err *err);
+/* Ends the threads first.  NULL is fine. */
+void vmm_vm_destroy(struct vmm_vm *vm);
+
+/* Set a vCPU's CPUID, SMBASE and registers, straight into 64-bit mode (vcpu.c). */
+INQ_MUST enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
+					const struct kvm_cpuid2 *cpuid, struct inq_err *err);
+
+/* A thread per vCPU. */
+INQ_MUST enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err);
+
+/* Ask for an SMI between two runs of that vCPU. */
+void vmm_vm_smi(struct vmm_vm *vm, unsigned vcpu);
+
+/* Park all vCPUs; they stay so until vmm_vm_destroy.  INQ_EIO when one does not come. */
+INQ_MUST enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err);
+
+/* Body of a vCPU's thread (vcpu.c). */
+void *vmm_vcpu_main(void *vcpu);
+
+/* Under vm->lock: make v leave KVM_RUN. */
+void vmm_vcpu_kick(struct vmm_vcpu *v);
+
+static inline bool vmm_vcpu_posted(const struct vmm_vcpu *v, int code)
+{
+	return v->posts[code >> 6 & 3] >> (code & 63) & 1;
+}
+
+#endif
