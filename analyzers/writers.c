@@ -11,9 +11,10 @@
 #include "base/scope.h"
 
 enum {
-	NODES = 2048,  /* instructions looked at per CPU */
-	RUN = 4096,    /* instructions of the path taken now */
-	BUCKETS = 4096 /* power of two */
+	NODES = 4096,   /* instructions looked at per CPU */
+	RUN = 4096,     /* instructions of the path taken now */
+	BUCKETS = 8192, /* power of two */
+	VECTORS = 256
 };
 
 struct node {
@@ -246,10 +247,48 @@ static void follow_path(struct flow *f, struct eval_state st, const struct targe
 	}
 }
 
+/* Where interrupts lead: entry of a vector, from the gate's bytes.  SDM vol. 3, 6.11 and 6.14.1. */
+static bool gate_entry(const struct inq_cpu *cpu, bool wide, unsigned int vector, uint64_t *ret)
+{
+	uint64_t size = wide ? 16 : 8, base = cpu->regs.v[X86_64_IDTR_BASE];
+	uint8_t g[16] = {0};
+	struct inq_err err;
+
+	if ((vector + 1) * size - 1 > cpu->regs.v[X86_64_IDTR_LIMIT] ||
+	    inq_read(cpu->virt, base + vector * size, g, size, &err))
+		return false;
+	unsigned int type = g[5] & 0x1f;
+	if (!(g[5] & 0x80) || (type != 0xe && type != 0xf)) /* present 32- or 64-bit gates */
+		return false;
+	*ret = (uint64_t)g[0] | (uint64_t)g[1] << 8 | (uint64_t)g[6] << 16 | (uint64_t)g[7] << 24;
+	for (int i = 0; wide && i < 4; i++)
+		*ret |= (uint64_t)g[8 + i] << (32 + 8 * i);
+	return true;
+}
+
+/* What the CPU runs when it is interrupted, with nothing known of its registers. */
+static void enqueue_handlers(struct flow *f)
+{
+	const struct inq_cpu *cpu = f->e.cpu;
+	bool wide = f->e.mode == X86_64_MODE_LONG;
+	struct eval_state unknown;
+
+	if (f->e.mode == X86_64_MODE_REAL || !inq_reg_known(&cpu->regs, X86_64_IDTR_BASE) ||
+	    !inq_reg_known(&cpu->regs, X86_64_IDTR_LIMIT))
+		return;
+	memset(&unknown, 0, sizeof(unknown));
+	for (unsigned int v = 0; v < VECTORS; v++) {
+		uint64_t entry = 0;
+		if (gate_entry(cpu, wide, v, &entry))
+			enqueue(f, entry, &unknown);
+	}
+}
+
 static void follow_all(struct flow *f, const struct eval_state *st, const struct target *t,
 		       struct writer *ret, int *nr)
 {
 	enqueue(f, st->rip, st);
+	enqueue_handlers(f);
 	while (f->head != f->tail) {
 		struct node *n = &f->node[f->queue[f->head]];
 		struct eval_state s = n->in, before = n->in;

@@ -13,8 +13,8 @@ struct writer {
 };
 
 /*
- * Look through what every other CPU of m executes, starting at its RIP, for stores to the bytes
- * at phys of space.  Memory that the two do not share is not theirs to write.  Registers are
+ * Look through what every other CPU of m executes, from its RIP and from the entries of its IDT,
+ * for stores to the bytes at phys of space.  Memory that the two do not share is not theirs to write.  Registers are
  * followed as constants; a store through an unknown register counts as none.
  */
 INQ_MUST enum inq_status writers_find(const struct inq_machine *m, const struct inq_cpu *victim,

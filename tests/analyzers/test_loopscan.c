@@ -481,6 +481,27 @@ static void a_store_in_a_called_function_is_found(void **state)
 	free(f);
 }
 
+static void a_store_in_an_interrupt_handler_is_found(void **state)
+{
+	struct frozen *f = machine();
+	struct writer w[WRITERS_MAX];
+	(void)state;
+
+	frozen_set(f, 1, X86_64_RIP, 0x2000);
+	frozen_set(f, 1, X86_64_IDTR_BASE, 0x7000);
+	frozen_set(f, 1, X86_64_IDTR_LIMIT, 0x20f);
+	CODE(f, 0x2000, "\xeb\xfe");
+	CODE(f, 0x7200, "\x00\x21\x08\x00\x00\x8e\x00\x00"); /* vector 0x20 at 0x2100 */
+	CODE(f, 0x2100,
+	     "\xc7\x04\x25\x10\x50\x00\x00\x01\x00\x00\x00" /* mov dword [0x5010], 1 */
+	     "\x48\xcf");                                   /* iretq */
+	assert_int_equal(writers(f, w), 1);
+	assert_int_equal(w[0].insn.rip, 0x2100);
+	f->phys.ram[0x7205] = 0x0e; /* not present: never entered */
+	assert_int_equal(writers(f, w), 0);
+	free(f);
+}
+
 /* Whatever bytes are there, the answer comes, and a closed loop really does come back. */
 static void any_bytes_as_code_give_an_answer(void **state)
 {
@@ -535,6 +556,7 @@ int main(void)
 		cmocka_unit_test(a_store_behind_a_far_count_of_another_cpu_is_a_writer),
 		cmocka_unit_test(a_store_beside_the_word_or_through_an_unknown_register_is_none),
 		cmocka_unit_test(a_store_in_a_called_function_is_found),
+		cmocka_unit_test(a_store_in_an_interrupt_handler_is_found),
 		cmocka_unit_test(any_bytes_as_code_give_an_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
