@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-static void put_text(sqlite3_str *s, const uint8_t *t, size_t left)
+void cell_put_text(sqlite3_str *s, const uint8_t *t, size_t left)
 {
 	while (left) {
 		size_t n = text_printable(t, left);
@@ -34,7 +34,7 @@ void cell_put(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i)
 	}
 	/* a hostile index may hold text where we expect a number: it is shown as what it is */
 	const uint8_t *t = sqlite3_column_text(q, i);
-	put_text(s, t, t ? (size_t)sqlite3_column_bytes(q, i) : 0);
+	cell_put_text(s, t, t ? (size_t)sqlite3_column_bytes(q, i) : 0);
 }
 
 void cell_put_json_text(sqlite3_str *s, const char *text, size_t n)
@@ -135,7 +135,7 @@ enum inq_status grid_print(const struct grid *g, const char *const *cell, FILE *
 		owed += g->right[i] ? pad : 0;
 		if (n)
 			fprintf(out, "%*s", owed, "");
-		if (i == g->nr_cols - 1 && !g->right[i])
+		if (i == g->nr_cols - 1 && !g->right[i] && !g->one_line)
 			print_last(cell[i], column, out);
 		else
 			fputs(cell[i], out);
