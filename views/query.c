@@ -173,13 +173,40 @@ static enum inq_status print_row(void *ctx, int nr_cols, const char *const *cell
 	return grid_print(&o->grid, cell, o->to, err);
 }
 
+/* A column of a hostile index may have any name. */
+static void put_name(sqlite3_str *s, sqlite3_stmt *q, int i)
+{
+	const char *name = sqlite3_column_name(q, i);
+
+	cell_put_text(s, (const uint8_t *)(name ? name : "?"), name ? strlen(name) : 1);
+}
+
+static enum inq_status heads_of(sqlite3_stmt *q, sqlite3_str *s, const char **head,
+				struct inq_err *err)
+{
+	int at[GRID_COLS], n = sqlite3_column_count(q);
+
+	for (int i = 0; i < n; i++) {
+		at[i] = sqlite3_str_length(s);
+		put_name(s, q, i);
+		sqlite3_str_appendchar(s, 1, '\0');
+	}
+	if (sqlite3_str_errcode(s))
+		return inq_fail(err, INQ_ENOMEM, "headings");
+	for (int i = 0; i < n; i++)
+		head[i] = sqlite3_str_value(s) + at[i];
+	return INQ_OK;
+}
+
 static enum inq_status print_text(sqlite3_stmt *q, FILE *out, struct inq_err *err)
 {
+	INQ_SCOPED(sql_str_free_scope_) sqlite3_str *s = sqlite3_str_new(NULL);
 	struct sql_out o = {.to = out, .grid = {.nr_cols = sqlite3_column_count(q), .one_line = 1}};
 	const char *head[GRID_COLS];
+	enum inq_status st = heads_of(q, s, head, err);
 
-	for (int i = 0; i < o.grid.nr_cols; i++)
-		head[i] = sqlite3_column_name(q, i) ? sqlite3_column_name(q, i) : "?";
+	if (st)
+		return st;
 	grid_measure(&o.grid, head);
 	st = each_row(q, "-", measure_row, &o, err);
 	if (!st)

@@ -180,23 +180,49 @@ static void check_pair(const struct inq_rule *r, const char *hit, const char *mi
 
 static void check_rule(const char *folder, const struct inq_rule *r)
 {
-	char hit[512], pattern[512];
-	glob_t misses;
+	char pattern[512];
+	glob_t hits, misses;
 
-	snprintf(hit, sizeof(hit), "%s/%s.hit.sql", folder, r->id);
+	snprintf(pattern, sizeof(pattern), "%s/%s.hit*.sql", folder, r->id);
+	if (glob(pattern, 0, NULL, &hits))
+		die(pattern, "no such fixture");
 	snprintf(pattern, sizeof(pattern), "%s/%s.miss*.sql", folder, r->id);
-	int64_t alone = findings(r, hit);
-	if (alone < 1)
-		fail(hit, "the rule is silent");
 	if (glob(pattern, 0, NULL, &misses))
 		die(pattern, "no such fixture");
-	for (size_t i = 0; i < misses.gl_pathc; i++) {
+	for (size_t i = 0; i < misses.gl_pathc; i++)
 		if (findings(r, misses.gl_pathv[i]))
 			fail(misses.gl_pathv[i], "the rule fires");
-		check_pair(r, hit, misses.gl_pathv[i], alone);
+	for (size_t h = 0; h < hits.gl_pathc; h++) {
+		int64_t alone = findings(r, hits.gl_pathv[h]);
+		if (alone < 1)
+			fail(hits.gl_pathv[h], "the rule is silent");
+		for (size_t i = 0; i < misses.gl_pathc; i++)
+			check_pair(r, hits.gl_pathv[h], misses.gl_pathv[i], alone);
 	}
-	printf("%s: %lld findings, %zu misses\n", r->id, (long long)alone, misses.gl_pathc);
+	printf("%s: %zu hits, %zu misses\n", r->id, hits.gl_pathc, misses.gl_pathc);
+	globfree(&hits);
 	globfree(&misses);
+}
+
+/* A fixture that no rule claims is a rule that was renamed. */
+static void check_strays(const char *folder)
+{
+	char pattern[512];
+	glob_t all;
+
+	snprintf(pattern, sizeof(pattern), "%s/*.sql", folder);
+	if (glob(pattern, 0, NULL, &all))
+		die(pattern, "no fixtures");
+	for (size_t i = 0; i < all.gl_pathc; i++) {
+		const char *name = strrchr(all.gl_pathv[i], '/') + 1;
+		const struct inq_rule *r = analyzers_rules;
+		while (r->id &&
+		       (strncmp(name, r->id, strlen(r->id)) != 0 || name[strlen(r->id)] != '.'))
+			r++;
+		if (!r->id)
+			fail(name, "no rule has this fixture");
+	}
+	globfree(&all);
 }
 
 int main(int argc, char **argv)
@@ -205,5 +231,6 @@ int main(int argc, char **argv)
 		return 2;
 	for (const struct inq_rule *r = analyzers_rules; r->id; r++)
 		check_rule(argv[1], r);
+	check_strays(argv[1]);
 	return nr_failed != 0;
 }
