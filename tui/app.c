@@ -42,7 +42,7 @@ void tui_load(struct tui *t, struct tui_page *p)
 		tui_say(t, false, "more rows: use `inquest show` or `inquest sql`");
 	else
 		tui_say(t, false, "%s", "");
-	tui_page_fit(p, t->height);
+	tui_page_fit(p, t->height, t->width);
 }
 
 static bool same_ref(const struct view_ref *a, const struct view_ref *b)
@@ -76,7 +76,7 @@ static void push(struct tui *t, struct tui_page *p)
 		return;
 	}
 	t->page[t->nr++] = p;
-	tui_page_show_mark(p, t->height);
+	tui_page_show_mark(p);
 }
 
 void tui_open(struct tui *t, const struct view *v, tui_fill_fn *fill, const struct view_ref *from)
@@ -120,14 +120,10 @@ void tui_end(struct tui *t)
 void tui_resize(struct tui *t, int height, int width)
 {
 	struct tui_page *p = tui_top(t);
-	bool wider = width != t->width;
-
 	t->height = height;
 	t->width = width;
 	if (!p)
 		return;
-	if (wider && p->fill == tui_fill_record)
-		tui_load(t, p); /* it is wrapped to the width */
-	tui_page_slide(p, 0, width);
-	tui_page_fit(p, height);
+	tui_page_fit(p, height, width);
+	tui_page_slide(p, 0);
 }

@@ -24,6 +24,7 @@ struct tui {
 	char typed[TUI_FIND_MAX];
 	bool asking; /* typing what to search */
 	bool quit;
+	char note[96]; /* what belongs below the findings: what was not asked, not seen */
 	/* Both optional.  Draw now, since something slow follows; shall it be given up? */
 	void (*show)(struct tui *t);
 	bool (*stopped)(void);

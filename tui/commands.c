@@ -28,11 +28,8 @@ static void run_move(struct tui *t, const struct tui_command *c, int key)
 
 static void run_page(struct tui *t, const struct tui_command *c, int key)
 {
-	long rows = t->height > 0 ? t->height : 1;
-
 	(void)key;
-	tui_top(t)->top += tui_top(t)->rows.nr && c->n > 0 ? (size_t)rows : 0;
-	tui_page_move(tui_top(t), c->n * rows);
+	tui_page_turn(tui_top(t), (int)c->n);
 }
 
 static void run_end(struct tui *t, const struct tui_command *c, int key)
@@ -47,7 +44,7 @@ static void run_slide(struct tui *t, const struct tui_command *c, int key)
 	int half = t->width > 2 ? t->width / 2 : 1;
 
 	(void)key;
-	if (!tui_page_slide(tui_top(t), c->n < 0 ? -half : half, t->width) && c->n < 0)
+	if (!tui_page_slide(tui_top(t), c->n < 0 ? -half : half) && c->n < 0)
 		tui_back(t);
 }
 
@@ -153,7 +150,18 @@ static void run_redraw(struct tui *t, const struct tui_command *c, int key)
 	(void)key;
 }
 
-/* From the findings, e opens what Enter opens; from elsewhere, the view as such. */
+/* Does Enter lead from one view to the other, perhaps through a third? */
+static bool leads_to(const struct view *from, const struct view *to)
+{
+	for (int steps = 0; steps < 2 && from && from->opens; steps++) {
+		if (!strcmp(from->opens, to->name))
+			return true;
+		from = view_find(from->opens);
+	}
+	return false;
+}
+
+/* What belongs to the selected row, if Enter leads there; else the view as such. */
 static void run_view(struct tui *t, const struct tui_command *c, int key)
 {
 	const struct view *v = view_find(c->view), *here = tui_top(t)->view;
@@ -164,7 +172,7 @@ static void run_view(struct tui *t, const struct tui_command *c, int key)
 		tui_say(t, true, "no view %s", c->view);
 		return;
 	}
-	if (!here->opens || strcmp(here->opens, v->name) != 0)
+	if (!leads_to(here, v))
 		from.known &= c->ref;
 	if (!strcmp(v->name, here->name))
 		from = tui_top(t)->from;
@@ -204,7 +212,7 @@ static void show_cpu(struct tui *t, int64_t cpu)
 	p->from.part[VIEW_REF_CPU] = cpu < 0 ? 0 : cpu;
 	p->from.known = cpu < 0 ? p->from.known & ~(uint32_t)REF_CPU : p->from.known | REF_CPU;
 	tui_load(t, p);
-	tui_page_show_mark(p, t->height);
+	tui_page_show_mark(p);
 }
 
 static void switch_cpu(struct tui *t, int64_t now, int dir)
@@ -366,5 +374,5 @@ void tui_key(struct tui *t, int key)
 	else
 		tui_say(t, false, "no such key: ? lists them");
 	if (tui_top(t))
-		tui_page_fit(tui_top(t), t->height);
+		tui_page_fit(tui_top(t), t->height, t->width);
 }

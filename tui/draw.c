@@ -5,6 +5,7 @@
 #include "tui/draw.h"
 
 #include <curses.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -50,6 +51,17 @@ static void put(int y, int x, struct tui_clip c, attr_t attr, short pair)
 static void put_text(int y, int x, int room, const char *text, attr_t attr)
 {
 	put(y, x, (struct tui_clip){.at = text, .room = room}, attr, PAIR_NONE);
+}
+
+/* Columns of the first n bytes. */
+static int width_of(const char *text, size_t n)
+{
+	int width = 0, w;
+	wchar_t wc;
+
+	for (size_t i = 0, step; i < n && (step = tui_glyph(text + i, &wc, &w)); i += step)
+		width += w;
+	return width;
 }
 
 static void put_bar(int y, attr_t attr)
@@ -103,19 +115,19 @@ static short severity_pair(const char *cell)
 static int cell_start(const struct tui_page *p, size_t col, const char *text)
 {
 	struct tui_span s = tui_page_span(p, col);
-	int pad = p->view->col[col].fmt == VIEW_DEC ? s.width - tui_text_width(text) : 0;
+	int pad = p->view->col[col].fmt != VIEW_TEXT ? s.width - tui_text_width(text) : 0;
 
 	return s.first + (pad > 0 ? pad : 0);
 }
 
-static void put_cell(const struct tui_page *p, int y, size_t col, const char *text, attr_t attr,
+static void put_cell(const struct tui_page *p, int y, size_t col, struct tui_clip c, attr_t attr,
 		     short pair)
 {
-	int x = cell_start(p, col, text) - p->left;
-	struct tui_clip c = {.at = text, .skip = x < 0 ? -x : 0};
+	int x = cell_start(p, col, c.at) - p->left, room = c.room;
 
+	c.skip = x < 0 ? -x : 0;
 	x = TUI_GUTTER + (x < 0 ? 0 : x);
-	c.room = COLS - x;
+	c.room = room < COLS - x ? room : COLS - x;
 	if (c.room > 0)
 		put(y, x, c, attr, pair);
 }
@@ -127,35 +139,71 @@ static bool is_cut(const struct tui_page *p, size_t row)
 
 	while (col && !*tui_rows_cell(&p->rows, row, col - 1))
 		col--;
-	if (!col)
+	if (!col || tui_page_wrap(p))
 		return false;
 	const char *text = tui_rows_cell(&p->rows, row, col - 1);
 	return cell_start(p, col - 1, text) + tui_text_width(text) - p->left > COLS - TUI_GUTTER;
 }
 
-static void draw_row(const struct tui_page *p, int y, size_t row, bool colors)
+/* What goes on below: the rest of the last cell. */
+static void draw_rest(const struct tui_page *p, int y, int end, size_t row, attr_t attr)
+{
+	size_t col = p->rows.nr_cols - 1;
+	const char *text = tui_rows_cell(&p->rows, row, col), *next;
+	int columns = tui_page_wrap(p);
+
+	for (tui_text_break(text, columns, &text); *text && y < end; text = next, y++) {
+		size_t n = tui_text_break(text, columns, &next);
+		int x = TUI_GUTTER + tui_page_span(p, col).first;
+		put_bar(y, attr & A_REVERSE);
+		put(y, x, (struct tui_clip){text, 0, width_of(text, n)}, attr, PAIR_NONE);
+	}
+}
+
+static attr_t row_attr(const struct tui_page *p, size_t row)
+{
+	return (row == p->at ? A_REVERSE : 0) | (tui_page_marked(p, row) ? A_BOLD : 0);
+}
+
+/* The columns of a cell that stand on the row's first line. */
+static int first_columns(const struct tui_page *p, size_t col, const char *text)
+{
+	int columns = col + 1 == p->rows.nr_cols ? tui_page_wrap(p) : 0;
+	const char *next;
+
+	if (!columns)
+		return INT_MAX;
+	return width_of(text, tui_text_break(text, columns, &next));
+}
+
+/* The row from line y on, and no further than end.  Lines that it took. */
+static int draw_row(const struct tui_page *p, int y, int end, size_t row, bool colors)
 {
 	const int severity = tui_view_col(p->view, "SEVERITY");
-	bool marked = tui_page_marked(p, row), here = row == p->at;
-	attr_t attr = (here ? A_REVERSE : 0) | (marked ? A_BOLD : 0);
+	attr_t attr = row_attr(p, row);
 
-	put_bar(y, here ? A_REVERSE : A_NORMAL);
-	put_text(y, 0, 1, here ? ">" : " ", attr);
-	put_text(y, 1, 1, marked ? "*" : " ", attr);
+	put_bar(y, attr & A_REVERSE);
+	put_text(y, 0, 1, row == p->at ? ">" : " ", attr);
+	put_text(y, 1, 1, tui_page_marked(p, row) ? "*" : " ", attr);
 	for (size_t i = 0; i < p->rows.nr_cols; i++) {
 		const char *text = tui_rows_cell(&p->rows, row, i);
 		bool colored = colors && (int)i == severity;
-		attr_t dim = !strcmp(text, "-") && !here ? A_DIM : 0;
-		put_cell(p, y, i, text, attr | dim, colored ? severity_pair(text) : PAIR_NONE);
+		attr_t dim = !strcmp(text, "-") && row != p->at ? A_DIM : 0;
+		struct tui_clip c = {.at = text, .room = first_columns(p, i, text)};
+		put_cell(p, y, i, c, attr | dim, colored ? severity_pair(text) : PAIR_NONE);
 	}
 	if (COLS > TUI_GUTTER && is_cut(p, row))
 		put_text(y, COLS - 1, 1, "~", attr);
+	if (tui_page_wrap(p))
+		draw_rest(p, y + 1, end, row, attr);
+	return tui_page_lines(p, row);
 }
 
 static void draw_head(const struct tui_page *p, int y)
 {
 	for (size_t i = 0; i < tui_view_cols(p->view); i++)
-		put_cell(p, y, i, p->view->col[i].head, A_BOLD | A_UNDERLINE, PAIR_NONE);
+		put_cell(p, y, i, (struct tui_clip){.at = p->view->col[i].head, .room = INT_MAX},
+			 A_BOLD | A_UNDERLINE, PAIR_NONE);
 }
 
 static void draw_keys(int y)
@@ -203,13 +251,28 @@ static void draw_status(const struct tui *t, int y, bool colors)
 /* Where a terminal that cannot hide its cursor shows it. */
 static void place_cursor(const struct tui *t, const struct tui_page *p, const struct tui_frame *f)
 {
-	int typed = 1 + tui_text_width(t->typed), row = (int)(p->at - p->top);
+	int typed = 1 + tui_text_width(t->typed), line = 0;
 
+	for (size_t row = p->top; row < p->at && line < f->height; row++)
+		line += tui_page_lines(p, row);
 	curs_set(t->asking);
 	if (t->asking && f->status >= 0)
 		move(f->status, typed < COLS ? typed : COLS - 1);
-	else if (row < f->height)
-		move(f->body + row, 0);
+	else if (line < f->height)
+		move(f->body + line, 0);
+}
+
+static void draw_body(const struct tui *t, const struct tui_page *p, const struct tui_frame *f,
+		      bool colors)
+{
+	int y = f->body, end = f->body + f->height;
+
+	for (size_t row = p->top; y < end && row < p->rows.nr; row++)
+		y += draw_row(p, y, end, row, colors);
+	if (!p->rows.nr && tui_top(t) && y < end)
+		put_text(y++, TUI_GUTTER, COLS - TUI_GUTTER, "no rows", A_DIM);
+	if (!strcmp(p->view->name, "findings") && tui_top(t) && y + 1 < end)
+		put_text(y + 1, TUI_GUTTER, COLS - TUI_GUTTER, t->note, A_NORMAL);
 }
 
 void tui_draw(const struct tui *t, bool colors)
@@ -223,10 +286,7 @@ void tui_draw(const struct tui *t, bool colors)
 		draw_title(t, p, f.title);
 	if (f.head >= 0)
 		draw_head(p, f.head);
-	for (int i = 0; i < f.height && p->top + (size_t)i < p->rows.nr; i++)
-		draw_row(p, f.body + i, p->top + (size_t)i, colors);
-	if (!p->rows.nr && tui_top(t) && f.height > 0)
-		put_text(f.body, TUI_GUTTER, COLS - TUI_GUTTER, "no rows", A_DIM);
+	draw_body(t, p, &f, colors);
 	if (f.status >= 0 || t->asking)
 		draw_status(t, f.status >= 0 ? f.status : 0, colors);
 	place_cursor(t, p, &f);

@@ -9,7 +9,8 @@
 
 #include "tui/text.h"
 
-enum { GAP = 2, SPAN_MAX = INT_MAX / (2 * VIEW_COLS) };
+/* The last column is wrapped if so many columns are left for it. */
+enum { LAST_LEAST = 20, SPAN_MAX = INT_MAX / (2 * VIEW_COLS), LINES_MAX = 10000 };
 
 struct tui_page *tui_page_create(const struct view *v, tui_fill_fn *fill,
 				 const struct view_ref *from)
@@ -78,9 +79,9 @@ void tui_page_move(struct tui_page *p, long n)
 		tui_page_jump(p, by < SIZE_MAX - p->at ? p->at + by : SIZE_MAX);
 }
 
-void tui_page_show_mark(struct tui_page *p, int height)
+void tui_page_show_mark(struct tui_page *p)
 {
-	size_t row = 0, above = height > 0 ? (size_t)height / 4 : 0;
+	size_t row = 0, height = p->height > 0 ? (size_t)p->height : 1;
 
 	if (tui_view_col(p->view, p->view->mark) < 0)
 		return;
@@ -89,27 +90,81 @@ void tui_page_show_mark(struct tui_page *p, int height)
 	if (row == p->rows.nr)
 		return;
 	p->at = row;
-	p->top = row >= (size_t)(height > 0 ? height : 0) ? row - above : 0;
+	p->top = row >= height ? row - height / 4 : 0;
+	tui_page_fit(p, p->height, p->width);
 }
 
-void tui_page_fit(struct tui_page *p, int height)
+int tui_page_lines(const struct tui_page *p, size_t row)
 {
-	size_t h = height > 0 ? (size_t)height : 1;
+	int columns = tui_page_wrap(p), lines = 1;
 
+	if (!columns)
+		return 1;
+	const char *text = tui_rows_cell(&p->rows, row, p->rows.nr_cols - 1);
+	tui_text_break(text, columns, &text);
+	for (; *text && lines < LINES_MAX; lines++)
+		tui_text_break(text, columns, &text);
+	return lines;
+}
+
+/* The first row of a window that ends with this one, which it holds in any case. */
+static size_t first_above(const struct tui_page *p, size_t last)
+{
+	int lines = tui_page_lines(p, last);
+
+	while (last && (lines += tui_page_lines(p, last - 1)) <= p->height)
+		last--;
+	return last;
+}
+
+void tui_page_fit(struct tui_page *p, int height, int width)
+{
+	p->height = height > 0 ? height : 1;
+	p->width = width > 0 ? width : 1;
 	tui_page_jump(p, p->at);
+	if (!p->rows.nr)
+		p->top = 0;
+	if (!p->rows.nr)
+		return;
+	size_t lowest = first_above(p, p->rows.nr - 1), least = first_above(p, p->at);
+	if (p->top < least)
+		p->top = least;
+	if (p->top > lowest)
+		p->top = lowest;
 	if (p->top > p->at)
 		p->top = p->at;
-	if (p->at - p->top >= h)
-		p->top = p->at - h + 1;
-	if (p->rows.nr < h)
-		p->top = 0;
-	else if (p->top > p->rows.nr - h)
-		p->top = p->rows.nr - h;
 }
 
-bool tui_page_slide(struct tui_page *p, int n, int width)
+/* How many rows stand whole in the window; at least one. */
+static size_t rows_shown(const struct tui_page *p)
 {
-	int was = p->left, most = tui_page_width(p) - (width > 0 ? width : 0);
+	size_t row = p->top;
+	int lines = 0;
+
+	while (row < p->rows.nr && (lines += tui_page_lines(p, row)) <= p->height)
+		row++;
+	return row > p->top ? row - p->top : 1;
+}
+
+void tui_page_turn(struct tui_page *p, int dir)
+{
+	size_t top = p->top, by = rows_shown(p);
+
+	if (!p->rows.nr)
+		return;
+	if (dir > 0) {
+		p->top += by;
+		tui_page_jump(p, p->at + by);
+	} else {
+		p->top = top ? first_above(p, top - 1) : 0;
+		p->at = top ? p->at - (top - p->top) : 0;
+	}
+	tui_page_fit(p, p->height, p->width);
+}
+
+bool tui_page_slide(struct tui_page *p, int n)
+{
+	int was = p->left, most = tui_page_width(p) - p->width;
 
 	p->left += n;
 	if (p->left > most)
@@ -164,25 +219,53 @@ static int col_width(const struct tui_page *p, size_t col)
 	return width < SPAN_MAX ? width : SPAN_MAX;
 }
 
-struct tui_span tui_page_span(const struct tui_page *p, size_t col)
+/* Two blanks between columns, where that does not push one out of the window. */
+static int gap(const struct tui_page *p, size_t nr)
 {
-	struct tui_span s = {.width = col_width(p, col)};
+	int width = 0;
+
+	for (size_t i = 0; i + 1 < nr; i++)
+		width += col_width(p, i) + 2;
+	return width + LAST_LEAST <= p->width ? 2 : 1;
+}
+
+static int col_start(const struct tui_page *p, size_t col)
+{
+	int between = gap(p, tui_view_cols(p->view)), x = 0;
 
 	for (size_t i = 0; i < col; i++)
-		s.first += col_width(p, i) + GAP;
-	return s;
+		x += col_width(p, i) + between;
+	return x;
+}
+
+int tui_page_wrap(const struct tui_page *p)
+{
+	size_t nr = tui_view_cols(p->view);
+
+	if (!nr || p->view->col[nr - 1].fmt != VIEW_TEXT)
+		return 0;
+	int room = p->width - col_start(p, nr - 1);
+	return room >= LAST_LEAST && p->rows.width[nr - 1] > room ? room : 0;
+}
+
+struct tui_span tui_page_span(const struct tui_page *p, size_t col)
+{
+	int wrap = col + 1 == tui_view_cols(p->view) ? tui_page_wrap(p) : 0;
+
+	return (struct tui_span){.first = col_start(p, col),
+				 .width = wrap ? wrap : col_width(p, col)};
 }
 
 int tui_page_width(const struct tui_page *p)
 {
 	size_t nr = tui_view_cols(p->view);
 
-	if (!nr)
-		return 0;
-	struct tui_span s = tui_page_span(p, nr - 1);
-	/* No cell is padded on the right: what matters of the last is its widest text. */
-	if (s.width > p->rows.width[nr - 1])
-		s.width = p->rows.width[nr - 1];
-	int head = tui_text_width(p->view->col[nr - 1].head);
-	return s.first + (s.width > head ? s.width : head);
+	if (!nr || tui_page_wrap(p))
+		return nr ? p->width : 0;
+	/* No text is padded on the right: what matters of the last is its widest text. */
+	int head = tui_text_width(p->view->col[nr - 1].head), width = p->rows.width[nr - 1];
+	if (p->view->col[nr - 1].fmt != VIEW_TEXT)
+		width = col_width(p, nr - 1);
+	width = width < SPAN_MAX ? width : SPAN_MAX;
+	return col_start(p, nr - 1) + (width > head ? width : head);
 }

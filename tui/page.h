@@ -15,8 +15,9 @@ struct tui_page {
 	tui_fill_fn *fill;
 	struct view_ref from; /* the row that opened it; nothing known when opened alone */
 	struct tui_rows rows;
-	size_t at, top; /* the selected row, and the first one on the screen */
-	int left;       /* first column of the line on the screen */
+	size_t at, top;    /* the selected row, and the first one on the screen */
+	int left;          /* first column of the line on the screen */
+	int height, width; /* of the window */
 	/* The page with the row that this one shows in full; lies below it in the stack. */
 	const struct tui_page *parent;
 };
@@ -36,13 +37,19 @@ void tui_page_move(struct tui_page *p, long n);
 void tui_page_jump(struct tui_page *p, size_t row);
 
 /* Select the first marked row, if there is one, and show some rows above it. */
-void tui_page_show_mark(struct tui_page *p, int height);
+void tui_page_show_mark(struct tui_page *p);
 
-/* Move the window so that the selected row lies in it, and no line is wasted. */
-void tui_page_fit(struct tui_page *p, int height);
+/* Move the window, so large now, so that the selected row lies in it and no line is wasted. */
+void tui_page_fit(struct tui_page *p, int height, int width);
 
-/* Sideways by n columns, for a window so many columns wide.  False: it was at that end. */
-bool tui_page_slide(struct tui_page *p, int n, int width);
+/* By a window's height: those rows that follow (dir 1) or come before (-1) what is shown. */
+void tui_page_turn(struct tui_page *p, int dir);
+
+/* Sideways by n columns.  False: it was at that end. */
+bool tui_page_slide(struct tui_page *p, int n);
+
+/* Lines that a row takes: the text in the last column goes on below itself. */
+int tui_page_lines(const struct tui_page *p, size_t row);
 
 /*
  * Select the next row (dir 1) or the one before (-1) with the text in one of its cells, going on
@@ -51,11 +58,13 @@ bool tui_page_slide(struct tui_page *p, int n, int width);
 enum tui_found { TUI_FOUND_NOT, TUI_FOUND, TUI_FOUND_WRAPPED };
 enum tui_found tui_page_search(struct tui_page *p, const char *text, int dir);
 
-/* Where a column lies in the whole line. */
+/* Where a column lies in the whole line; the last one ends at the window's edge if it is wrapped.
+ */
 struct tui_span {
 	int first, width;
 };
 struct tui_span tui_page_span(const struct tui_page *p, size_t col);
 int tui_page_width(const struct tui_page *p); /* of the whole line */
+int tui_page_wrap(const struct tui_page *p);  /* columns of the wrapped last cell; 0: it is not */
 
 #endif

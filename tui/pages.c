@@ -1,11 +1,8 @@
 /* Knows where the rows of a page come from: a view of the store, or what the TUI says itself. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/scope.h"
 #include "tui/app.h"
-#include "tui/text.h"
 
 const struct view tui_menu_view = {
 	.name = "views",
@@ -40,6 +37,36 @@ static enum inq_status keep_row(void *ctx, const struct view_ref *ref, const cha
 	return tui_rows_add(&f->p->rows, ref, cell, err);
 }
 
+static enum inq_status count_row(void *ctx, const struct view_ref *ref, const char *const *cell,
+				 struct inq_err *err)
+{
+	(void)ref;
+	(void)cell;
+	(void)err;
+	++*(size_t *)ctx;
+	return INQ_OK;
+}
+
+static bool count_rows(const struct tui *t, const char *view, size_t *ret_nr)
+{
+	const struct view *v = view_find(view);
+
+	*ret_nr = 0;
+	return v && !view_each(t->src->store, v, NULL, count_row, ret_nr, &(struct inq_err){0});
+}
+
+/* No findings means little without what was not asked, and what could not be seen. */
+static void write_note(struct tui *t)
+{
+	size_t rules, gaps;
+
+	if (count_rows(t, "unevaluated", &rules) && count_rows(t, "gaps", &gaps))
+		snprintf(t->note, sizeof(t->note), "%zu rules not evaluated, %zu gaps", rules,
+			 gaps);
+	else
+		snprintf(t->note, sizeof(t->note), "what was not evaluated is unknown");
+}
+
 /* What cannot be collected is no reason to hide what could be. */
 enum inq_status tui_fill_store(struct tui *t, struct tui_page *p, struct inq_err *err)
 {
@@ -52,6 +79,8 @@ enum inq_status tui_fill_store(struct tui *t, struct tui_page *p, struct inq_err
 
 	if (rows == INQ_ELIMIT && p->rows.more)
 		rows = INQ_OK;
+	if (!strcmp(p->view->name, "findings"))
+		write_note(t);
 	if (!st && rows)
 		*err = why;
 	return st ? st : rows;
@@ -86,7 +115,7 @@ enum inq_status tui_fill_help(struct tui *t, struct tui_page *p, struct inq_err 
 	static const char *const legend[][2] = {
 		{"", ""},
 		{">", "the selected row"},
-		{"*", "a row that its view marks: an instruction of the loop"},
+		{"*", "a row that its view marks: next to run, or in the loop"},
 		{"-", "unknown; never the same as zero"},
 		{"~", "the line goes on: Right shows more"},
 	};
@@ -101,53 +130,13 @@ enum inq_status tui_fill_help(struct tui *t, struct tui_page *p, struct inq_err 
 	return st;
 }
 
-/* Bytes of text that fit the columns; at least one character. */
-static size_t wrap_at(const char *text, int columns)
-{
-	size_t n = 0, step;
-	wchar_t wc;
-	int w, used = 0;
-
-	while ((step = tui_glyph(text + n, &wc, &w)) && (!n || used + w <= columns)) {
-		used += w;
-		n += step;
-	}
-	return n;
-}
-
-static void free_scope(char **p)
-{
-	free(*p);
-}
-
-static enum inq_status add_wrapped(struct tui_page *p, const char *head, const char *text,
-				   int columns, struct inq_err *err)
-{
-	enum inq_status st = INQ_OK;
-
-	do {
-		size_t n = wrap_at(text, columns);
-		INQ_SCOPED(free_scope) char *piece = strndup(text, n);
-		st = piece ? add_pair(p, head, piece, err) : inq_fail(err, INQ_ENOMEM, "row");
-		head = "";
-		text += n;
-	} while (!st && *text);
-	return st;
-}
-
 enum inq_status tui_fill_record(struct tui *t, struct tui_page *p, struct inq_err *err)
 {
 	const struct tui_page *of = p->parent;
 	enum inq_status st = INQ_OK;
-	int heads = 8, room;
 
-	for (size_t i = 0; of && i < of->rows.nr_cols; i++) {
-		int w = tui_text_width(of->view->col[i].head);
-		heads = w > heads ? w : heads;
-	}
-	room = t->width - heads - 2;
+	(void)t;
 	for (size_t i = 0; !st && of && i < of->rows.nr_cols; i++)
-		st = add_wrapped(p, of->view->col[i].head, tui_rows_cell(&of->rows, of->at, i),
-				 room > 8 ? room : 8, err);
+		st = add_pair(p, of->view->col[i].head, tui_rows_cell(&of->rows, of->at, i), err);
 	return st;
 }

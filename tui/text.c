@@ -49,6 +49,24 @@ int tui_text_width(const char *t)
 	return width;
 }
 
+size_t tui_text_break(const char *t, int columns, const char **ret_next)
+{
+	size_t at = 0, space = 0, n;
+	int used = 0, w;
+	wchar_t wc;
+
+	while ((n = tui_glyph(t + at, &wc, &w)) && (!at || used + w <= columns)) {
+		if (wc == L' ')
+			space = at;
+		used += w;
+		at += n;
+	}
+	if (t[at] && t[at] != ' ' && space)
+		at = space;
+	*ret_next = t + at + (t[at] == ' ');
+	return at;
+}
+
 /* The left edge cuts a wide character: its right half remains, as a space. */
 static bool skip_glyph(struct tui_clip *c, int width)
 {

@@ -14,6 +14,12 @@ size_t tui_glyph(const char *t, wchar_t *ret_wc, int *ret_width);
 
 int tui_text_width(const char *t); /* columns of all of it */
 
+/*
+ * Break a line: the bytes that go on one of so many columns (at least a character, at a space where
+ * there is one), and where the next line begins.
+ */
+size_t tui_text_break(const char *t, int columns, const char **ret_next);
+
 /* The part of a text from column skip on, at most room columns. */
 struct tui_clip {
 	const char *at;

@@ -53,6 +53,10 @@ static const struct view views[] = {
 	 .title = "Crash",
 	 .doc = "reading it ends the program by a signal",
 	 .col = {{"N", VIEW_DEC, 0}}},
+	{.name = "long",
+	 .title = "Long",
+	 .doc = "texts of more than one line",
+	 .col = {{"N", VIEW_DEC, 4}, {"TEXT", VIEW_TEXT, 0}}},
 	{.name = "wide",
 	 .title = "Wide",
 	 .doc = "\xe6\xb7\xb1\xe3\x81\x84 text",
@@ -137,6 +141,16 @@ static void wide(struct rows *r)
 	row(r, -1, 2, (const char *[]){"\x1b[31m\xff", "bytes that no view hands out", "-"});
 }
 
+static void row_long(struct rows *r, int64_t n)
+{
+	char number[24], text[200] = "short";
+
+	snprintf(number, sizeof(number), "%" PRId64, n);
+	for (size_t at = 0; n % 5 == 4 && at < 190; at += 10)
+		snprintf(text + at, sizeof(text) - at, "word%-5zu ", at);
+	row(r, -1, n, (const char *[]){number, text});
+}
+
 static void read_rows(const struct view *v, struct rows *r)
 {
 	if (!strcmp(v->name, "findings"))
@@ -152,6 +166,9 @@ static void read_rows(const struct view *v, struct rows *r)
 		row_number(r, r->from ? r->from->part[VIEW_REF_ROW] + 1 : 0);
 	else if (!strcmp(v->name, "crash"))
 		raise(SIGSEGV);
+	else if (!strcmp(v->name, "long"))
+		for (int64_t n = 0; n < 20; n++)
+			row_long(r, n);
 	else if (strcmp(v->name, "empty") != 0 && strcmp(v->name, "broken") != 0)
 		row_number(r, 0);
 	for (int64_t n = 1; !r->st && !strcmp(v->name, "many") && n < 200000; n++)

@@ -177,13 +177,13 @@ static void a_row_that_opens_nothing_is_shown_in_full(void **state)
 	assert_string_equal(top_name(t), "row");
 	assert_string_equal(cell(t, 0, 0), "NAME");
 	assert_string_equal(cell(t, 1, 0), "TEXT");
-	/* 300 columns in lines of 78 - 8 - 2 */
-	assert_int_equal(tui_top(t)->rows.nr, 1 + 5 + 1);
-	assert_int_equal(strlen(cell(t, 1, 1)), 68);
-	assert_string_equal(cell(t, 2, 0), "");
-	assert_int_equal(strlen(cell(t, 5, 1)), 300 - 4 * 68);
+	assert_string_equal(cell(t, 2, 0), "UNKNOWN");
+	assert_int_equal(tui_top(t)->rows.nr, 3);
+	/* 300 columns in lines of 78 - 8 - 2, and of 40 - 8 - 2 */
+	assert_int_equal(tui_page_lines(tui_top(t), 1), 5);
 	tui_resize(t, 10, 40);
-	assert_int_equal(strlen(cell(t, 1, 1)), 30);
+	assert_int_equal(tui_page_lines(tui_top(t), 1), 10);
+	assert_int_equal(tui_page_lines(tui_top(t), 0), 1);
 }
 
 static void the_window_follows_the_selected_row(void **state)
@@ -202,7 +202,12 @@ static void the_window_follows_the_selected_row(void **state)
 	assert_int_equal(p->top, 11);
 	tui_key(t, -KEY_PPAGE);
 	assert_int_equal(p->at, 10);
-	assert_int_equal(p->top, 10);
+	assert_int_equal(p->top, 1);
+	tui_key(t, -KEY_PPAGE);
+	assert_int_equal(p->at, 9);
+	assert_int_equal(p->top, 0);
+	tui_key(t, -KEY_PPAGE);
+	assert_int_equal(p->at, 0);
 	type(t, "G");
 	assert_int_equal(p->at, TUI_ROWS_MAX - 1);
 	assert_int_equal(p->top, TUI_ROWS_MAX - 10);
@@ -449,20 +454,68 @@ static void a_line_wider_than_the_screen_slides_and_then_goes_back(void **state)
 
 	open_view(t, "wide");
 	struct tui_page *p = tui_top(t);
-	/* NAME 7, two spaces, 300, two spaces, UNKNOWN 7 */
-	assert_int_equal(tui_page_width(p), 6 + 2 + 300 + 2 + 7);
+	/* too wide for two blanks between columns */
+	assert_int_equal(tui_page_width(p), 6 + 1 + 300 + 1 + 7);
 	tui_key(t, -KEY_RIGHT);
 	assert_int_equal(p->left, 39);
 	for (int i = 0; i < 20; i++)
 		tui_key(t, -KEY_RIGHT);
-	assert_int_equal(p->left, 317 - 78);
+	assert_int_equal(p->left, 315 - 78);
 	tui_resize(t, 10, 300);
-	assert_int_equal(p->left, 17);
+	assert_int_equal(p->left, 15);
 	tui_key(t, -KEY_LEFT);
 	assert_int_equal(p->left, 0);
 	assert_ptr_equal(tui_top(t), p);
 	tui_key(t, -KEY_LEFT);
 	assert_string_equal(top_name(t), "findings");
+}
+
+static void long_text_in_the_last_column_goes_on_below(void **state)
+{
+	struct tui *t = tui_of(state);
+
+	open_view(t, "long");
+	struct tui_page *p = tui_top(t);
+	assert_int_equal(tui_page_width(p), 78); /* nothing is left to slide to */
+	assert_int_equal(tui_page_wrap(p), 78 - 6);
+	assert_int_equal(tui_page_lines(p, 0), 1);
+	assert_int_equal(tui_page_lines(p, 4), 3);
+	type(t, "G");
+	assert_int_equal(p->at, 19);
+	/* rows of 1, 1, 1, 1, 3 lines, again and again: 10 lines hold the last 6 rows */
+	assert_int_equal(p->top, 14);
+	tui_key(t, -KEY_PPAGE);
+	assert_int_equal(p->top, 6);
+	tui_key(t, -KEY_NPAGE);
+	assert_int_equal(p->top, 14);
+	tui_resize(t, 2, 78); /* lower than a row */
+	type(t, "gjjjj");
+	assert_int_equal(p->at, 4);
+	assert_int_equal(p->top, 4);
+	tui_key(t, -KEY_NPAGE);
+	assert_int_equal(p->at, 5);
+	tui_resize(t, 10, 20); /* too narrow to wrap */
+	assert_int_equal(tui_page_wrap(p), 0);
+	assert_true(tui_page_width(p) > 100);
+}
+
+static void a_line_breaks_at_a_blank(void **state)
+{
+	const char *next = "";
+
+	(void)state;
+	assert_int_equal(tui_text_break("one two three", 9, &next), 7);
+	assert_string_equal(next, "three");
+	assert_int_equal(tui_text_break("one two three", 7, &next), 7);
+	assert_string_equal(next, "three");
+	assert_int_equal(tui_text_break("onetwothree", 4, &next), 4);
+	assert_string_equal(next, "wothree");
+	assert_int_equal(tui_text_break("one", 9, &next), 3);
+	assert_string_equal(next, "");
+	assert_int_equal(tui_text_break("", 9, &next), 0);
+	assert_string_equal(next, "");
+	/* wider than the line: still a step */
+	assert_int_equal(tui_text_break("\xe6\xb7\xb1\xe6\xb7\xb1", 1, &next), 3);
 }
 
 static void columns_are_as_wide_as_their_widest_cell(void **state)
@@ -609,6 +662,8 @@ int main(void)
 		TEST(n_without_a_search_finds_nothing),
 		TEST(what_is_typed_can_be_erased_and_given_up),
 		TEST(a_line_wider_than_the_screen_slides_and_then_goes_back),
+		TEST(long_text_in_the_last_column_goes_on_below),
+		cmocka_unit_test(a_line_breaks_at_a_blank),
 		TEST(columns_are_as_wide_as_their_widest_cell),
 		TEST(the_help_lists_every_key_that_does_something),
 		cmocka_unit_test(no_key_has_two_meanings),
