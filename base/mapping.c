@@ -30,7 +30,7 @@ static struct slot {
 } slots[MAX_MAPPINGS];
 static struct sigaction previous;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static int installed;
+static _Thread_local int passing; /* a handler that calls us back: do not go in circles */
 
 static struct slot *slot_of(uintptr_t addr)
 {
@@ -45,15 +45,20 @@ static struct slot *slot_of(uintptr_t addr)
 /* Not ours: do what would have happened without us. */
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
-	if (previous.sa_flags & SA_SIGINFO) {
-		previous.sa_sigaction(sig, info, context);
-	} else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
+	int by_default =
+		passing || previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN;
+
+	passing = 1;
+	if (by_default) {
 		signal(sig, SIG_DFL);
 		if (info->si_code <= 0)
 			raise(sig); /* sent by somebody: it would not come again by itself */
+	} else if (previous.sa_flags & SA_SIGINFO) {
+		previous.sa_sigaction(sig, info, context);
 	} else {
 		previous.sa_handler(sig);
 	}
+	passing = 0;
 }
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
@@ -74,16 +79,20 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* Asked anew for each mapping: others may have put their handler over ours since. */
 static enum inq_status install_handler(struct inq_err *err)
 {
-	struct sigaction act = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction now,
+		ours = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
-	if (installed)
-		return INQ_OK;
-	sigemptyset(&act.sa_mask);
-	if (sigaction(SIGBUS, &act, &previous))
+	sigemptyset(&ours.sa_mask);
+	if (sigaction(SIGBUS, NULL, &now))
 		return inq_fail(err, INQ_EIO, "cannot handle SIGBUS: %s", strerror(errno));
-	installed = 1;
+	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_sigbus)
+		return INQ_OK;
+	previous = now;
+	if (sigaction(SIGBUS, &ours, NULL))
+		return inq_fail(err, INQ_EIO, "cannot handle SIGBUS: %s", strerror(errno));
 	return INQ_OK;
 }
 
@@ -141,18 +150,23 @@ static enum inq_status open_regular(const char *path, struct mapping *map, struc
 	return INQ_OK;
 }
 
+static enum inq_status map_failed(struct inq_err *err)
+{
+	return inq_fail(err, errno == ENOMEM ? INQ_ENOMEM : INQ_EIO, "cannot map: %s",
+			strerror(errno));
+}
+
 static enum inq_status map_bytes(struct mapping *map, struct inq_err *err)
 {
 	void *p = mmap(NULL, map->n, PROT_READ, MAP_SHARED, map->fd, 0);
 
 	if (p == MAP_FAILED)
-		return inq_fail(err, errno == ENOMEM ? INQ_ENOMEM : INQ_EIO, "cannot map: %s",
-				strerror(errno));
+		return map_failed(err);
 	map->p = p;
 	map->lost_n = map->n / PAGE / 8 + 1;
 	p = mmap(NULL, map->lost_n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
-		return inq_fail(err, INQ_ENOMEM, "cannot map: %s", strerror(errno));
+		return map_failed(err);
 	map->lost = p;
 	pthread_mutex_lock(&registry_lock);
 	enum inq_status st = enter_registry(map, err);

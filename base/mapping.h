@@ -17,7 +17,7 @@ struct mapping {
 };
 
 /*
- * Map a regular file.  Never hangs on a fifo.  The first call installs a handler for SIGBUS, which
+ * Map a regular file.  Never hangs on a fifo.  Sees to it that SIGBUS has our handler, which
  * passes on what is not about a mapping.  Errors: INQ_EIO (open or map refused, with the reason),
  * INQ_EUNSUPPORTED (a directory, a device ...: says which), INQ_ENOMEM, INQ_ELIMIT (64 mappings).
  */

@@ -16,41 +16,60 @@ static void state_scope(XXH3_state_t **s)
 	XXH3_freeState(*s);
 }
 
+/* A place among the bytes of all extents, counted in order. */
+struct place {
+	const struct inq_extent *e, *end;
+	uint64_t before; /* bytes of the extents before e */
+};
+
+static uint64_t bytes_of(const struct inq_extent *e)
+{
+	return e->kind == INQ_EXTENT_BYTES ? e->last - e->first + 1 : 0;
+}
+
 static uint64_t bytes_in_file(const struct loader_dump *d)
 {
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < d->pub.nr_extents; i++)
-		if (d->extents[i].kind == INQ_EXTENT_BYTES)
-			n += d->extents[i].last - d->extents[i].first + 1;
+		n += bytes_of(&d->extents[i]);
 	return n;
 }
 
-/*
- * Reads with pread: a sample is no reason to mark a page as lost.  Positions count the bytes of all
- * extents in order, and ascend, so one walk over the extents finds them all.
- */
-static void add_samples(const struct loader_dump *d, XXH3_state_t *state)
+static void go_to(struct place *at, uint64_t pos)
 {
-	uint64_t total = bytes_in_file(d), before = 0;
-	const struct inq_extent *e = d->extents, *end = d->extents + d->pub.nr_extents;
+	while (at->e < at->end && pos - at->before >= bytes_of(at->e))
+		at->before += bytes_of(at->e++);
+}
+
+/* Reads with pread: a sample is no reason to mark a page as lost. */
+static void add_sample(const struct loader_dump *d, struct place at, uint64_t pos,
+		       XXH3_state_t *state)
+{
+	uint64_t end = pos + LOADER_PAGE;
 	uint8_t page[LOADER_PAGE];
 
+	for (go_to(&at, pos); at.e < at.end && pos < end; go_to(&at, pos)) {
+		uint64_t off = pos - at.before, left = bytes_of(at.e) - off;
+		uint64_t n = left < end - pos ? left : end - pos;
+		ssize_t got = pread(d->map->fd, page, n, (off_t)(at.e->file_off + off));
+		if (got > 0)
+			(void)XXH3_128bits_update(state, page, (size_t)got);
+		pos += n;
+	}
+}
+
+/* The first page, the last, and others between; positions ascend, so one walk finds them all. */
+static void add_samples(const struct loader_dump *d, XXH3_state_t *state)
+{
+	struct place at = {d->extents, d->extents + d->pub.nr_extents, 0};
+	uint64_t total = bytes_in_file(d);
+
 	for (uint64_t i = 0; total && i < SAMPLES; i++) {
-		uint64_t pos = (uint64_t)((__uint128_t)total * i / SAMPLES);
+		uint64_t pos = (uint64_t)((__uint128_t)(total - 1) * i / (SAMPLES - 1));
 		pos -= pos % LOADER_PAGE;
-		while (e < end &&
-		       (e->kind != INQ_EXTENT_BYTES || pos - before > e->last - e->first)) {
-			before += e->kind == INQ_EXTENT_BYTES ? e->last - e->first + 1 : 0;
-			e++;
-		}
-		if (e == end)
-			return;
-		uint64_t left = e->last - e->first - (pos - before) + 1;
-		ssize_t n = pread(d->map->fd, page, left < LOADER_PAGE ? left : LOADER_PAGE,
-				  (off_t)(e->file_off + (pos - before)));
-		if (n > 0)
-			(void)XXH3_128bits_update(state, page, (size_t)n);
+		go_to(&at, pos);
+		add_sample(d, at, pos, state);
 	}
 }
 

@@ -42,7 +42,7 @@ static int all_printable(struct span head)
 		if (!n && (*head.p == '\n' || *head.p == '\t' || *head.p == '\r'))
 			n = 1;
 		if (!n)
-			return head.left < 4; /* a character cut at the end of the head */
+			return head.left < 4 && *head.p >= 0xc2; /* a character cut by the end */
 		span_skip(&head, n);
 	}
 	return 1;

@@ -149,8 +149,11 @@ static uint64_t bulk_have(struct loader_dump *d, const struct inq_snap_bulk *b, 
 	}
 	d->bulk_used += b->bytes; /* so that no byte is summed more often than once on average */
 	uint32_t crc = crc_of(0, d->map->p + b->file_off, (size_t)b->bytes);
-	if (mapping_good(d->map, (size_t)b->file_off, (size_t)b->bytes) == b->bytes &&
-	    crc != b->crc)
+	uint64_t good = mapping_good(d->map, (size_t)b->file_off, (size_t)b->bytes);
+	if (good < b->bytes)
+		loader_damage(d, INQ_EABSENT, 0, b->file_off + good, b->bytes - good,
+			      "%s: cannot be read from the file", what);
+	else if (crc != b->crc)
 		loader_damage(d, INQ_ECORRUPT, 0, b->file_off, b->bytes,
 			      "%s: checksum 0x%" PRIx32 ", not 0x%" PRIx32, what, crc, b->crc);
 	return b->bytes;
