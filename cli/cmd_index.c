@@ -1,0 +1,115 @@
+/* inquest index: everything there is to know of a dump, in one SQLite file. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/report.h"
+#include "cli/say.h"
+
+static void free_text(char **p)
+{
+	free(*p);
+}
+
+/* The folder's part of a path, with room to cut: "." where there is none. */
+static bool folder_is_writable(const char *path)
+{
+	INQ_SCOPED(free_text) char *folder = strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+
+	if (!folder)
+		return false;
+	if (slash)
+		slash[slash == folder] = '\0';
+	return !access(slash ? folder : ".", W_OK);
+}
+
+static void make_folders(char *path)
+{
+	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		(void)mkdir(path, 0700); /* store_save says what is wrong, if anything */
+		*p = '/';
+	}
+}
+
+/* Beside the dump, or in the cache folder where that cannot be written. */
+static char *default_path(const struct session *s)
+{
+	char *path = session_index_beside(s->file);
+
+	if (!path || folder_is_writable(path))
+		return path;
+	char *cached = session_index_cached(s->dump);
+	if (!cached)
+		return path;
+	free(path);
+	make_folders(cached);
+	return cached;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int save(struct session *s, const char *path)
+{
+	INQ_SCOPED(free_text) char *counts = NULL;
+	struct inq_err err = {0};
+
+	if (same_file(path, s->file))
+		return cli_fail_usage("inquest help index", "%s: is the dump itself", path);
+	if (store_save(s->store, path, &err))
+		return cli_fail(path, &err, "inquest index -o FILE writes elsewhere");
+	if (report_counts(s, &counts, &err))
+		return cli_fail(s->file, &err, NULL);
+	printf("%s: %s\n", path, counts);
+	return CLI_GOOD;
+}
+
+static int run(const struct cli_args *a)
+{
+	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
+	INQ_SCOPED(free_text) char *path = NULL;
+	struct inq_err err = {0};
+	enum inq_status st = session_open(a->arg[0], true, &s, &err);
+
+	if (!st && !s->machine)
+		return cli_fail_usage("inquest report FILE", "%s: is an index already", a->arg[0]);
+	if (!st)
+		st = session_need(s, "*", &err);
+	if (!st)
+		st = session_need(s, "finding", &err);
+	if (st)
+		return cli_fail(a->arg[0], &err, NULL);
+	path = a->output ? strdup(a->output) : default_path(s);
+	if (!path) {
+		(void)inq_fail(&err, INQ_ENOMEM, "name of the index");
+		return cli_fail(a->arg[0], &err, NULL);
+	}
+	return save(s, path);
+}
+
+const struct cli_command cli_cmd_index = {
+	.name = "index",
+	.usage = "[-o INDEX] FILE",
+	.doc = "collect everything, ask all rules, and keep it in a file",
+	.help = "  inquest index guest.core               makes guest.core.inq\n"
+		"  inquest index -o /tmp/x.inq guest.core\n"
+		"  sqlite3 guest.core.inq 'SELECT * FROM finding'\n"
+		"\n"
+		"Without -o it lies beside the dump, or in the cache folder when that cannot be\n"
+		"written.  An index is never needed: it is faster the second time, and it can be\n"
+		"mailed without the dump.  It is written whole or not at all.\n",
+	.options = CLI_OUTPUT,
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,85 @@
+/* inquest show: one view of a file. */
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/say.h"
+#include "cli/session.h"
+#include "views/query.h"
+
+/* An empty or short table may be so because something could not be seen. */
+static enum inq_status say_state(void *ctx, int nr_cols, const char *const *cell,
+				 struct inq_err *err)
+{
+	const struct session *s = ctx;
+
+	(void)nr_cols;
+	(void)err;
+	cli_note(s->file, "table %s is %s%s%s; inquest show gaps says what is missing", cell[0],
+		 cell[1], cell[2] ? ": " : "", cell[2] ? cell[2] : "");
+	return INQ_OK;
+}
+
+static enum inq_status check_complete(struct session *s, const struct view *v, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (int i = 0; !st && i < VIEW_NEEDS && v->needs[i]; i++) {
+		char sql[160];
+		snprintf(sql, sizeof(sql),
+			 "SELECT DISTINCT tbl, state, message FROM run WHERE tbl = '%s'"
+			 " AND state <> 'complete'",
+			 v->needs[i]);
+		st = query_each(s->store, sql, say_state, s, err);
+	}
+	return st;
+}
+
+static int show(const struct view *v, const struct cli_args *a)
+{
+	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
+	struct inq_err err = {0};
+	enum inq_status st = session_open(a->arg[1], false, &s, &err);
+
+	if (!st)
+		st = session_need_view(s, v, &err);
+	if (!st)
+		st = view_print(s->store, v, NULL, a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT,
+				stdout, &err);
+	if (!st)
+		st = check_complete(s, v, &err);
+	return st ? cli_fail(a->arg[1], &err, NULL) : CLI_GOOD;
+}
+
+static int run(const struct cli_args *a)
+{
+	const struct view *v = view_find(a->arg[0]);
+	struct inq_err err = {0};
+
+	if (!v)
+		return cli_fail_usage("inquest views", "no view named %s", a->arg[0]);
+	if (a->sql)
+		return view_print(NULL, v, NULL, VIEW_FORM_SQL, stdout, &err)
+			       ? cli_fail("standard output", &err, NULL)
+			       : CLI_GOOD;
+	if (a->nr_args < 2)
+		return cli_fail_usage("inquest help show", "show: argument missing");
+	return show(v, a);
+}
+
+const struct cli_command cli_cmd_show = {
+	.name = "show",
+	.usage = "[--json | --sql] VIEW FILE",
+	.doc = "print one view of a dump or an index",
+	.help = "  inquest show cpus guest.core          one line per CPU\n"
+		"  inquest show insns guest.core         what each CPU is about to run\n"
+		"  inquest show gaps guest.core          what could not be seen\n"
+		"  inquest show --json regs guest.core   for programs\n"
+		"  inquest show --sql cpus               the query behind the view\n"
+		"\n"
+		"A dash is a value that the dump does not tell.  `inquest views` lists the views.\n"
+		"In JSON an address is a string, \"0xffff...\", and unknown is null.\n",
+	.options = CLI_JSON | CLI_SQL,
+	.min_args = 1,
+	.max_args = 2,
+	.run = run,
+};

@@ -1,0 +1,45 @@
+/* inquest tui: the views, to look around in. */
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/say.h"
+#include "cli/session.h"
+#include "tui/tui.h"
+
+static enum inq_status prepare(void *ctx, const struct view *v, struct inq_err *err)
+{
+	return session_need_view(ctx, v, err);
+}
+
+static int run(const struct cli_args *a)
+{
+	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
+	struct inq_err err = {0};
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return cli_fail_usage("inquest report FILE", "tui needs a terminal");
+	enum inq_status st = session_open(a->arg[0], false, &s, &err);
+	if (!st) {
+		s->quiet = true;
+		const struct tui_source src = {.store = s->store,
+					       .title = s->file,
+					       .prepare = prepare,
+					       .ctx = s,
+					       .first = "findings"};
+		st = tui_run(&src, &err);
+	}
+	return st ? cli_fail(a->arg[0], &err, NULL) : CLI_GOOD;
+}
+
+const struct cli_command cli_cmd_tui = {
+	.name = "tui",
+	.usage = "FILE",
+	.doc = "look around: findings, their evidence, CPUs, code",
+	.help = "  inquest tui guest.core\n"
+		"  inquest guest.core          the same on a terminal\n"
+		"\n"
+		"Enter opens the row, Backspace goes back, ? explains the keys, q leaves.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,224 @@
+/* inquest views, rules, schema, formats: what there is to ask for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "analyzers/collect/collectors.h"
+#include "analyzers/rules.h"
+#include "cli/commands.h"
+#include "cli/say.h"
+#include "cli/wrap.h"
+#include "loader/loaders.h"
+#include "store/schema.h"
+#include "views/view.h"
+
+static int run_views(const struct cli_args *a)
+{
+	const struct view *v;
+
+	(void)a;
+	for (size_t i = 0; (v = view_at(i)); i++)
+		cli_put_entry(stdout, 0, v->name, 14, v->doc);
+	return CLI_GOOD;
+}
+
+const struct cli_command cli_cmd_views = {
+	.name = "views",
+	.usage = "",
+	.doc = "list the views that show, the report and the TUI know",
+	.help = "  inquest views\n",
+	.run = run_views,
+};
+
+static int explain_rule(const struct inq_rule *r)
+{
+	char needs[256] = "";
+
+	for (int i = 0; i < INQ_RULE_NEEDS && r->needs[i]; i++) {
+		strncat(needs, i ? " " : "", sizeof(needs) - strlen(needs) - 1);
+		strncat(needs, r->needs[i], sizeof(needs) - strlen(needs) - 1);
+	}
+	const char *const lines[][2] = {{"rule", r->id},           {"title", r->title},
+					{"severity", r->severity}, {"confidence", r->confidence},
+					{"why", r->why},           {"next", r->fix},
+					{"needs", needs},          {"source", r->source}};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		cli_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);
+	puts("");
+	fputs(r->sql + strspn(r->sql, "\n"), stdout);
+	return CLI_GOOD;
+}
+
+static int run_rules(const struct cli_args *a)
+{
+	for (const struct inq_rule *r = analyzers_rules; r->id; r++) {
+		if (a->nr_args && !strcmp(a->arg[0], r->id))
+			return explain_rule(r);
+		if (!a->nr_args) {
+			char text[256];
+			snprintf(text, sizeof(text), "%s (%s, %s)", r->title, r->severity,
+				 r->confidence);
+			cli_put_entry(stdout, 0, r->id, 18, text);
+		}
+	}
+	return a->nr_args ? cli_fail_usage("inquest rules", "no rule named %s", a->arg[0])
+			  : CLI_GOOD;
+}
+
+const struct cli_command cli_cmd_rules = {
+	.name = "rules",
+	.usage = "[RULE]",
+	.doc = "list what can be found to be wrong, or explain one rule",
+	.help = "  inquest rules\n"
+		"  inquest rules smm-tight-loop   why it is wrong, and the question in SQL\n",
+	.max_args = 1,
+	.run = run_rules,
+};
+
+static int run_formats(const struct cli_args *a)
+{
+	const struct inq_loader *l;
+
+	(void)a;
+	for (size_t i = 0; (l = loader_at(i)); i++) {
+		cli_put_entry(stdout, 0, l->name, 14, l->doc);
+		cli_put_entry(stdout, 0, "", 14, l->carries);
+	}
+	cli_put_entry(stdout, 0, "index", 14, "an index that inquest made of any of these");
+	return CLI_GOOD;
+}
+
+const struct cli_command cli_cmd_formats = {
+	.name = "formats",
+	.usage = "",
+	.doc = "list the formats of files that can be opened",
+	.help = "  inquest formats\n"
+		"\n"
+		"A file is known by its content, never by its name.\n",
+	.run = run_formats,
+};
+
+static const char *kind_name(enum inq_kind kind)
+{
+	switch (kind) {
+	case INQ_INT:
+		return "INTEGER";
+	case INQ_ADDR:
+		return "ADDRESS";
+	case INQ_TEXT:
+		return "TEXT";
+	case INQ_BLOB:
+		return "BLOB";
+	case INQ_NULL:
+		break;
+	}
+	return "?";
+}
+
+static void put_column(const char *name, const char *type, const char *doc)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%-8.*s %s", (int)strcspn(type, " "), type, doc);
+	cli_put_entry(stdout, 2, name, 14, text);
+}
+
+static int explain_framework(const struct store_table *t)
+{
+	printf("%s: %s\n", t->name, t->doc);
+	for (int i = 0; t->cols[i].name; i++) {
+		/* "key" of finding has any type */
+		int untyped = !strncmp(t->cols[i].type, "NOT", 3);
+		put_column(t->cols[i].name, untyped ? "ANY" : t->cols[i].type, t->cols[i].doc);
+	}
+	return CLI_GOOD;
+}
+
+static int explain_collected(const struct inq_collector *c)
+{
+	printf("%s: %s\n", c->table, c->doc);
+	put_column("machine_id", "INTEGER", "the machine that it is about");
+	for (int i = 0; c->cols[i].name; i++)
+		put_column(c->cols[i].name, kind_name(c->cols[i].kind), c->cols[i].doc);
+	printf("  key: machine_id");
+	for (int i = 0; i < c->nr_keys; i++)
+		printf(", %s", c->cols[i].name);
+	puts("");
+	return CLI_GOOD;
+}
+
+static int run_schema(const struct cli_args *a)
+{
+	const struct store_table *t;
+	const struct inq_collector *c;
+
+	for (size_t i = 0; (t = store_table_at(i)); i++) {
+		if (a->nr_args && !strcmp(a->arg[0], t->name))
+			return explain_framework(t);
+		if (!a->nr_args)
+			cli_put_entry(stdout, 0, t->name, 14, t->doc);
+	}
+	for (size_t i = 0; (c = collector_at(i)); i++) {
+		if (a->nr_args && !strcmp(a->arg[0], c->table))
+			return explain_collected(c);
+		if (!a->nr_args)
+			cli_put_entry(stdout, 0, c->table, 14, c->doc);
+	}
+	return a->nr_args ? cli_fail_usage("inquest schema", "no table named %s", a->arg[0])
+			  : CLI_GOOD;
+}
+
+const struct cli_command cli_cmd_schema = {
+	.name = "schema",
+	.usage = "[TABLE]",
+	.doc = "list the tables, or explain the columns of one",
+	.help = "  inquest schema            all tables\n"
+		"  inquest schema cpu        its columns\n"
+		"\n"
+		"NULL is unknown, never 0.  An ADDRESS is an INTEGER in two's complement: compare\n"
+		"and add addresses with hex64(a), addr_add(a, n), addr_in(a, start, length) and\n"
+		"addr_cmp(a, b) only.\n",
+	.max_args = 1,
+	.run = run_schema,
+};
+
+static int run_help(const struct cli_args *a)
+{
+	const struct cli_command *c = a->nr_args ? cli_command_find(a->arg[0]) : NULL;
+
+	if (a->nr_args && !c)
+		return cli_fail_usage("inquest help", "no command named %s", a->arg[0]);
+	if (c) {
+		printf("usage: inquest %s%s%s\n%s\n\n%s", c->name, *c->usage ? " " : "", c->usage,
+		       c->doc, c->help);
+		return CLI_GOOD;
+	}
+	fputs("Inquest finds out why a machine died.\n"
+	      "\n"
+	      "  inquest guest.core              look around (on a terminal), else the report\n"
+	      "  inquest report guest.core       what is wrong, and which rows prove it\n"
+	      "  inquest show cpus guest.core    one view of it\n"
+	      "  inquest sql guest.core \"SELECT cpu, hex64(rip) FROM cpu\"\n"
+	      "\n"
+	      "Commands (inquest help COMMAND shows examples):\n",
+	      stdout);
+	for (int i = 0; (c = cli_command_at(i)); i++) {
+		cli_put_entry(stdout, 2, c->name, 9, c->doc);
+	}
+	fputs("\n"
+	      "FILE is a dump, or an index made by inquest index; its content decides.\n"
+	      "Options: --json (report, show, sql), --sql (show), -o FILE (index), --help,\n"
+	      "--version.  NO_COLOR turns colours off.\n"
+	      "Exit codes: 0 nothing of severity error or worse; 1 report found such; 2 usage\n"
+	      "error or unreadable input.\n",
+	      stdout);
+	return CLI_GOOD;
+}
+
+const struct cli_command cli_cmd_help = {
+	.name = "help",
+	.usage = "[COMMAND]",
+	.doc = "this, or the examples of one command",
+	.help = "  inquest help report\n",
+	.max_args = 1,
+	.run = run_help,
+};

@@ -1,0 +1,49 @@
+/* The commands.  To add one: cli/cmd_<name>.c with `const struct cli_command cli_cmd_<name>`, its
+   name here, its file in meson.build, a golden text in tests/golden. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include <stdbool.h>
+
+#define CLI_COMMANDS(X)                                                                            \
+	X(report)                                                                                  \
+	X(index)                                                                                   \
+	X(show)                                                                                    \
+	X(sql)                                                                                     \
+	X(tui)                                                                                     \
+	X(views)                                                                                   \
+	X(rules)                                                                                   \
+	X(schema)                                                                                  \
+	X(formats)                                                                                 \
+	X(help)
+
+/* Exit codes. */
+enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
+
+/* What the command line says, taken apart. */
+struct cli_args {
+	bool json, sql;
+	const char *output; /* -o, or NULL */
+	char **arg;         /* what is no option */
+	int nr_args;
+};
+
+enum { CLI_JSON = 1, CLI_SQL = 2, CLI_OUTPUT = 4 };
+
+struct cli_command {
+	const char *name, *usage; /* "report", "[--json] FILE" */
+	const char *doc;          /* one line */
+	const char *help;         /* examples and the fine print, lines of at most 80 characters */
+	unsigned options;         /* CLI_JSON... that it takes */
+	int min_args, max_args;
+	int (*run)(const struct cli_args *a); /* yields an exit code */
+};
+
+const struct cli_command *cli_command_at(int i); /* NULL behind the last */
+const struct cli_command *cli_command_find(const char *name);
+
+#define CLI_DECLARE(n) extern const struct cli_command cli_cmd_##n;
+CLI_COMMANDS(CLI_DECLARE)
+#undef CLI_DECLARE
+
+#endif

@@ -1,0 +1,151 @@
+/* Knows the shape of every command line: inquest COMMAND [OPTION...] FILE, or inquest FILE. */
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/say.h"
+
+#define CLI_ENTRY(n) &cli_cmd_##n,
+static const struct cli_command *const commands[] = {CLI_COMMANDS(CLI_ENTRY)};
+enum { NR_COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+const struct cli_command *cli_command_at(int i)
+{
+	return i < NR_COMMANDS ? commands[i] : NULL;
+}
+
+const struct cli_command *cli_command_find(const char *name)
+{
+	for (int i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+enum { OPT_JSON = 256, OPT_SQL, OPT_HELP, OPT_VERSION };
+
+static const struct option long_options[] = {
+	{"json", no_argument, NULL, OPT_JSON},       {"sql", no_argument, NULL, OPT_SQL},
+	{"output", required_argument, NULL, 'o'},    {"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION}, {0}};
+
+struct parsed {
+	struct cli_args args;
+	bool help, version;
+	unsigned used; /* CLI_JSON... */
+};
+
+static void note_option(struct parsed *p, int opt)
+{
+	switch (opt) {
+	case OPT_JSON:
+		p->args.json = true;
+		p->used |= CLI_JSON;
+		break;
+	case OPT_SQL:
+		p->args.sql = true;
+		p->used |= CLI_SQL;
+		break;
+	case 'o':
+		p->args.output = optarg;
+		p->used |= CLI_OUTPUT;
+		break;
+	case OPT_VERSION:
+		p->version = true;
+		break;
+	default:
+		p->help = true;
+	}
+}
+
+/* Yields CLI_GOOD, or has said what is wrong. */
+static int parse(int argc, char **argv, struct parsed *p)
+{
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":ho:", long_options, NULL)) != -1) {
+		if (opt == ':')
+			return cli_fail_usage("inquest help", "option %s needs a value",
+					      argv[optind - 1]);
+		if (opt == '?' && optopt && optopt < 256)
+			return cli_fail_usage("inquest help", "unknown option -%c", optopt);
+		if (opt == '?')
+			return cli_fail_usage("inquest help", "unknown option %s",
+					      argv[optind - 1]);
+		note_option(p, opt);
+	}
+	p->args.arg = argv + optind;
+	p->args.nr_args = argc - optind;
+	return CLI_GOOD;
+}
+
+static int check(const struct cli_command *c, const struct parsed *p)
+{
+	static const char *const names[] = {"--json", "--sql", "--output"};
+	char hint[64];
+
+	snprintf(hint, sizeof(hint), "inquest help %s", c->name);
+	for (unsigned i = 0; i < 3; i++)
+		if ((p->used & ~c->options) >> i & 1)
+			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
+	if (p->args.nr_args < c->min_args)
+		return cli_fail_usage(hint, "%s: argument missing", c->name);
+	if (p->args.nr_args > c->max_args)
+		return cli_fail_usage(hint, "%s: argument %s is one too many", c->name,
+				      p->args.arg[c->max_args]);
+	return CLI_GOOD;
+}
+
+/* inquest FILE: look around on a terminal, read otherwise. */
+static const struct cli_command *default_command(const struct parsed *p)
+{
+	if (!p->used && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		return &cli_cmd_tui;
+	return &cli_cmd_report;
+}
+
+static int dispatch(struct parsed *p)
+{
+	const struct cli_command *c = p->args.nr_args ? cli_command_find(p->args.arg[0]) : NULL;
+
+	if (p->version) {
+		puts("inquest " INQ_VERSION);
+		return CLI_GOOD;
+	}
+	if (p->help || !p->args.nr_args) {
+		struct cli_args help = {.arg = p->args.arg, .nr_args = c ? 1 : 0};
+		if (!p->help)
+			return cli_fail_usage("inquest help", "no command and no file");
+		return cli_cmd_help.run(&help);
+	}
+	if (c) {
+		p->args.arg++;
+		p->args.nr_args--;
+	} else {
+		if (access(p->args.arg[0], F_OK) && !strpbrk(p->args.arg[0], "./"))
+			return cli_fail_usage("inquest help", "no command and no file named %s",
+					      p->args.arg[0]);
+		c = default_command(p);
+	}
+	int code = check(c, p);
+	return code ? code : c->run(&p->args);
+}
+
+int main(int argc, char **argv)
+{
+	struct parsed p = {0};
+
+	setlocale(LC_CTYPE, "");
+	signal(SIGXFSZ, SIG_IGN); /* the write fails instead, and says so */
+	cli_catch_interrupt();
+	cli_progress_start();
+	int code = parse(argc, argv, &p);
+	if (!code)
+		code = dispatch(&p);
+	return cli_flush(code);
+}

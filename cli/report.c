@@ -1,0 +1,243 @@
+/* Knows in which order a person wants to read it: the verdict first, what was not seen last. */
+#include "cli/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/wrap.h"
+#include "store/rank.h"
+#include "views/query.h"
+
+enum { CPUS_SHOWN = 16, GAPS_SHOWN = 5 };
+
+struct report {
+	struct session *s;
+	FILE *out;
+	bool colour;
+	int nr; /* rows printed by the running query */
+	const char *sep;
+};
+
+static void free_text(char **p)
+{
+	free(*p);
+}
+
+static const char *text_of(const char *cell)
+{
+	return cell ? cell : "-";
+}
+
+/* Severity as a word that catches the eye. */
+static void put_severity(const struct report *r, const char *severity)
+{
+	bool severe = !strcmp(severity, "fatal") || !strcmp(severity, "error");
+
+	if (r->colour)
+		fputs(severe ? "\033[1;31m" : "\033[33m", r->out);
+	fputs(severity, r->out);
+	if (r->colour)
+		fputs("\033[0m", r->out);
+}
+
+static enum inq_status put_evidence(void *ctx, int nr_cols, const char *const *cell,
+				    struct inq_err *err)
+{
+	const struct report *r = ctx;
+
+	(void)nr_cols;
+	(void)err;
+	cli_put_entry(r->out, 4, text_of(cell[0]), 11, text_of(cell[1]));
+	return INQ_OK;
+}
+
+static enum inq_status put_evidence_of(struct report *r, long long finding_id, struct inq_err *err)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT tbl, text FROM evidence WHERE finding_id = %lld ORDER BY nr", finding_id);
+	return query_each(r->s->store, sql, put_evidence, r, err);
+}
+
+/* finding_id, severity, confidence, rule, title, detail or subject, why, fix */
+static enum inq_status put_verdict(void *ctx, int nr_cols, const char *const *cell,
+				   struct inq_err *err)
+{
+	struct report *r = ctx;
+	char place[256];
+
+	(void)nr_cols;
+	if (r->nr++)
+		fputc('\n', r->out);
+	put_severity(r, text_of(cell[1]));
+	fputs(": ", r->out);
+	cli_put_wrapped(r->out, text_of(cell[4]), (int)strlen(text_of(cell[1])) + 2, 2);
+	fputs("  ", r->out);
+	cli_put_wrapped(r->out, text_of(cell[5]), 2, 2);
+	snprintf(place, sizeof(place), "Evidence (rule %s, %s)", text_of(cell[3]),
+		 text_of(cell[2]));
+	cli_put_entry(r->out, 2, place, 0, "");
+	enum inq_status st = put_evidence_of(r, strtoll(text_of(cell[0]), NULL, 10), err);
+	if (st)
+		return st;
+	cli_put_entry(r->out, 2, "Why", 5, text_of(cell[6]));
+	cli_put_entry(r->out, 2, "Next", 5, text_of(cell[7]));
+	return INQ_OK;
+}
+
+/* severity, rule, detail */
+static enum inq_status put_other(void *ctx, int nr_cols, const char *const *cell,
+				 struct inq_err *err)
+{
+	struct report *r = ctx;
+	int n = (int)strlen(text_of(cell[0]));
+
+	(void)nr_cols;
+	(void)err;
+	if (!r->nr++)
+		fputs("\nOther findings\n", r->out);
+	fputs("  ", r->out);
+	put_severity(r, text_of(cell[0]));
+	fprintf(r->out, "%*s ", n < 8 ? 8 - n : 0, "");
+	cli_put_entry(r->out, 0, text_of(cell[1]), 16, "");
+	fprintf(r->out, "%*s", 11, "");
+	cli_put_wrapped(r->out, text_of(cell[2]), 11, 11);
+	return INQ_OK;
+}
+
+static enum inq_status put_findings(struct report *r, struct inq_err *err)
+{
+	r->nr = 0;
+	enum inq_status st = query_each(
+		r->s->store,
+		"SELECT finding_id, severity, confidence, rule, title, coalesce(detail, subject),"
+		" why, fix FROM finding WHERE " STORE_IS_SEVERE " ORDER BY " STORE_FINDING_ORDER,
+		put_verdict, r, err);
+	if (!st && !r->nr)
+		fputs("Nothing of severity error or worse was found.\n", r->out);
+	r->nr = 0;
+	return st ? st
+		  : query_each(r->s->store,
+			       "SELECT severity, rule, coalesce(detail, subject) FROM finding"
+			       " WHERE NOT " STORE_IS_SEVERE " ORDER BY " STORE_FINDING_ORDER,
+			       put_other, r, err);
+}
+
+static enum inq_status put_header(void *ctx, int nr_cols, const char *const *cell,
+				  struct inq_err *err)
+{
+	const struct report *r = ctx;
+
+	(void)nr_cols;
+	(void)err;
+	cli_put_wrapped(r->out, text_of(cell[0]), 0, 2);
+	fputc('\n', r->out);
+	return INQ_OK;
+}
+
+static const char header_sql[] =
+	"SELECT coalesce(path, 'a dump') || ': ' || coalesce(variant, format) || ' of '"
+	" || (SELECT sum(nr_cpus) || iif(sum(nr_cpus) = 1, ' CPU', ' CPUs') FROM machine)"
+	" || coalesce(', by ' || producer, '')"
+	" || coalesce(', taken ' || datetime(t_ns / 1000000000, 'unixepoch') || ' UTC', '')"
+	" || coalesce(' because of ' || coalesce(reason_text, reason), '')"
+	" || coalesce(' on cpu ' || reason_cpu, '') FROM dump";
+
+static enum inq_status put_cpus(struct report *r, struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *n = NULL;
+	enum inq_status st = query_text(r->s->store, "SELECT count(*) FROM cpu", &n, err);
+
+	if (st)
+		return st;
+	long nr = n ? strtol(n, NULL, 10) : 0;
+	if (nr < 1)
+		return INQ_OK;
+	fputc('\n', r->out);
+	if (nr <= CPUS_SHOWN)
+		return view_print(r->s->store, view_find("cpus"), NULL, VIEW_FORM_TEXT, r->out,
+				  err);
+	fprintf(r->out, "%ld CPUs; inquest show cpus %s lists them\n", nr, r->s->file);
+	return INQ_OK;
+}
+
+static enum inq_status put_line(void *ctx, int nr_cols, const char *const *cell,
+				struct inq_err *err)
+{
+	struct report *r = ctx;
+
+	(void)nr_cols;
+	(void)err;
+	if (r->nr++ < GAPS_SHOWN)
+		cli_put_entry(r->out, 2, text_of(cell[0]), 0, text_of(cell[1]));
+	return INQ_OK;
+}
+
+static enum inq_status put_lines(struct report *r, const char *sql, const char *view,
+				 struct inq_err *err)
+{
+	r->nr = 0;
+	enum inq_status st = query_each(r->s->store, sql, put_line, r, err);
+	if (!st && r->nr > GAPS_SHOWN)
+		fprintf(r->out, "  and %d more: inquest show %s\n", r->nr - GAPS_SHOWN, view);
+	return st;
+}
+
+/* What was not seen: never left out, however good the news above. */
+static enum inq_status put_unknown(struct report *r, struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *counts = NULL;
+	enum inq_status st = report_counts(r->s, &counts, err);
+
+	if (st)
+		return st;
+	fprintf(r->out, "\n%s\n", counts);
+	st = put_lines(r,
+		       "SELECT 'rule ' || rule || ':', iif(tbl = '', '', 'table ' || tbl || ' ')"
+		       " || state || coalesce(': ' || message, '')"
+		       " FROM unevaluated ORDER BY machine_id, rule, tbl",
+		       "unevaluated", err);
+	return st ? st
+		  : put_lines(
+			    r,
+			    "SELECT iif(tbl = 'dump', 'damage:', 'gap in ' || tbl || ':'), message"
+			    " FROM gap ORDER BY tbl <> 'dump', machine_id, rowid",
+			    "gaps", err);
+}
+
+enum inq_status report_text(struct session *s, FILE *out, bool colour, struct inq_err *err)
+{
+	struct report r = {.s = s, .out = out, .colour = colour};
+	enum inq_status st = query_each(s->store, header_sql, put_header, &r, err);
+
+	if (!st)
+		st = put_findings(&r, err);
+	if (!st)
+		st = put_cpus(&r, err);
+	return st ? st : put_unknown(&r, err);
+}
+
+enum inq_status report_counts(struct session *s, char **ret_text, struct inq_err *err)
+{
+	return query_text(s->store,
+			  "SELECT f || iif(f = 1, ' finding, ', ' findings, ')"
+			  " || u || iif(u = 1, ' rule', ' rules') || ' not evaluated, '"
+			  " || g || iif(g = 1, ' gap', ' gaps')"
+			  " FROM (SELECT count(*) AS f FROM finding),"
+			  " (SELECT count(DISTINCT rule) AS u FROM unevaluated), (SELECT count(*) "
+			  "AS g FROM gap)",
+			  ret_text, err);
+}
+
+enum inq_status report_exit(struct session *s, int *ret_code, struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *n = NULL;
+	enum inq_status st = query_text(
+		s->store, "SELECT EXISTS (SELECT 1 FROM finding WHERE " STORE_IS_SEVERE ")", &n,
+		err);
+
+	if (!st)
+		*ret_code = n && !strcmp(n, "1");
+	return st;
+}

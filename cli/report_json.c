@@ -1,0 +1,86 @@
+/* Knows the report's JSON.  SQLite writes it; printable() makes a dump's text fit for it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/report.h"
+#include "store/rank.h"
+#include "views/query.h"
+
+static const char findings_sql[] =
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('rule', printable(rule),"
+	" 'severity', printable(severity), 'confidence', printable(confidence),"
+	" 'title', printable(title), 'subject', printable(subject), 'detail', printable(detail),"
+	" 'why', printable(why), 'fix', printable(fix), 'machine_id', machine_id,"
+	" 'evidence', json((SELECT json_group_array(json_object('tbl', printable(tbl), 'row', row,"
+	" 'text', printable(text))) FROM (SELECT * FROM evidence e WHERE e.machine_id = "
+	"f.machine_id"
+	" AND e.finding_id = f.finding_id ORDER BY nr)))) AS x"
+	" FROM finding f ORDER BY " STORE_FINDING_ORDER ")";
+
+static const char unevaluated_sql[] =
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', machine_id,"
+	" 'rule', printable(rule), 'tbl', printable(tbl), 'state', printable(state),"
+	" 'message', printable(message)) AS x FROM unevaluated ORDER BY machine_id, rule, tbl)";
+
+static const char gaps_sql[] =
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', g.machine_id,"
+	" 'tbl', printable(tbl), 'space', printable(s.name), 'addr', hex64(addr), 'length', length,"
+	" 'status', printable(status), 'message', printable(message)) AS x"
+	" FROM gap g LEFT JOIN space s ON s.machine_id = g.machine_id AND s.space_id = g.space_id"
+	" ORDER BY tbl <> 'dump', g.machine_id, g.rowid)";
+
+static void free_text(char **p)
+{
+	free(*p);
+}
+
+static void put_string(FILE *out, const char *text)
+{
+	const uint8_t *t = (const uint8_t *)text;
+	size_t left = strlen(text);
+
+	fputc('"', out);
+	while (left) {
+		size_t n = text_printable(t, left);
+		if (!n)
+			fprintf(out, "\\\\x%02x", *t);
+		else if (*t == '"' || *t == '\\')
+			fprintf(out, "\\%c", *t);
+		else
+			fwrite(t, 1, n, out);
+		n += !n;
+		t += n;
+		left -= n;
+	}
+	fputc('"', out);
+}
+
+static enum inq_status put_list(struct session *s, FILE *out, const char *name, const char *sql,
+				struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *list = NULL;
+	enum inq_status st = query_text(s->store, sql, &list, err);
+
+	if (!st)
+		fprintf(out, ",\n\"%s\":%s", name, list ? list : "[]");
+	return inq_wrap(err, st, "%s", name);
+}
+
+enum inq_status report_json(struct session *s, FILE *out, struct inq_err *err)
+{
+	int code = 0;
+	enum inq_status st = report_exit(s, &code, err);
+
+	if (st)
+		return st;
+	fputs("{\"format\":1,\n\"file\":", out);
+	put_string(out, s->file);
+	st = put_list(s, out, "findings", findings_sql, err);
+	if (!st)
+		st = put_list(s, out, "unevaluated", unevaluated_sql, err);
+	if (!st)
+		st = put_list(s, out, "gaps", gaps_sql, err);
+	fprintf(out, ",\n\"exit\":%d}\n", code);
+	return st;
+}

@@ -1,0 +1,168 @@
+/* Knows how the program speaks beside its answers: errors, notes, progress, and how it stops. */
+#include "cli/say.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+
+/* The only state that a signal handler can reach. */
+static volatile sig_atomic_t interrupted;
+
+static struct {
+	struct timespec start;
+	bool on, shown;
+} progress;
+
+static void put_safe(const char *text)
+{
+	const uint8_t *t = (const uint8_t *)text;
+	size_t left = strlen(text);
+
+	while (left) {
+		size_t n = text_printable(t, left);
+		if (n)
+			fwrite(t, 1, n, stderr);
+		else
+			fprintf(stderr, "\\x%02x", *t);
+		n += !n;
+		t += n;
+		left -= n;
+	}
+}
+
+int cli_fail(const char *file, const struct inq_err *err, const char *hint)
+{
+	cli_progress_wipe();
+	fflush(stdout);
+	if (err->status == INQ_EINTR) {
+		fputs("inquest: stopped\n", stderr);
+		cli_die_of_interrupt();
+		return CLI_FAILED;
+	}
+	fputs("inquest: ", stderr);
+	if (file) {
+		put_safe(file);
+		fputs(": ", stderr);
+	}
+	put_safe(err->msg[0] ? err->msg : inq_status_name(err->status));
+	if (hint) {
+		fputs("; ", stderr);
+		put_safe(hint);
+	}
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+int cli_fail_usage(const char *hint, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fputs("inquest: ", stderr);
+	put_safe(text);
+	fputs("; try ", stderr);
+	put_safe(hint);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+void cli_note(const char *file, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	cli_progress_wipe();
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fputs("inquest: ", stderr);
+	put_safe(file);
+	fputs(": ", stderr);
+	put_safe(text);
+	fputc('\n', stderr);
+}
+
+void cli_progress_start(void)
+{
+	clock_gettime(CLOCK_MONOTONIC, &progress.start);
+	progress.on = isatty(STDERR_FILENO);
+}
+
+void cli_progress(const char *what)
+{
+	struct timespec t;
+
+	if (!progress.on)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	long ms = (long)(t.tv_sec - progress.start.tv_sec) * 1000 +
+		  (t.tv_nsec - progress.start.tv_nsec) / 1000000;
+	if (ms < 500)
+		return;
+	fprintf(stderr, "\r%ld.%ld s: %.60s\033[K", ms / 1000, ms % 1000 / 100, what);
+	progress.shown = true;
+}
+
+void cli_progress_wipe(void)
+{
+	if (progress.shown)
+		fputs("\r\033[K", stderr);
+	progress.shown = false;
+}
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+void cli_catch_interrupt(void)
+{
+	struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+}
+
+bool cli_interrupted(void)
+{
+	return interrupted;
+}
+
+void cli_die_of_interrupt(void)
+{
+	signal(SIGINT, SIG_DFL);
+	raise(SIGINT);
+}
+
+int cli_flush(int code)
+{
+	int bad = ferror(stdout);
+
+	errno = 0;
+	if ((fflush(stdout) || bad) && errno != EPIPE) {
+		struct inq_err err;
+		(void)inq_fail(&err, INQ_EIO, "%s", errno ? strerror(errno) : "write failed");
+		return cli_fail("standard output", &err, NULL);
+	}
+	return code;
+}
+
+bool cli_colour(void)
+{
+	const char *no = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+}

@@ -1,0 +1,243 @@
+/* Knows which file is what, which index belongs to which dump, and what must be collected when. */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analyzers/collect/collectors.h"
+#include "analyzers/rules.h"
+#include "cli/say.h"
+#include "views/query.h"
+
+static void free_text(char **p)
+{
+	free(*p);
+}
+
+char *session_index_beside(const char *file)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s.inq", file) < 0 ? NULL : path;
+}
+
+/* XDG Base Directory Specification: a relative XDG_CACHE_HOME is to be ignored. */
+char *session_index_cached(const struct inq_dump *dump)
+{
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char *path = NULL;
+	int n = -1;
+
+	if (xdg && *xdg == '/')
+		n = asprintf(&path, "%s/inquest/%s.inq", xdg, dump->content_id);
+	else if (home && *home == '/')
+		n = asprintf(&path, "%s/.cache/inquest/%s.inq", home, dump->content_id);
+	return n < 0 ? NULL : path;
+}
+
+static int on_stop(void *ctx)
+{
+	const struct session *s = ctx;
+
+	if (s->doing && !s->quiet)
+		cli_progress(s->doing);
+	return cli_interrupted();
+}
+
+void session_close(struct session *s)
+{
+	if (!s)
+		return;
+	store_destroy(s->store);
+	machine_close(s->machine);
+	inq_dump_close(s->dump);
+	free(s);
+}
+
+/* Does this index hold everything that this program would collect, of this very dump? */
+static enum inq_status check_fits(struct store *store, const struct inq_dump *dump,
+				  struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *id = NULL;
+	enum inq_status st =
+		query_text(store, "SELECT max(value) FROM meta WHERE key = 'content_id'", &id, err);
+
+	if (st)
+		return st;
+	if (!id || strcmp(id, dump->content_id) != 0)
+		return inq_fail(err, INQ_EUNSUPPORTED, "index of another dump");
+	for (size_t i = 0; collector_at(i); i++) {
+		INQ_SCOPED(free_text) char *has = NULL;
+		char sql[128];
+		snprintf(sql, sizeof(sql), "SELECT count(*) FROM run WHERE tbl = '%s'",
+			 collector_at(i)->table);
+		st = query_text(store, sql, &has, err);
+		if (st)
+			return st;
+		if (!has || !strcmp(has, "0"))
+			return inq_fail(err, INQ_EUNSUPPORTED, "index without the table %s",
+					collector_at(i)->table);
+	}
+	return INQ_OK;
+}
+
+/* Not having one is no failure; having one that does not fit is worth a note. */
+static void use_index(struct session *s, const char *path)
+{
+	struct inq_err why = {0};
+	struct store *store = NULL;
+
+	if (!path || access(path, F_OK))
+		return;
+	enum inq_status st = store_open(path, &store, &why);
+	if (!st)
+		st = check_fits(store, s->dump, &why);
+	if (!st) {
+		s->store = store;
+		return;
+	}
+	store_destroy(store);
+	cli_note(path, "not used: %s; inquest index %s makes a new one", why.msg, s->file);
+}
+
+static enum inq_status open_machine(struct session *s, struct inq_err *err)
+{
+	enum inq_status st = machine_open(s->dump, &s->machine, err);
+
+	if (!st)
+		st = store_create(&s->store, err);
+	return st ? st : store_add_machine(s->store, s->machine, err);
+}
+
+static enum inq_status open_dump(struct session *s, bool fresh, struct inq_err *err)
+{
+	enum inq_status st = inq_dump_open(s->file, &s->dump, err);
+
+	if (st)
+		return st;
+	if (!fresh) {
+		INQ_SCOPED(free_text) char *beside = session_index_beside(s->file);
+		INQ_SCOPED(free_text) char *cached = session_index_cached(s->dump);
+		use_index(s, beside);
+		if (!s->store)
+			use_index(s, cached);
+	}
+	return s->store ? INQ_OK : open_machine(s, err);
+}
+
+enum inq_status session_open(const char *file, bool fresh, struct session **ret_session,
+			     struct inq_err *err)
+{
+	INQ_SCOPED(session_close_scope_) struct session *s = calloc(1, sizeof(*s));
+	enum inq_status st;
+
+	if (!s)
+		return inq_fail(err, INQ_ENOMEM, "session");
+	s->file = file;
+	if (store_is_index(file))
+		st = store_open(file, &s->store, err);
+	else
+		st = open_dump(s, fresh, err);
+	if (st)
+		return st;
+	store_on_stop(s->store, on_stop, s);
+	*ret_session = inq_take(s);
+	return INQ_OK;
+}
+
+/* Failures of one part are recorded by the store; these two end everything. */
+static enum inq_status go_on(const struct session *s, enum inq_status st, const struct inq_err *why,
+			     struct inq_err *err)
+{
+	if (!st)
+		return INQ_OK;
+	if (st == INQ_EINTR || cli_interrupted())
+		return inq_fail(err, INQ_EINTR, "stopped");
+	if (st == INQ_ENOMEM) {
+		if (err)
+			*err = *why;
+		return st;
+	}
+	if (!s->quiet)
+		cli_note(s->file, "%s", why->msg);
+	return INQ_OK;
+}
+
+static enum inq_status need_collector(struct session *s, const struct inq_collector *c,
+				      struct inq_err *err)
+{
+	struct inq_err why = {0};
+
+	if (!c || !s->machine)
+		return INQ_OK;
+	if (cli_interrupted())
+		return inq_fail(err, INQ_EINTR, "stopped");
+	s->doing = c->doc;
+	(void)on_stop(s);
+	enum inq_status st = store_collect(s->store, c, s->machine, &why);
+	s->doing = NULL;
+	return go_on(s, st, &why, err);
+}
+
+static enum inq_status need_all(struct session *s, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (size_t i = 0; !st && collector_at(i); i++)
+		st = need_collector(s, collector_at(i), err);
+	return st;
+}
+
+static enum inq_status ask_rule(struct session *s, const struct inq_rule *r, struct inq_err *err)
+{
+	struct inq_err why = {0};
+	enum inq_status st = INQ_OK;
+
+	for (int i = 0; !st && i < INQ_RULE_NEEDS && r->needs[i]; i++)
+		st = need_collector(s, collector_find(r->needs[i]), err);
+	if (st)
+		return st;
+	s->doing = r->title;
+	(void)on_stop(s);
+	st = store_detect(s->store, r, &why);
+	s->doing = NULL;
+	return go_on(s, st, &why, err);
+}
+
+static enum inq_status need_rules(struct session *s, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	if (s->rules_asked || !s->machine)
+		return INQ_OK;
+	for (const struct inq_rule *r = analyzers_rules; !st && r->id; r++)
+		st = ask_rule(s, r, err);
+	s->rules_asked = !st;
+	return st;
+}
+
+enum inq_status session_need(struct session *s, const char *table, struct inq_err *err)
+{
+	enum inq_status st;
+
+	if (!strcmp(table, "*"))
+		st = need_all(s, err);
+	else if (!strcmp(table, "finding"))
+		st = need_rules(s, err);
+	else
+		st = need_collector(s, collector_find(table), err);
+	cli_progress_wipe();
+	return st;
+}
+
+enum inq_status session_need_view(struct session *s, const struct view *v, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (int i = 0; !st && i < VIEW_NEEDS && v->needs[i]; i++)
+		st = session_need(s, v->needs[i], err);
+	return st;
+}
