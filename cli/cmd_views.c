@@ -116,10 +116,10 @@ static const char *kind_name(enum inq_kind kind)
 
 static void put_column(const char *name, const char *type, const char *doc)
 {
-	char text[512];
+	char head[64];
 
-	snprintf(text, sizeof(text), "%-8.*s %s", (int)strcspn(type, " "), type, doc);
-	cli_put_entry(stdout, 2, name, 14, text);
+	snprintf(head, sizeof(head), "%-14s %.*s", name, (int)strcspn(type, " "), type);
+	cli_put_entry(stdout, 2, head, 22, doc);
 }
 
 static int explain_framework(const struct store_table *t)

@@ -65,8 +65,6 @@ static enum inq_status put_verdict(void *ctx, int nr_cols, const char *const *ce
 				   struct inq_err *err)
 {
 	struct report *r = ctx;
-	char place[256];
-
 	(void)nr_cols;
 	if (r->nr++)
 		fputc('\n', r->out);
@@ -75,9 +73,8 @@ static enum inq_status put_verdict(void *ctx, int nr_cols, const char *const *ce
 	cli_put_wrapped(r->out, text_of(cell[4]), (int)strlen(text_of(cell[1])) + 2, 2);
 	fputs("  ", r->out);
 	cli_put_wrapped(r->out, text_of(cell[5]), 2, 2);
-	snprintf(place, sizeof(place), "Evidence (rule %s, %s)", text_of(cell[3]),
-		 text_of(cell[2]));
-	cli_put_entry(r->out, 2, place, 0, "");
+	fprintf(r->out, "  Evidence (rule %s, %s)
+", text_of(cell[3]), text_of(cell[2]));
 	enum inq_status st = put_evidence_of(r, strtoll(text_of(cell[0]), NULL, 10), err);
 	if (st)
 		return st;
@@ -100,8 +97,7 @@ static enum inq_status put_other(void *ctx, int nr_cols, const char *const *cell
 	fputs("  ", r->out);
 	put_severity(r, text_of(cell[0]));
 	fprintf(r->out, "%*s ", n < 8 ? 8 - n : 0, "");
-	cli_put_entry(r->out, 0, text_of(cell[1]), 16, "");
-	fprintf(r->out, "%*s", 11, "");
+	fprintf(r->out, "%s\n%*s", text_of(cell[1]), 11, "");
 	cli_put_wrapped(r->out, text_of(cell[2]), 11, 11);
 	return INQ_OK;
 }
@@ -131,8 +127,8 @@ static enum inq_status put_header(void *ctx, int nr_cols, const char *const *cel
 
 	(void)nr_cols;
 	(void)err;
-	cli_put_wrapped(r->out, text_of(cell[0]), 0, 2);
 	fputc('\n', r->out);
+	cli_put_wrapped(r->out, text_of(cell[0]), 0, 2);
 	return INQ_OK;
 }
 
@@ -141,7 +137,7 @@ static const char header_sql[] =
 	" || (SELECT sum(nr_cpus) || iif(sum(nr_cpus) = 1, ' CPU', ' CPUs') FROM machine)"
 	" || coalesce(', by ' || producer, '')"
 	" || coalesce(', taken ' || datetime(t_ns / 1000000000, 'unixepoch') || ' UTC', '')"
-	" || coalesce(' because of ' || coalesce(reason_text, reason), '')"
+	" || coalesce(': ' || coalesce(reason_text, reason), '')"
 	" || coalesce(' on cpu ' || reason_cpu, '') FROM dump";
 
 static enum inq_status put_cpus(struct report *r, struct inq_err *err)
@@ -154,7 +150,6 @@ static enum inq_status put_cpus(struct report *r, struct inq_err *err)
 	long nr = n ? strtol(n, NULL, 10) : 0;
 	if (nr < 1)
 		return INQ_OK;
-	fputc('\n', r->out);
 	if (nr <= CPUS_SHOWN)
 		return view_print(r->s->store, view_find("cpus"), NULL, VIEW_FORM_TEXT, r->out,
 				  err);
@@ -209,10 +204,10 @@ static enum inq_status put_unknown(struct report *r, struct inq_err *err)
 enum inq_status report_text(struct session *s, FILE *out, bool colour, struct inq_err *err)
 {
 	struct report r = {.s = s, .out = out, .colour = colour};
-	enum inq_status st = query_each(s->store, header_sql, put_header, &r, err);
+	enum inq_status st = put_findings(&r, err);
 
 	if (!st)
-		st = put_findings(&r, err);
+		st = query_each(s->store, header_sql, put_header, &r, err);
 	if (!st)
 		st = put_cpus(&r, err);
 	return st ? st : put_unknown(&r, err);
