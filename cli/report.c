@@ -73,8 +73,7 @@ static enum inq_status put_verdict(void *ctx, int nr_cols, const char *const *ce
 	cli_put_wrapped(r->out, text_of(cell[4]), (int)strlen(text_of(cell[1])) + 2, 2);
 	fputs("  ", r->out);
 	cli_put_wrapped(r->out, text_of(cell[5]), 2, 2);
-	fprintf(r->out, "  Evidence (rule %s, %s)
-", text_of(cell[3]), text_of(cell[2]));
+	fprintf(r->out, "  Evidence (rule %s, %s)\n", text_of(cell[3]), text_of(cell[2]));
 	enum inq_status st = put_evidence_of(r, strtoll(text_of(cell[0]), NULL, 10), err);
 	if (st)
 		return st;
