@@ -35,7 +35,7 @@ def snapshot(vmm, core, mib):
     done = subprocess.run([vmm, "run", "--scenario", "healthy", "--memory", str(mib), "--fill", "--timing",
                            "--snapshot", core], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
-    found = re.search(r"^snapshot_ns=(\d+)$", done.stdout, re.M)
+    found = re.search(r"^write_ns=(\d+)$", done.stdout, re.M)
     if done.returncode or not found:
         raise BenchError(f"inquest-vmm: exit {done.returncode}: {(done.stdout.strip().splitlines() or ['silent'])[-1]}")
     return int(found.group(1)) / 1e9

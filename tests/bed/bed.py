@@ -18,6 +18,7 @@ from machines import MACHINES, reason  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUSYBOX = "/bin/busybox"
+TAR = "/bin/tar"
 DISK_SIZE = 8 << 30  # sparse: costs what is written
 
 
@@ -71,7 +72,7 @@ def make_initrd(path, kernel, machine, programs, jobs):
         cpio.file("modules/" + module.name, module.read_bytes(), 0o644)
         lines.append(f"{module.name} {wanted.get(module.stem, '')}\n")
     cpio.file("modules/list", "".join(lines).encode(), 0o644)
-    image.carry(cpio, programs, run_quiet)
+    image.carry(cpio, [TAR, *programs], run_quiet)
     cpio.file("jobs/disk", machine.disk.encode() + b"\n", 0o644)
     cpio.file("jobs/list", "".join(f"{j.id} {j.seconds}\n" for j in jobs).encode(), 0o644)
     for job in jobs:

@@ -34,65 +34,35 @@ class Cpio:
         self.out.close()
 
 
-def copy_sparse(src, length, path):
-    """Copy length bytes from src's position to path; pages of zeros become holes."""
-    with open(path, "wb") as dst:
-        left = length
-        while left:
-            chunk = src.read(min(left, 1 << 16))
-            if not chunk:
-                break
-            left -= len(chunk)
-            if chunk.count(0) == len(chunk):
-                dst.seek(len(chunk), os.SEEK_CUR)
-            else:
-                dst.write(chunk)
-        dst.truncate(length - left)
-    return left == 0
-
-
-def next_header(disk, pos):
-    """The next tar header at or behind pos, skipping the zeros between archives; None at the end."""
-    end = os.fstat(disk.fileno()).st_size
-    while pos < end:
-        disk.seek(pos)
-        block = disk.read(512)
-        if block.strip(b"\0"):
-            try:
-                return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape"), pos + 512
-            except tarfile.HeaderError:
-                return None
+def cut_hole(path):
+    """Cut off the hole behind the last data, so that nobody has to read through it."""
+    with open(path, "rb+", buffering=0) as disk:
+        end = at = 0
         try:
-            data = os.lseek(disk.fileno(), pos + 512, os.SEEK_DATA)
-        except OSError:  # a hole to the end
-            return None
-        pos = max(pos + 512, data & ~511)
-    return None
+            while True:
+                at = os.lseek(disk.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(disk.fileno(), at, os.SEEK_HOLE)
+        except OSError:  # no data behind end
+            disk.truncate(end)
+
+
+def inside(name):
+    parts = name.split("/")
+    return not name.startswith("/") and ".." not in parts
 
 
 def unpack(image, out):
     """Unpack what the guest wrote.  Only plain files and folders below out; returns whether the end mark was there."""
-    out = pathlib.Path(out)
-    pos = 0
-    with open(image, "rb", buffering=0) as disk:  # lseek behind a buffer would confuse it
-        while (found := next_header(disk, pos)) is not None:
-            info, data = found
-            if info.name == "bed-end":
-                return True
-            size = info.size if info.isreg() else 0
-            pos = data + (size + 511 & ~511)
-            parts = [p for p in info.name.split("/") if p not in ("", ".")]
-            if ".." in parts or not parts:
-                continue
-            path = out.joinpath(*parts)
-            if info.isdir():
-                path.mkdir(parents=True, exist_ok=True)
-            elif info.isreg():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                disk.seek(data)
-                if not copy_sparse(disk, size, path):
-                    path.unlink()
-                    return False
+    cut_hole(image)
+    try:
+        with tarfile.open(image, "r:", ignore_zeros=True) as tar:
+            for member in tar:
+                if member.name == "bed-end":
+                    return True
+                if (member.isreg() or member.isdir()) and inside(member.name):
+                    tar.extract(member, out, set_attrs=False)
+    except (tarfile.TarError, EOFError):  # cut off in the middle: what came before is kept
+        pass
     return False
 
 

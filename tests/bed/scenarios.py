@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """From a guest that is really stuck to the named finding: every built-in scenario, run in one boot of a testbed.
 
-usage: scenarios.py [--build FOLDER] [--machine svm|vmx] [--seeds N] [--base SEED] [--keep FOLDER]
+usage: scenarios.py [--inquest PATH] [--vmm PATH] [--machine svm|vmx] [--seeds N] [--base SEED] [--keep FOLDER]
 
 inquest-vmm draws a guest from a seed and says what it drew (draw); the core of that guest goes through
 inquest, which must name exactly that.  tests/scenarios/NAME.expect lists the findings, all of them: a rule,
@@ -74,15 +74,15 @@ def check_gate(case, report, index):
         yield f"the evidence does not show the instruction {rows[0][4]!r}"
 
 
-def check_core(case, build, core, tmp):
-    code, out, err = run([build / "inquest", "report", "--json", core])
+def check_core(case, inquest, core, tmp):
+    code, out, err = run([inquest, "report", "--json", core])
     if code not in (0, 1):
         yield f"inquest report: exit code {code}: {err.strip()}"
         return
     report = json.loads(out)
     yield from check_findings(case, report, code)
     path = tmp / f"{case.name}.inq"
-    code, _, err = run([build / "inquest", "index", "-o", path, core])
+    code, _, err = run([inquest, "index", "-o", path, core])
     if code not in (0, 1):
         yield f"inquest index: exit code {code}: {err.strip()}"
         return
@@ -95,7 +95,7 @@ def check_core(case, build, core, tmp):
     index.close()
 
 
-def check_peers(case, build, core, tmp):
+def check_peers(case, core, tmp):
     """Other people's tools read what we write."""
     _, out, err = run(["gdb", "-nx", "-batch", "-ex", "info threads", "-c", core])
     threads = re.findall(r"^[* ]+\d+ +(?:LWP|Thread|process) ", out, re.M)
@@ -111,7 +111,7 @@ def check_peers(case, build, core, tmp):
         yield f"sqlite3 cannot read the findings: {err.strip() or out!r}"
 
 
-def check_case(case, result, build, tmp):
+def check_case(case, result, inquest, tmp):
     if result.code != 0:
         yield f"no snapshot: {result.why or f'exit code {result.code}'}: {result.text('stderr').strip()}"
         return
@@ -120,7 +120,7 @@ def check_case(case, result, build, tmp):
     if left != ["out.core"]:
         yield f"inquest-vmm left {left}"
         return
-    yield from check_core(case, build, core, tmp)
+    yield from check_core(case, inquest, core, tmp)
 
 
 def cases_of(machine, seeds, base):
@@ -135,38 +135,38 @@ def cases_of(machine, seeds, base):
         yield from (Case(scenario, base + n) for n in range(few - 1))
 
 
-def check_all(cases, results, build, tmp):
+def check_all(cases, results, inquest, tmp):
     by = {r.job.id: r for r in results}
     caps = by["caps"]
     if caps.code != 0 or not re.search(r"^x86_smm +1 +present", caps.text("stdout"), re.M):
         yield f"caps: no SMM in the testbed: {caps.why or caps.text('stderr').strip() or caps.text('stdout')!r}"
     for case in cases:
-        yield from (f"{case.name}: {what}" for what in check_case(case, by[case.name], build, tmp))
+        yield from (f"{case.name}: {what}" for what in check_case(case, by[case.name], inquest, tmp))
     first = cases[0]
     if first.scenario == "smm-spin" and by[first.name].code == 0:
         yield from (f"{first.name}: {what}" for what in
-                    check_peers(first, build, by[first.name].files / "out.core", tmp))
+                    check_peers(first, by[first.name].files / "out.core", tmp))
 
 
 def main():
     ap = argparse.ArgumentParser()
-    ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
+    ap.add_argument("--inquest", default="build/inquest")
+    ap.add_argument("--vmm", default="build/inquest-vmm")
     ap.add_argument("--machine", choices=("svm", "vmx"), default="svm")
     ap.add_argument("--seeds", type=int, default=20)
     ap.add_argument("--base", type=int, default=1)
     ap.add_argument("--keep", type=pathlib.Path)
     args = ap.parse_args()
-    vmm = args.build / "inquest-vmm"
     cases = list(cases_of(args.machine, args.seeds, args.base))
     try:
         with tempfile.TemporaryDirectory() as tmp:
             tmp = pathlib.Path(tmp)
             for case in cases:
-                case.draw(vmm)
+                case.draw(args.vmm)
             jobs = [bed.Job("caps", ["inquest-vmm", "caps"])] + [c.job for c in cases]
-            results, why = bed.run(args.machine, jobs, [vmm], args.keep or tmp / "bed", limit=(
+            results, why = bed.run(args.machine, jobs, [args.vmm], args.keep or tmp / "bed", limit=(
                 400 if args.machine == "vmx" else 120 + 10 * len(cases)))
-            wrong = list(check_all(cases, results, args.build, tmp)) + ([why] if why else [])
+            wrong = list(check_all(cases, results, args.inquest, tmp)) + ([why] if why else [])
     except (bed.BedError, OSError) as e:
         wrong = [str(e)]
     for what in wrong:
