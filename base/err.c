@@ -27,6 +27,7 @@ static void mark_truncated(struct inq_err *err)
 	memcpy(err->msg + sizeof(err->msg) - 4, "...", 4);
 }
 
+INQ_PRINTF(2, 0)
 static void fill(struct inq_err *err, const char *fmt, va_list ap)
 {
 	int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);

@@ -62,7 +62,7 @@ static void touch_runs(const struct inq_space *sp, uint64_t addr, uint64_t n)
 		HOLD(run.len >= 1 && run.len <= n);
 		HOLD((run.kind == INQ_RUN_BYTES) == (run.p != NULL));
 		if (run.p)
-			seen += sum(run.p, run.len);
+			seen = seen + sum(run.p, run.len);
 		addr += run.len;
 		n -= run.len;
 	}
