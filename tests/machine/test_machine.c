@@ -1,0 +1,377 @@
+/* From built dumps, through the loader, to a machine: CPUs, spaces, and what a lost note costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "machine/machine.h"
+#include "tests/built/built.h"
+#include "tests/machine/fake.h"
+#include "tests/machine/raw.h"
+
+/* An opened dump and its machine. */
+struct lab {
+	struct built *b;
+	struct inq_dump *dump;
+	struct inq_machine *m;
+	int fd;
+};
+
+static struct lab lab_open(struct built *b)
+{
+	struct lab l = {.b = b, .fd = -1};
+	struct inq_err err = {0};
+	char path[32];
+	size_t n;
+	uint8_t *bytes = built_finish(b, &n);
+
+	l.fd = built_memfd(bytes, n, path);
+	if (inq_dump_open(path, &l.dump, &err) || machine_open(l.dump, &l.m, &err))
+		fail_msg("%s", err.msg);
+	return l;
+}
+
+static void lab_close(struct lab *l)
+{
+	machine_close(l->m);
+	inq_dump_close(l->dump);
+	close(l->fd);
+	built_free(l->b);
+}
+
+enum lost { LOST_NOTHING, LOST_NOTE, LOST_ABSENT, LOST_FAILED };
+
+/* Two vCPUs; the note of kind piece of vCPU 1 is lost in one of the ways. */
+static struct built *two_cpus(const struct raw raw[2], size_t piece, enum lost how)
+{
+	struct built *b = built_snapshot(2);
+
+	built_segment(b, 0, 0x4000);
+	for (uint32_t cpu = 0; cpu < 2; cpu++) {
+		for (size_t i = 0; i < RAW_NR_PIECES; i++) {
+			const struct raw_piece *p = &raw_piece[i];
+			if (cpu == 0 || i != piece || how == LOST_NOTHING)
+				built_note_of(b, p->kind, cpu, raw_bytes(&raw[cpu], p), p->bytes);
+			else if (how != LOST_NOTE)
+				built_note_lacks(b, p->kind, cpu,
+						 how == LOST_ABSENT ? INQ_SNAP_ABSENT
+								    : INQ_SNAP_FAILED,
+						 how == LOST_FAILED ? 22 : 0);
+		}
+	}
+	return b;
+}
+
+static void check_cpu(const struct inq_cpu *cpu, const struct raw *raw,
+		      const struct raw_piece *lost)
+{
+	uint64_t want[X86_64_NR_REGS];
+	uint32_t lost_kind = lost ? lost->kind : 0;
+
+	raw_want(raw, want);
+	for (int r = 0; r < X86_64_NR_REGS; r++) {
+		int known = inq_reg_known(&cpu->regs, (unsigned int)r);
+		int should = !lost || r < lost->first || r > lost->last;
+		if (known != should || (known && cpu->regs.v[r] != want[r]))
+			fail_msg("without %s: %s", lost ? lost->name : "nothing",
+				 x86_64_reg_info[r].name);
+	}
+	assert_true((cpu->msrs == NULL) == (lost_kind == INQ_SNAP_MSRS));
+	assert_true((cpu->cpuid == NULL) == (lost_kind == INQ_SNAP_CPUID2));
+	assert_true((cpu->lapic == NULL) == (lost_kind == INQ_SNAP_LAPIC));
+	assert_true((cpu->virt == NULL) == (lost_kind == INQ_SNAP_SREGS2));
+	if (cpu->lapic)
+		assert_memory_equal(cpu->lapic, &raw->lapic, sizeof(raw->lapic));
+}
+
+static void test_a_lost_note_makes_exactly_its_registers_unknown(void **state)
+{
+	(void)state;
+	struct raw raw[2] = {raw_random(11), raw_random(12)};
+	for (size_t piece = 0; piece < RAW_NR_PIECES; piece++) {
+		for (enum lost how = LOST_NOTHING; how <= LOST_FAILED; how++) {
+			struct lab l = lab_open(two_cpus(raw, piece, how));
+			assert_int_equal(l.m->nr_cpus, 2);
+			check_cpu(&l.m->cpus[0], &raw[0], NULL);
+			check_cpu(&l.m->cpus[1], &raw[1],
+				  how == LOST_NOTHING ? NULL : &raw_piece[piece]);
+			lab_close(&l);
+		}
+	}
+}
+
+static void test_a_cpu_without_any_note_is_still_a_cpu(void **state)
+{
+	(void)state;
+	struct built *b = built_snapshot(3);
+	built_segment(b, 0, 0x1000);
+	struct lab l = lab_open(b);
+	assert_int_equal(l.m->nr_cpus, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct inq_cpu *cpu = &l.m->cpus[i];
+		assert_int_equal(cpu->index, i);
+		for (unsigned int r = 0; r < X86_64_NR_REGS; r++)
+			assert_false(inq_reg_known(&cpu->regs, r));
+		assert_ptr_equal(cpu->phys, l.dump->phys);
+		assert_null(cpu->virt);
+	}
+	assert_int_equal(l.m->nr_spaces, l.dump->smm ? 2 : 1);
+	lab_close(&l);
+}
+
+static void test_the_machine_says_what_it_is(void **state)
+{
+	(void)state;
+	struct built *b = built_snapshot(1);
+	built_segment(b, 0, 0x1000);
+	built_header(b)->t_realtime_ns = 1700000000123456789;
+	struct lab l = lab_open(b);
+	assert_int_equal(l.m->machine_id, 1);
+	assert_null(l.m->parent);
+	assert_string_equal(l.m->kind, "vm");
+	assert_string_equal(l.m->arch, "x86_64");
+	assert_ptr_equal(l.m->dump, l.dump);
+	assert_int_equal(l.m->sample.sample_id, 0);
+	assert_string_equal(l.m->sample.kind, "snapshot");
+	assert_int_equal(l.m->sample.t_known, 1);
+	assert_true(l.m->sample.t_ns == 1700000000123456789);
+	lab_close(&l);
+}
+
+/* pml4 at 0x1000: address 0 is 0x3000, in both address spaces; only the contents differ. */
+static void put_tables(uint8_t *at_1000)
+{
+	static const struct {
+		unsigned int off;
+		uint16_t value;
+	} e[] = {{0, 0x2003}, {0x1000, 0x2003 + 0x1000}, {0x2000, 0x83}};
+
+	for (size_t i = 0; i < 3; i++)
+		memcpy(at_1000 + e[i].off, &e[i].value, 2);
+}
+
+static void test_each_cpu_sees_memory_through_its_own_tables(void **state)
+{
+	(void)state;
+	struct raw raw[3] = {raw_random(21), raw_random(22), raw_random(23)};
+	struct built *b = built_snapshot(3);
+	uint8_t *ram = built_segment(b, 0, 0x8000);
+	put_tables(ram + 0x1000);
+	memset(ram + 0x6000, 0x11, 0x1000);
+	uint8_t *smram = built_smram(b, 0x6000, 0x1000);
+	memset(smram, 0x22, 0x1000);
+	for (uint32_t i = 0; i < 3; i++) {
+		raw[i].sregs2.cr3 = 0x1000;
+		raw[i].events.smi.smm = i == 1;
+		if (i == 2) { /* SMM unknown, and no paging */
+			raw[i].events.flags = 0;
+			raw[i].events.smi.smm = 1;
+			raw[i].sregs2.cr0 = 0x11;
+		}
+		for (size_t k = 0; k < RAW_NR_PIECES; k++)
+			built_note_of(b, raw_piece[k].kind, i, raw_bytes(&raw[i], &raw_piece[k]),
+				      raw_piece[k].bytes);
+	}
+	struct lab l = lab_open(b);
+	static const uint8_t want[3] = {0x11, 0x22, 0x11};
+	assert_non_null(l.dump->smm);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct inq_cpu *cpu = &l.m->cpus[i];
+		uint8_t byte = 0;
+		struct inq_err err = {0};
+		assert_ptr_equal(cpu->phys, i == 1 ? l.dump->smm : l.dump->phys);
+		assert_non_null(cpu->virt);
+		assert_ptr_equal(cpu->virt->lower, cpu->phys);
+		if (inq_read(cpu->virt, 0x6123, &byte, 1, &err))
+			fail_msg("%s", err.msg);
+		assert_int_equal(byte, want[i]);
+	}
+	assert_int_equal(inq_read(l.m->cpus[0].virt, 0x40000000, &(uint8_t){0}, 1, NULL),
+			 INQ_EFAULT);
+	lab_close(&l);
+}
+
+static void test_spaces_are_numbered_from_one(void **state)
+{
+	(void)state;
+	struct raw raw[2] = {raw_random(31), raw_random(32)};
+	struct built *b = two_cpus(raw, 0, LOST_NOTHING);
+	memset(built_smram(b, 0x1000, 0x1000), 1, 0x1000);
+	struct lab l = lab_open(b);
+	static const char *const names[] = {"phys", "smm", "cpu0-virt", "cpu1-virt"};
+	assert_int_equal(l.m->nr_spaces, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(l.m->spaces[i]->name, names[i]);
+		assert_int_equal(l.m->spaces[i]->space_id, i + 1);
+	}
+	lab_close(&l);
+}
+
+static void test_cpuid_gives_the_address_width_and_the_page_sizes(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t eax, edx;
+		uint64_t pdpte;
+		enum inq_status st;
+	} all[] = {
+		{40, 1u << 26, 0x400000083, INQ_OK},
+		{40, 0, 0x40000083, INQ_EFAULT},              /* no 1 GiB pages */
+		{30 + 6, 1u << 26, 0x1000000083, INQ_EFAULT}, /* bit 36 of 36 */
+		{37, 1u << 26, 0x1000000083, INQ_OK},
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct raw r = raw_random(41);
+		struct built *b = built_snapshot(1);
+		uint8_t *ram = built_segment(b, 0, 0x4000);
+		uint64_t pml4e = 0x2003;
+		r.sregs2.cr3 = 0x1000;
+		r.cpuid[1].edx = all[i].edx;
+		r.cpuid[2].eax = all[i].eax | 0x3000;
+		memcpy(ram + 0x1000, &pml4e, 8);
+		memcpy(ram + 0x2000, &all[i].pdpte, 8);
+		for (size_t k = 0; k < RAW_NR_PIECES; k++)
+			built_note_of(b, raw_piece[k].kind, 0, raw_bytes(&r, &raw_piece[k]),
+				      raw_piece[k].bytes);
+		struct lab l = lab_open(b);
+		uint8_t byte;
+		struct inq_err err = {0};
+		enum inq_status st = inq_read(l.m->cpus[0].virt, 0, &byte, 1, &err);
+		/* a page that maps leads out of this memory */
+		if (all[i].st == INQ_OK)
+			assert_null(strstr(err.msg, "pdpt"));
+		else
+			assert_non_null(strstr(err.msg, "pdpt[0]"));
+		assert_int_equal(st, INQ_EFAULT);
+		lab_close(&l);
+	}
+}
+
+static void test_a_foreign_core_knows_what_prstatus_holds(void **state)
+{
+	(void)state;
+	uint64_t user[27];
+	for (unsigned int i = 0; i < 27; i++)
+		user[i] = UINT64_C(0x1111000000000000) + i;
+	struct built *b = built_core();
+	built_segment(b, 0, 0x1000);
+	built_prstatus(b, user);
+	user[16] = 0x5555;
+	built_prstatus(b, user);
+	struct lab l = lab_open(b);
+	/* user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip
+	   cs eflags rsp ss fs_base gs_base ds es fs gs */
+	static const int where[18] = {
+		[X86_64_RAX] = 10, [X86_64_RCX] = 11,   [X86_64_RDX] = 12, [X86_64_RBX] = 5,
+		[X86_64_RSP] = 19, [X86_64_RBP] = 4,    [X86_64_RSI] = 13, [X86_64_RDI] = 14,
+		[X86_64_R8] = 9,   [X86_64_R9] = 8,     [X86_64_R10] = 7,  [X86_64_R11] = 6,
+		[X86_64_R12] = 3,  [X86_64_R13] = 2,    [X86_64_R14] = 1,  [X86_64_R15] = 0,
+		[X86_64_RIP] = 16, [X86_64_RFLAGS] = 18};
+	assert_int_equal(l.m->nr_cpus, 2);
+	assert_string_equal(l.m->kind, "unknown");
+	assert_int_equal(l.m->sample.t_known, 0);
+	const struct inq_regset *rs = &l.m->cpus[1].regs;
+	for (unsigned int r = 0; r < X86_64_NR_REGS; r++) {
+		uint64_t want = r < 18 ? user[where[r]] : 0;
+		if (r == X86_64_CS_SEL || r == X86_64_SS_SEL)
+			want = r == X86_64_CS_SEL ? 17 : 20;
+		if (r == X86_64_FS_BASE || r == X86_64_GS_BASE)
+			want = user[r == X86_64_FS_BASE ? 21 : 22];
+		assert_int_equal(inq_reg_known(rs, r), want != 0);
+		assert_true(rs->v[r] == want);
+	}
+	assert_true(l.m->cpus[0].regs.v[X86_64_RIP] == user[0] + 16);
+	assert_null(l.m->cpus[1].virt);
+	lab_close(&l);
+}
+
+/* NT_PRSTATUS helps when the REGS note got lost, not when its producer had no registers. */
+static void test_prstatus_stands_in_for_a_lost_regs_note_only(void **state)
+{
+	(void)state;
+	struct raw raw[2] = {raw_random(51), raw_random(52)};
+	uint64_t user[27];
+	for (unsigned int i = 0; i < 27; i++)
+		user[i] = 0xabc0 + i;
+	for (enum lost how = LOST_NOTHING; how <= LOST_FAILED; how++) {
+		struct built *b = two_cpus(raw, 0, how);
+		built_prstatus(b, user);
+		built_prstatus(b, user);
+		struct lab l = lab_open(b);
+		const struct inq_regset *rs = &l.m->cpus[1].regs;
+		assert_int_equal(inq_reg_known(rs, X86_64_RIP), how <= LOST_NOTE);
+		assert_true(rs->v[X86_64_RIP] == (how == LOST_NOTHING ? raw[1].regs.rip
+						  : how == LOST_NOTE  ? 0xabd0
+								      : 0));
+		/* what SREGS2 says stands */
+		assert_true(rs->v[X86_64_FS_BASE] == raw[1].sregs2.fs.base);
+		assert_true(rs->v[X86_64_CS_SEL] == raw[1].sregs2.cs.selector);
+		lab_close(&l);
+	}
+}
+
+static void test_only_the_snapshot_itself_counts(void **state)
+{
+	(void)state;
+	struct fake f;
+	struct raw r = raw_random(61);
+	fake_init(&f, 1);
+	fake_blob(&f, 5, INQ_SNAP_REGS, &r.regs, sizeof(r.regs))->sample = 1;
+	fake_blob(&f, INQ_SNAP_VM, INQ_SNAP_HOST, "a=b\n", 4);
+	fake_blob(&f, 7, 0x77, &r.regs, sizeof(r.regs));
+	fake_blob(&f, 0, INQ_SNAP_REGS, &r.regs, sizeof(r.regs));
+	fake_blob(&f, 0, INQ_SNAP_REGS, &r.sregs2, sizeof(r.sregs2)); /* the first one counts */
+	struct inq_machine *m = NULL;
+	assert_int_equal(machine_open(&f.dump, &m, NULL), INQ_OK);
+	assert_int_equal(m->nr_cpus, 1);
+	assert_true(m->cpus[0].regs.v[X86_64_RIP] == r.regs.rip);
+	machine_close(m);
+}
+
+static void test_absurd_numbers_of_cpus_are_refused(void **state)
+{
+	(void)state;
+	struct fake f;
+	struct inq_machine *m = NULL;
+	struct inq_err err = {0};
+	fake_init(&f, 1);
+	fake_blob(&f, INQ_SNAP_MAX_VCPUS, INQ_SNAP_REGS, NULL, 0);
+	assert_int_equal(machine_open(&f.dump, &m, &err), INQ_ELIMIT);
+	assert_string_equal(err.msg, "fake: 4097 cpus, 4096 at most");
+	f.blob[0].vcpu = 0xfffffffe;
+	assert_int_equal(machine_open(&f.dump, &m, &err), INQ_ELIMIT);
+	f.blob[0].vcpu = INQ_SNAP_MAX_VCPUS - 1;
+	assert_int_equal(machine_open(&f.dump, &m, &err), INQ_OK);
+	assert_int_equal(m->nr_cpus, INQ_SNAP_MAX_VCPUS);
+	machine_close(m);
+	f.header.nr_vcpus = UINT32_MAX;
+	assert_int_equal(machine_open(&f.dump, &m, &err), INQ_ELIMIT);
+	f.dump.header = NULL;
+	f.dump.nr_blobs = 0;
+	assert_int_equal(machine_open(&f.dump, &m, &err), INQ_OK); /* memory alone */
+	assert_int_equal(m->nr_cpus, 0);
+	assert_int_equal(m->nr_spaces, 2);
+	machine_close(m);
+	machine_close(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_lost_note_makes_exactly_its_registers_unknown),
+		cmocka_unit_test(test_a_cpu_without_any_note_is_still_a_cpu),
+		cmocka_unit_test(test_the_machine_says_what_it_is),
+		cmocka_unit_test(test_each_cpu_sees_memory_through_its_own_tables),
+		cmocka_unit_test(test_spaces_are_numbered_from_one),
+		cmocka_unit_test(test_cpuid_gives_the_address_width_and_the_page_sizes),
+		cmocka_unit_test(test_a_foreign_core_knows_what_prstatus_holds),
+		cmocka_unit_test(test_prstatus_stands_in_for_a_lost_regs_note_only),
+		cmocka_unit_test(test_only_the_snapshot_itself_counts),
+		cmocka_unit_test(test_absurd_numbers_of_cpus_are_refused),
+	};
+	return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
+}
