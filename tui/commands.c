@@ -265,7 +265,7 @@ static void run_cpu_all(struct tui *t, const struct tui_command *c, int key)
 static const struct tui_command commands[] = {
 	{{'\r', '\n', -KEY_ENTER}, "Enter", "open", "open the selected row", run_open},
 	{{'q'}, "q", "back", "back to the view before; at the first one, quit", run_back, .n = 1},
-	{{TUI_KEY_ESC, -KEY_BACKSPACE, TUI_KEY_DEL}, "Esc", NULL, "back to the view before", run_back},
+	{{TUI_KEY_ESC, -KEY_BACKSPACE, TUI_KEY_DEL, '\b'}, "Esc, Backspace", NULL, "back to the view before", run_back},
 	{{'?', 'h', 'H', -KEY_F(1)}, "?, h, F1", "help", "this list", run_help},
 	{{'/'}, "/", "search", "search forward; upper case matters if you type some", run_ask},
 	{{'n'}, "n", NULL, "next row found", run_next, .n = 1},

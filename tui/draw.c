@@ -73,6 +73,7 @@ static void put_bar(int y, attr_t attr)
 
 static void draw_title(const struct tui *t, const struct tui_page *p, int y)
 {
+	const char *file = t->src->title ? t->src->title : "", *slash = strrchr(file, '/');
 	char left[512], cpu[32] = "", right[96], column[32] = "";
 	size_t nr = p->rows.nr;
 
@@ -80,8 +81,7 @@ static void draw_title(const struct tui *t, const struct tui_page *p, int y)
 		snprintf(cpu, sizeof(cpu), ", cpu %lld", (long long)p->from.part[VIEW_REF_CPU]);
 	if (p->left)
 		snprintf(column, sizeof(column), "column %d  ", p->left + 1);
-	snprintf(left, sizeof(left), "%s%s - %s", p->view->title, cpu,
-		 t->src->title ? t->src->title : "");
+	snprintf(left, sizeof(left), "%s%s - %s", p->view->title, cpu, slash ? slash + 1 : file);
 	snprintf(right, sizeof(right), "%srow %zu/%zu%s", column, nr ? p->at + 1 : 0, nr,
 		 p->rows.more ? "+" : "");
 	int width = tui_text_width(right), room = COLS - width - 3;

@@ -222,11 +222,13 @@ static int col_width(const struct tui_page *p, size_t col)
 /* Two blanks between columns, where that does not push one out of the window. */
 static int gap(const struct tui_page *p, size_t nr)
 {
-	int width = 0;
+	int width = 0, last = nr ? col_width(p, nr - 1) : 0;
 
 	for (size_t i = 0; i + 1 < nr; i++)
 		width += col_width(p, i) + 2;
-	return width + LAST_LEAST <= p->width ? 2 : 1;
+	if (nr && p->view->col[nr - 1].fmt == VIEW_TEXT && last > LAST_LEAST)
+		last = LAST_LEAST;
+	return width + last <= p->width ? 2 : 1;
 }
 
 static int col_start(const struct tui_page *p, size_t col)

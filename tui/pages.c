@@ -61,8 +61,8 @@ static void write_note(struct tui *t)
 	size_t rules, gaps;
 
 	if (count_rows(t, "unevaluated", &rules) && count_rows(t, "gaps", &gaps))
-		snprintf(t->note, sizeof(t->note), "%zu rules not evaluated, %zu gaps", rules,
-			 gaps);
+		snprintf(t->note, sizeof(t->note), "%zu rule%s not evaluated, %zu gap%s", rules,
+			 rules == 1 ? "" : "s", gaps, gaps == 1 ? "" : "s");
 	else
 		snprintf(t->note, sizeof(t->note), "what was not evaluated is unknown");
 }

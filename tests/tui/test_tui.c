@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -100,6 +101,38 @@ static void a_view_is_prepared_before_it_is_read(void **state)
 	type(&f->t, "r");
 	assert_int_equal(f->store.prepared, 2);
 	assert_int_equal(f->store.reads, 2);
+}
+
+static char shown[320];
+
+static void remember(struct tui *t)
+{
+	snprintf(shown, sizeof(shown), "%s", t->status);
+}
+
+static void what_takes_long_is_told_before_it_begins(void **state)
+{
+	struct tui *t = tui_of(state);
+
+	t->show = remember;
+	type(t, "d");
+	assert_string_equal(shown, "collecting insns ...");
+	assert_string_equal(t->status, "");
+}
+
+static bool now(void)
+{
+	return true;
+}
+
+static void a_signal_ends_the_reading_of_rows(void **state)
+{
+	struct tui *t = tui_of(state);
+
+	t->stopped = now;
+	open_view(t, "many");
+	assert_string_equal(top_name(t), "findings");
+	assert_string_equal(t->status, "view many: stopped");
 }
 
 static void enter_opens_what_belongs_to_the_row(void **state)
@@ -638,6 +671,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_view_is_on_the_stack),
 		TEST(a_view_is_prepared_before_it_is_read),
+		TEST(what_takes_long_is_told_before_it_begins),
+		TEST(a_signal_ends_the_reading_of_rows),
 		TEST(enter_opens_what_belongs_to_the_row),
 		TEST(e_opens_the_evidence_of_the_selected_finding),
 		TEST(q_at_the_first_view_quits_and_escape_does_not),
