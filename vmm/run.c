@@ -8,18 +8,13 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/random.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/scope.h"
 #include "vmm/out.h"
-#include "vmm/snapshot.h"
-#include "vmm/state.h"
+#include "vmm/produce.h"
 
 INQ_DEFINE_SCOPE(struct vmm_plan, vmm_plan_destroy)
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
@@ -199,90 +194,22 @@ static enum inq_status take_states(struct session *s, struct inq_err *err)
 	return st;
 }
 
-static void fill_header(const struct session *s, struct inq_snap_header *h)
-{
-	enum vmm_end end = s->dead ? s->dead->end : VMM_ALIVE;
-
-	*h = (struct inq_snap_header){
-		.nr_vcpus = s->vm->nr_vcpus,
-		.reason = end == VMM_END_SHUTDOWN    ? INQ_SNAP_WHY_SHUTDOWN
-			  : end == VMM_END_KVM_ERROR ? INQ_SNAP_WHY_KVM_ERROR
-						     : INQ_SNAP_WHY_COMMAND,
-		.reason_vcpu = s->dead ? s->dead->index : INQ_SNAP_VM,
-		.t_realtime_ns = now_ns(CLOCK_REALTIME),
-		.t_monotonic_ns = now_ns(CLOCK_MONOTONIC),
-	};
-	snprintf(h->producer, sizeof(h->producer), "inquest-vmm " INQ_VERSION);
-	if (s->dead)
-		snprintf(h->reason_text, sizeof(h->reason_text), "vCPU %u: %s", s->dead->index,
-			 s->dead->end_text);
-	else
-		snprintf(h->reason_text, sizeof(h->reason_text), "asked for, after %" PRIu64 " ms",
-			 s->r->after_ms);
-}
-
-/* Facts of VMM and host; nothing of what was drawn. */
-static char *host_text(const struct session *s)
-{
-	const struct vmm_vm *vm = s->vm;
-	struct utsname u = {0};
-	char *text = NULL;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
-
-	if (!f)
-		return NULL;
-	uname(&u);
-	int khz = vm->caps.value[VMM_CAP_TSC_KHZ] ? ioctl(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0) : -1;
-	fprintf(f,
-		"producer=inquest-vmm " INQ_VERSION "\nhost.sysname=%s\nhost.release=%s\n"
-		"host.version=%s\nhost.machine=%s\nkvm.api=%d\nvm.vcpus=%u\nvm.irqchip=kernel\n"
-		"vm.smram=%s\n",
-		u.sysname, u.release, u.version, u.machine, vm->caps.api, vm->nr_vcpus,
-		vm->mem->nr_windows ? "address space 1" : "absent");
-	if (khz > 0)
-		fprintf(f, "vm.tsc_khz=%d\n", khz);
-	for (unsigned i = 0; i < VMM_NR_CAPS; i++)
-		fprintf(f, "kvm.cap.%s=%d\n", vmm_cap_name((enum vmm_cap)i), vm->caps.value[i]);
-	if (fclose(f)) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-static enum inq_status write_out(struct session *s, struct vmm_snapshot_done *ret,
-				 struct inq_err *err)
-{
-	struct vmm_snapshot snap = {.mem = s->vm->mem};
-	char *host = host_text(s);
-
-	fill_header(s, &snap.header);
-	if (!host || getrandom(snap.header.nonce, sizeof(snap.header.nonce), 0) !=
-			     (ssize_t)sizeof(snap.header.nonce)) {
-		free(host);
-		return inq_fail(err, INQ_EIO, "nonce and host facts: %s", strerror(errno));
-	}
-	snap.host = host;
-	for (unsigned i = 0; i < s->nr_states; i++) {
-		vmm_state_add_prstatus(&s->state[i], i, &snap.core);
-		vmm_state_add_notes(&s->state[i], &s->vm->vcpu[i], &snap.vcpu);
-	}
-	enum inq_status st = vmm_snapshot_write(&snap, &s->out, ret, err);
-	if (!st)
-		st = vmm_out_commit(&s->out, err);
-	vmm_notes_deinit(&snap.core);
-	vmm_notes_deinit(&snap.vcpu);
-	free(host);
-	return st;
-}
-
 static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 {
 	struct vmm_snapshot_done done;
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
-	enum inq_status st = write_out(s, &done, err);
+	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND, .vcpu = INQ_SNAP_VM};
 
+	if (s->dead) {
+		why.reason = s->dead->end == VMM_END_SHUTDOWN ? INQ_SNAP_WHY_SHUTDOWN
+							      : INQ_SNAP_WHY_KVM_ERROR;
+		why.vcpu = s->dead->index;
+		snprintf(why.text, sizeof(why.text), "vCPU %u: %s", why.vcpu, s->dead->end_text);
+	} else {
+		snprintf(why.text, sizeof(why.text), "asked for, after %" PRIu64 " ms",
+			 s->r->after_ms);
+	}
+	enum inq_status st = vmm_produce(s->vm, s->state, &why, &s->out, &done, err);
 	if (st)
 		return st;
 	printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written, %" PRIu64 " of %" PRIu64

@@ -167,7 +167,10 @@ void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct vm
 		[VMM_ES] = q->es.selector,  [VMM_FS] = q->fs.selector,
 		[VMM_GS] = q->gs.selector,
 	};
-	vmm_notes_prstatus(n, index, reg);
+	/* zeros that nobody read would look like registers */
+	if (s->state[INQ_SNAP_REGS] == INQ_SNAP_PRESENT &&
+	    s->state[INQ_SNAP_SREGS] == INQ_SNAP_PRESENT)
+		vmm_notes_prstatus(n, index, reg);
 }
 
 void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct vmm_notes *n)

@@ -1,0 +1,168 @@
+"""A reader of snapshots, written from docs/snapshot-format.md alone, that checks every promise in it."""
+import pathlib, struct, zlib
+
+NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
+KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
+         9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero"}
+SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4}
+VM = 0xFFFFFFFF
+
+
+class Bad(Exception):
+    pass
+
+
+def need(ok, what):
+    if not ok:
+        raise Bad(what)
+
+
+def up(n, to):
+    return (n + to - 1) // to * to
+
+
+def load(path):
+    return Core(pathlib.Path(path).read_bytes())
+
+
+class Core:
+    def __init__(self, data, headers_only=False):
+        self.bytes = data
+        self.read_elf()
+        self.read_notes()
+        self.read_header()
+        if headers_only:
+            return
+        self.check_bulk()
+        self.check_zero_pages()
+        self.check_slots()
+
+    def at(self, off, n):
+        need(off + n <= len(self.bytes), f"0x{off:x}+0x{n:x} lies behind the end")
+        return self.bytes[off:off + n]
+
+    def read_elf(self):
+        e = struct.unpack("<16sHHIQQQIHHHHHH", self.at(0, 64))
+        need(e[0][:7] == b"\x7fELF\x02\x01\x01" and e[1:4] == (4, 62, 1), "not an x86-64 core")
+        need(e[5] == 64 and e[8] == 64 and e[9] == 56, "e_phoff, e_ehsize, e_phentsize")
+        ph = [struct.unpack("<IIQQQQQQ", self.at(64 + 56 * i, 56)) for i in range(e[10])]
+        need(len(ph) >= 2 and ph[0][0] == 4 and all(p[0] == 1 for p in ph[1:]), "PT_NOTE first, then PT_LOADs")
+        need(all(p[7] == 0 for p in ph), "p_align is 0")
+        need(all(p[3] == p[4] and p[5] == p[6] for p in ph[1:]), "p_vaddr == p_paddr, p_filesz == p_memsz")
+        need(all(p[i] % PAGE == 0 for p in ph[1:] for i in (2, 4, 5)), "memory is not in whole pages")
+        self.headers_end = 64 + 56 * len(ph)
+        self.notes_off, self.notes_bytes = ph[0][2], ph[0][5]
+        need(self.headers_end <= self.notes_off and self.notes_bytes <= 4 << 20, "notes")
+        self.loads = [(p[4], p[5], p[2]) for p in ph[1:]]  # gpa, bytes, file offset
+        need(self.loads == sorted(self.loads), "PT_LOADs are not in order")
+        need(self.loads[0][2] >= self.notes_off + self.notes_bytes, "notes before memory")
+
+    def read_notes(self):
+        """self.order: ("CORE", ...) or kind; self.notes[kind, vcpu] = payload, or None; self.errors likewise."""
+        at, end = self.notes_off, self.notes_off + self.notes_bytes
+        self.order, self.notes, self.states, self.payload_at, self.prstatus = [], {}, {}, {}, []
+        while at < end:
+            namesz, descsz, kind = struct.unpack("<III", self.at(at, 12))
+            name = self.at(at + 12, namesz)
+            desc = at + 12 + up(namesz, 4)
+            at = desc + up(descsz, 4)
+            need(at <= end, "a note runs out of the segment")
+            if name == b"CORE\0":
+                need(kind == 1 and descsz == 336, "NT_PRSTATUS")
+                self.prstatus.append(self.at(desc, 336))
+                self.order.append("CORE")
+                continue
+            need(name == b"INQUEST\0" and kind & ~0xFF == NOTE_TYPE, f"unknown note {name}")
+            vcpu, sample, k, version, state, error, size = struct.unpack("<IIHHHHQ", self.at(desc, 24))
+            need(k == kind & 0xFF and k in KINDS and version == 1 and sample == 0, "note header")
+            need(size + 24 <= descsz, "payload longer than its note")
+            need(state == 0 or size == 0, "payload of what is not there")
+            need((error != 0) == (state == 2), "errno and state")
+            key = KINDS[k], vcpu
+            need(key not in self.notes, f"{key} twice")
+            self.order.append(KINDS[k])
+            self.payload_at[key] = desc + 24
+            self.states[key] = state, error
+            self.notes[key] = self.at(desc + 24, size) if state == 0 else None
+            if state == 0 and KINDS[k] in SIZES:
+                need(size == SIZES[KINDS[k]], f"{key}: {size} bytes")
+        need(at == end, "notes end in between")
+
+    def read_header(self):
+        need("header" in self.order and self.order[:self.order.index("header")].count("CORE") ==
+             len(self.prstatus), "CORE notes first, then the header")
+        raw = self.notes["header", VM]
+        (magic, self.major, self.minor, self.nr_vcpus, self.reason, self.reason_vcpu, self.t_real, self.t_mono,
+         memory, size, bulk_off, bulk_bytes, self.nonce, notes_crc, headers_crc, producer, text) = struct.unpack(
+            "<QHHIIIQQQQQQ16sII64s128s", raw)
+        need(magic == MAGIC and self.major == 1, "magic, version")
+        need(size == len(self.bytes), f"file_bytes {size}, the file has {len(self.bytes)}")
+        need(memory == sum(n for _, n, _ in self.loads), "memory_bytes")
+        gpa, n, off = self.loads[-1]
+        need(bulk_off >= off + n and bulk_off + bulk_bytes == size, "bulk region is the file's end")
+        self.bulk = bulk_off, bulk_bytes
+        self.producer, self.reason_text = (t.rstrip(b"\0").decode() for t in (producer, text))
+        need(headers_crc == zlib.crc32(self.at(0, self.headers_end)), "headers_crc")
+        field = self.payload_at["header", VM] - self.notes_off + 88
+        notes = bytearray(self.at(self.notes_off, self.notes_bytes))
+        notes[field:field + 4] = bytes(4)
+        need(notes_crc == zlib.crc32(notes), "notes_crc")
+        for i in range(self.nr_vcpus):
+            need(struct.unpack_from("<I", self.prstatus[i], 32)[0] == i + 1, "pr_pid")
+
+    def bulk_of(self, kind):
+        return [struct.unpack_from("<QQQII", self.notes[kind, VM], i)[:4]
+                for i in range(0, len(self.notes[kind, VM] or b""), 32)]
+
+    def check_bulk(self):
+        self.smram = {}
+        for kind in ("smram", "zero"):
+            for gpa, off, n, crc in self.bulk_of(kind):
+                need(self.bulk[0] <= off and off + n <= sum(self.bulk), f"{kind} outside the bulk region")
+                need(zlib.crc32(self.at(off, n)) == crc, f"{kind} at 0x{gpa:x}: checksum")
+                if kind == "smram":
+                    self.smram[gpa] = self.at(off, n)
+                else:
+                    self.bitmap = self.at(off, n)
+
+    def check_zero_pages(self):
+        """The bitmap says of each page whether it was zero, no more and no less."""
+        page = self.zero_pages = 0
+        for _, n, off in self.loads:
+            for at in range(off, off + n, PAGE):
+                zero = not any(self.bytes[at:at + PAGE])
+                need(zero == bool(self.bitmap[page // 8] >> (page % 8) & 1), f"zero bit of page {page}")
+                self.zero_pages += zero
+                page += 1
+        need(len(self.bitmap) == (page + 7) // 8, "length of the zero bitmap")
+
+    def check_slots(self):
+        raw = self.notes["slots", VM]
+        self.slots = [struct.unpack_from("<IIIIQQQ", raw, i) for i in range(0, len(raw), 40)]
+        for space, slot, flags, pad, gpa, n, off in self.slots:
+            need(space in (0, 1) and not pad and n, "slot")
+            if gpa in self.smram and space == 1:
+                need(self.at(off, n) == self.smram[gpa], f"slot of SMRAM 0x{gpa:x}")
+            else:
+                need(self.phys(gpa, n) == self.at(off, n), f"slot at 0x{gpa:x}")
+
+    def phys(self, gpa, n, smm=False):
+        """Guest-physical bytes as seen outside or inside SMM."""
+        for base, data in self.smram.items() if smm else ():
+            if base <= gpa and gpa + n <= base + len(data):
+                return data[gpa - base:gpa - base + n]
+        for base, size, off in self.loads:
+            if base <= gpa and gpa + n <= base + size:
+                return self.at(off + gpa - base, n)
+        raise Bad(f"no memory at 0x{gpa:x}")
+
+    def msr(self, vcpu, index):
+        """The value, or None when KVM refused it or does not know it."""
+        for i, reserved, data in struct.iter_unpack("<IIQ", self.notes["msrs", vcpu]):
+            if i == index:
+                return None if reserved else data
+        return None
+
+    def regs(self, vcpu):
+        names = "rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags".split()
+        return dict(zip(names, struct.unpack("<18Q", self.notes["regs", vcpu])))

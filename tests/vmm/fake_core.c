@@ -1,0 +1,78 @@
+/*
+ * usage: fake_core FILE
+ * A core with made-up contents, so that the writer can be tested without KVM.  What is in it is
+ * known to test_writer.py.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/snapshot.h"
+
+enum { MIB = 16, TOUCHED = 0x7000 };
+
+static void fill_memory(struct vmm_memory *m)
+{
+	memset(vmm_memory_at(m, 0, 0x5000, 4096), 0xab, 4096);
+	memset(vmm_memory_at(m, 0, TOUCHED, 4096), 0, 4096); /* in memory, and zero */
+	*vmm_memory_at(m, 0, 0x9ffff, 1) = 1;                /* last byte below the hole */
+	*vmm_memory_at(m, 0, 0x100000, 1) = 2;
+	*vmm_memory_at(m, 0, MIB * VMM_MIB - 1, 1) = 3;
+	memset(vmm_memory_at(m, 0, 0x200000, 0x10000), 0xcd, 0x10000);
+	for (unsigned i = 0; i < m->nr_windows; i++)
+		memset(m->smram + i * VMM_SMRAM_BYTES, (int)(0x51 + i), VMM_SMRAM_BYTES);
+}
+
+static void fill_notes(struct vmm_snapshot *s)
+{
+	uint64_t reg[VMM_NR_USER_REGS] = {[VMM_RIP] = 0x1000, [VMM_RSP] = 0x2000};
+	uint8_t regs[144];
+
+	for (unsigned i = 0; i < sizeof(regs); i++)
+		regs[i] = (uint8_t)i;
+	for (unsigned i = 0; i < 2; i++) {
+		reg[VMM_RIP] += i;
+		vmm_notes_prstatus(&s->core, i, reg);
+		vmm_notes_add(&s->vcpu, i, INQ_SNAP_REGS, INQ_SNAP_PRESENT, 0, regs, sizeof(regs));
+		vmm_notes_add(&s->vcpu, i, INQ_SNAP_SREGS2, INQ_SNAP_ABSENT, 0, NULL, 0);
+		vmm_notes_add(&s->vcpu, i, INQ_SNAP_DEBUGREGS, INQ_SNAP_FAILED, 22, NULL, 0);
+		vmm_notes_add(&s->vcpu, i, INQ_SNAP_MSRS, INQ_SNAP_PRESENT, 0, regs, 16);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const uint64_t smbase[] = {0xa00000, 0x408000};
+	struct vmm_snapshot s = {.host = "producer=fake\n",
+				 .header = {.nr_vcpus = 2,
+					    .reason = INQ_SNAP_WHY_COMMAND,
+					    .reason_vcpu = INQ_SNAP_VM,
+					    .producer = "fake_core"}};
+	struct vmm_snapshot_done done;
+	struct vmm_memory *m = NULL;
+	struct vmm_out out;
+	struct inq_err err;
+
+	if (argc != 2)
+		return 2;
+	enum inq_status st = vmm_memory_create(&m, MIB, smbase, 2, true, &err);
+	if (!st)
+		st = vmm_out_open(&out, argv[1], &err);
+	if (!st) {
+		s.mem = m;
+		fill_memory(m);
+		fill_notes(&s);
+		st = vmm_snapshot_write(&s, &out, &done, &err);
+		if (!st)
+			st = vmm_out_commit(&out, &err);
+		vmm_out_close(&out);
+		vmm_notes_deinit(&s.core);
+		vmm_notes_deinit(&s.vcpu);
+	}
+	vmm_memory_destroy(m);
+	if (st)
+		fprintf(stderr, "%s\n", err.msg);
+	else
+		printf("%llu %llu\n", (unsigned long long)done.zero_pages,
+		       (unsigned long long)done.written_bytes);
+	return st != INQ_OK;
+}

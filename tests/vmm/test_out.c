@@ -1,0 +1,193 @@
+/* A file that is complete or not there, whatever comes in between. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vmm/out.h"
+
+/* Each test has a folder of its own as working folder. */
+static int enter(void **state)
+{
+	char dir[] = "/tmp/inquest-out-XXXXXX";
+
+	if (!mkdtemp(dir) || chdir(dir))
+		return -1;
+	*state = strdup(dir);
+	return *state ? 0 : -1;
+}
+
+static unsigned nr_files(const char *dir, bool remove)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+			n++;
+			if (remove)
+				assert_int_equal(unlinkat(dirfd(d), e->d_name, 0), 0);
+		}
+	closedir(d);
+	return n;
+}
+
+static int leave(void **state)
+{
+	(void)nr_files(*state, true);
+	int r = chdir("/") || rmdir(*state);
+	free(*state);
+	return r;
+}
+
+static void a_committed_file_is_there_alone(void **state)
+{
+	struct vmm_out o;
+	struct inq_err err;
+	struct stat sb;
+
+	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(vmm_out_write(&o, "xyz", 3, 5, &err), INQ_OK);
+	assert_int_equal(access("a.core", F_OK), -1);
+	assert_int_equal(vmm_out_commit(&o, &err), INQ_OK);
+	vmm_out_close(&o);
+	assert_int_equal(stat("a.core", &sb), 0);
+	assert_int_equal(sb.st_size, 8);
+	assert_int_equal(sb.st_mode & 0777, 0600);
+	assert_int_equal(nr_files(*state, false), 1);
+}
+
+static void an_abandoned_file_leaves_nothing_and_spares_the_old_one(void **state)
+{
+	struct vmm_out o;
+	struct inq_err err;
+	char text[4] = "";
+
+	int fd = open("a.core", O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(write(fd, "old", 3), 3);
+	close(fd);
+	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(vmm_out_write(&o, "new", 3, 0, &err), INQ_OK);
+	vmm_out_close(&o);
+	fd = open("a.core", O_RDONLY);
+	assert_int_equal(read(fd, text, 3), 3);
+	close(fd);
+	assert_string_equal(text, "old");
+	assert_int_equal(nr_files(*state, false), 1);
+}
+
+static void places_that_cannot_be_written_are_usage_errors(void **state)
+{
+	static const char *const bad[] = {"no-such/x", "/proc/x", ".", "sub", "sub/", "/"};
+	struct vmm_out o;
+	struct inq_err err;
+
+	(void)state;
+	assert_int_equal(mkdir("sub", 0700), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(vmm_out_open(&o, bad[i], &err), INQ_EUSAGE);
+		assert_memory_equal(err.msg, bad[i], strlen(bad[i]));
+		assert_non_null(strstr(err.msg, "; give "));
+	}
+	assert_int_equal(rmdir("sub"), 0);
+}
+
+static void a_full_disk_is_said_and_leaves_nothing(void **state)
+{
+	struct rlimit old, small;
+	struct vmm_out o;
+	struct inq_err err;
+	static const uint8_t block[1 << 16] = {1};
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 1 << 16;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(vmm_out_write(&o, block, sizeof(block), 0, &err), INQ_OK);
+	assert_int_equal(vmm_out_write(&o, block, sizeof(block), sizeof(block), &err), INQ_EIO);
+	vmm_out_close(&o);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_non_null(strstr(err.msg, "a.core: File too large; make room"));
+	assert_int_equal(nr_files(*state, false), 0);
+}
+
+static void a_pending_signal_ends_writing_and_leaves_nothing(void **state)
+{
+	struct vmm_out o;
+	struct inq_err err;
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &term, NULL), 0);
+	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(vmm_out_write(&o, "x", 1, 0, &err), INQ_OK);
+	raise(SIGTERM);
+	assert_int_equal(vmm_out_signal(), SIGTERM);
+	assert_int_equal(vmm_out_write(&o, "x", 1, 0, &err), INQ_EINTR);
+	assert_int_equal(vmm_out_commit(&o, &err), INQ_EINTR);
+	vmm_out_close(&o);
+	assert_int_equal(nr_files(*state, false), 0);
+	signal(SIGTERM, SIG_IGN); /* takes the pending one away */
+	signal(SIGTERM, SIG_DFL);
+	assert_int_equal(sigprocmask(SIG_UNBLOCK, &term, NULL), 0);
+}
+
+static void a_killed_writer_leaves_no_file_under_the_name(void **state)
+{
+	int ready[2];
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		struct vmm_out o;
+		struct inq_err err;
+
+		if (vmm_out_open(&o, "a.core", &err) || vmm_out_write(&o, "x", 1, 0, &err) ||
+		    write(ready[1], "r", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
+	assert_int_equal(access("a.core", F_OK), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_committed_file_is_there_alone, enter, leave),
+		cmocka_unit_test_setup_teardown(
+			an_abandoned_file_leaves_nothing_and_spares_the_old_one, enter, leave),
+		cmocka_unit_test_setup_teardown(places_that_cannot_be_written_are_usage_errors,
+						enter, leave),
+		cmocka_unit_test_setup_teardown(a_full_disk_is_said_and_leaves_nothing, enter,
+						leave),
+		cmocka_unit_test_setup_teardown(a_pending_signal_ends_writing_and_leaves_nothing,
+						enter, leave),
+		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_no_file_under_the_name,
+						enter, leave),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,20 @@
+/* From a stopped VM to a finished file: what the snapshot says about itself, and its parts. */
+#ifndef VMM_PRODUCE_H
+#define VMM_PRODUCE_H
+
+#include "vmm/snapshot.h"
+#include "vmm/state.h"
+
+/* Why the snapshot is taken. */
+struct vmm_why {
+	enum inq_snap_reason reason;
+	uint32_t vcpu; /* that caused it, or INQ_SNAP_VM */
+	char text[128];
+};
+
+/* state: one per vCPU.  Writes to out and commits it. */
+INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_state *state,
+				     const struct vmm_why *why, struct vmm_out *out,
+				     struct vmm_snapshot_done *ret, struct inq_err *err);
+
+#endif
