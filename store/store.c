@@ -95,9 +95,9 @@ static enum inq_status create_tables(struct store *s, struct inq_err *err)
 enum inq_status store_create(struct store **ret_store, struct inq_err *err)
 {
 	INQ_SCOPED(store_destroy_scope_) struct store *s = NULL;
-	enum inq_status st = open_connection(
-		":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, &s,
-		err);
+	/* not SQLITE_OPEN_MEMORY: VACUUM INTO would inherit it, and write to memory */
+	enum inq_status st =
+		open_connection(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s, err);
 
 	if (!st)
 		st = create_tables(s, err);
