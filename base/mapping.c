@@ -68,7 +68,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	struct slot *s = info->si_code > 0 ? slot_of(addr) : NULL;
 	size_t page = s ? (addr - atomic_load(&s->start)) / PAGE : 0;
 
-	if (!s || mmap((void *)(addr / PAGE * PAGE), PAGE, PROT_READ,
+	if (!s || mmap((char *)info->si_addr - addr % PAGE, PAGE, PROT_READ,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
 		pass_on(sig, info, context);
 	} else {
@@ -162,7 +162,7 @@ static enum inq_status map_bytes(struct mapping *map, struct inq_err *err)
 
 	if (p == MAP_FAILED)
 		return map_failed(err);
-	map->p = p;
+	map->p = map->start = p;
 	map->lost_n = map->n / PAGE / 8 + 1;
 	p = mmap(NULL, map->lost_n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
@@ -196,8 +196,8 @@ void mapping_close(struct mapping *map)
 		return;
 	if (map->slot < MAX_MAPPINGS)
 		atomic_store(&slots[map->slot].start, 0);
-	if (map->p)
-		munmap((void *)(uintptr_t)map->p, map->n);
+	if (map->start)
+		munmap(map->start, map->n);
 	if (map->lost)
 		munmap(map->lost, map->lost_n);
 	if (map->fd >= 0)

@@ -10,6 +10,7 @@
 struct mapping {
 	const uint8_t *p; /* NULL for an empty file; else n bytes, always safe to read */
 	size_t n;         /* bytes, as long as the file was when opened */
+	void *start;      /* the same, for munmap */
 	int fd;
 	size_t slot;         /* its place in the registry of the SIGBUS handler */
 	unsigned char *lost; /* one bit per page that was gone when touched */

@@ -38,14 +38,14 @@ static int probe(struct span head)
 /* Decode one structure of the file; n is its size there, which for ELF64 is that in memory. */
 static int decode(Elf_Type type, const uint8_t *p, size_t n, void *ret)
 {
-	Elf_Data src = {.d_buf = (void *)(uintptr_t)p,
-			.d_type = type,
-			.d_version = EV_CURRENT,
-			.d_size = n};
+	uint8_t raw[sizeof(Elf64_Ehdr)]; /* the largest of them */
+	Elf_Data src = {.d_buf = raw, .d_type = type, .d_version = EV_CURRENT, .d_size = n};
 	Elf_Data dst = {.d_buf = ret, .d_type = type, .d_version = EV_CURRENT, .d_size = n};
 
+	memcpy(raw, p, n);
 	return elf64_xlatetom(&dst, &src, ELFDATA2LSB) != NULL;
 }
+_Static_assert(sizeof(Elf64_Shdr) <= sizeof(Elf64_Ehdr), "decode has room for all");
 
 static enum inq_status read_ident(struct loader_dump *d, struct inq_err *err)
 {

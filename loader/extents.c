@@ -54,7 +54,7 @@ static bool agree(const struct loader_dump *d, const struct part *a, const struc
 		return true;
 	for (uint64_t i = 0; i < COMPARED; i++) {
 		uint64_t off = (n - len) / COMPARED * i;
-		if (memcmp(d->map->p + at_a + off, d->map->p + at_b + off, (size_t)len))
+		if (memcmp(d->map->p + at_a + off, d->map->p + at_b + off, (size_t)len) != 0)
 			return false;
 	}
 	return true;
@@ -145,16 +145,12 @@ static void merge(struct loader_dump *d, const struct part *have, size_t nr_have
 		put(d, have[h++]);
 }
 
-static void add(struct part *parts, size_t *n, enum inq_extent_kind kind, uint64_t first,
-		uint64_t bytes, uint64_t file_off, uint64_t zero_at)
+static void add(struct part *parts, size_t *n, struct part p, uint64_t bytes)
 {
 	if (!bytes)
 		return;
-	parts[(*n)++] = (struct part){.e = {.first = first,
-					    .last = first + (bytes - 1),
-					    .kind = kind,
-					    .file_off = file_off},
-				      .zero_at = zero_at};
+	p.e.last = p.e.first + (bytes - 1);
+	parts[(*n)++] = p;
 }
 
 /* What the file holds of a segment, what it lost, what was left out: at most three parts. */
@@ -163,11 +159,16 @@ static void split(const struct loader_dump *d, const struct loader_segment *s, s
 {
 	uint64_t left = s->off < d->map->n ? d->map->n - s->off : 0;
 	uint64_t there = s->filesz < left ? s->filesz : left;
+	struct part p = {.e = {.first = s->gpa, .kind = INQ_EXTENT_BYTES, .file_off = s->off},
+			 .zero_at = s->zero_at};
 
-	add(have, nr_have, INQ_EXTENT_BYTES, s->gpa, there, s->off, s->zero_at);
-	add(lack, nr_lack, INQ_EXTENT_ABSENT, s->gpa + there, s->filesz - there, 0, LOADER_NO_BITS);
-	add(lack, nr_lack, INQ_EXTENT_EXCLUDED, s->gpa + s->filesz, s->memsz - s->filesz, 0,
-	    LOADER_NO_BITS);
+	add(have, nr_have, p, there);
+	p = (struct part){.e = {.first = s->gpa + there, .kind = INQ_EXTENT_ABSENT},
+			  .zero_at = LOADER_NO_BITS};
+	add(lack, nr_lack, p, s->filesz - there);
+	p.e.first = s->gpa + s->filesz;
+	p.e.kind = INQ_EXTENT_EXCLUDED;
+	add(lack, nr_lack, p, s->memsz - s->filesz);
 }
 
 enum inq_status loader_extents(struct loader_dump *d, const struct loader_segment *segs, size_t n,

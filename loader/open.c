@@ -129,25 +129,20 @@ enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump, stru
 	return inq_wrap(err, open_dump(path, ret_dump, err), "%s", path);
 }
 
-static struct loader_dump *dump_of(const struct inq_dump *dump)
-{
-	return (struct loader_dump *)(uintptr_t)dump;
-}
-
 void inq_dump_close(struct inq_dump *dump)
 {
-	dump_destroy(dump_of(dump));
+	dump_destroy((struct loader_dump *)dump);
 }
 
 int loader_dump_lost(const struct inq_dump *dump)
 {
-	return mapping_lost(dump_of(dump)->map);
+	return mapping_lost(((const struct loader_dump *)dump)->map);
 }
 
 const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,
 				     uint32_t kind)
 {
-	const struct loader_dump *d = dump_of(dump);
+	const struct loader_dump *d = (const struct loader_dump *)dump;
 	const struct inq_blob key = {.vcpu = vcpu, .sample = sample, .kind = kind};
 	size_t low = 0, high = d->nr_blobs;
 

@@ -143,7 +143,7 @@ static void fill(const struct text *t, const struct field *f, uint8_t *at)
 		snprintf(key, sizeof(key), "%.*s", (int)(eq - t->word[i]), t->word[i]);
 		if (!strcmp(key, "vcpu"))
 			continue;
-		while (hit->name && strcmp(hit->name, key))
+		while (hit->name && strcmp(hit->name, key) != 0)
 			hit++;
 		if (!hit->name)
 			mistake(t, "'%s' has no field '%s'", t->word[0], key);
@@ -156,11 +156,14 @@ static void fill(const struct text *t, const struct field *f, uint8_t *at)
 	{                                                                                          \
 #name, offsetof(struct type, name), sizeof(((struct type *)0)->name)               \
 	}
+/* NOLINTBEGIN(bugprone-macro-parentheses): members cannot stand in them */
 #define SEG(seg)                                                                                   \
 	F(kvm_sregs2, seg.base), F(kvm_sregs2, seg.limit), F(kvm_sregs2, seg.selector),            \
 		F(kvm_sregs2, seg.type), F(kvm_sregs2, seg.present), F(kvm_sregs2, seg.dpl),       \
 		F(kvm_sregs2, seg.db), F(kvm_sregs2, seg.s), F(kvm_sregs2, seg.l),                 \
 		F(kvm_sregs2, seg.g), F(kvm_sregs2, seg.avl), F(kvm_sregs2, seg.unusable)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct field regs_fields[] = {
 	F(kvm_regs, rax),
@@ -332,21 +335,29 @@ static void say_msrs(struct text *t)
 	built_note_of(t->b, INQ_SNAP_MSRS, cpu, e, n * sizeof(e[0]));
 }
 
+/* leaf.subleaf=eax,ebx,ecx,edx */
+static void cpuid_leaf(const struct text *t, const char *w, struct kvm_cpuid_entry2 *e)
+{
+	__u32 *const to[] = {&e->function, &e->index, &e->eax, &e->ebx, &e->ecx, &e->edx};
+	static const char behind[] = ".=,,,";
+
+	for (size_t i = 0; i < sizeof(to) / sizeof(*to); i++) {
+		char *end;
+		*to[i] = (__u32)strtoul(w, &end, 0);
+		if (end == w || *end != behind[i])
+			mistake(t, "'%s' is not leaf.subleaf=eax,ebx,ecx,edx", w);
+		w = end + 1;
+	}
+}
+
 static void say_cpuid2(struct text *t)
 {
 	struct kvm_cpuid_entry2 e[MAX_WORDS] = {0};
 	size_t n = 0;
 
-	for (size_t i = 1; i < t->nr_words; i++, n++) {
-		if (!strncmp(t->word[i], "vcpu=", 5)) {
-			n--;
-			continue;
-		}
-		if (sscanf(t->word[i], "%i.%i=%i,%i,%i,%i", (int *)&e[n].function,
-			   (int *)&e[n].index, (int *)&e[n].eax, (int *)&e[n].ebx, (int *)&e[n].ecx,
-			   (int *)&e[n].edx) != 6)
-			mistake(t, "'%s' is not leaf.subleaf=eax,ebx,ecx,edx", t->word[i]);
-	}
+	for (size_t i = 1; i < t->nr_words; i++)
+		if (strncmp(t->word[i], "vcpu=", 5) != 0)
+			cpuid_leaf(t, t->word[i], &e[n++]);
 	built_note_of(t->b, INQ_SNAP_CPUID2, vcpu(t), e, n * sizeof(e[0]));
 }
 
@@ -507,7 +518,7 @@ static void begin(struct text *t)
 		t->b = built_core();
 		return;
 	}
-	if (strcmp(t->word[0], "snapshot"))
+	if (strcmp(t->word[0], "snapshot") != 0)
 		mistake(t, "the first statement is 'core' or 'snapshot'");
 	t->b = built_snapshot((uint32_t)value_or(t, "vcpus", 1));
 	struct inq_snap_header *h = built_header(t->b);
@@ -556,7 +567,7 @@ static void say(struct text *t, char *line, bool late)
 		say_segment(t);
 	} else if (t->nr_words) {
 		size_t i = 0, n = sizeof(statements) / sizeof(*statements);
-		while (i < n && strcmp(statements[i].name, t->word[0]))
+		while (i < n && strcmp(statements[i].name, t->word[0]) != 0)
 			i++;
 		if (i == n)
 			mistake(t, "no statement is called '%s'", t->word[0]);

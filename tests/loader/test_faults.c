@@ -19,6 +19,8 @@
 #include "tests/built/text.h"
 #include "tests/loader/touch.h"
 
+#define PAGE ((size_t)4096)
+
 static const char text[] = "snapshot vcpus=2\n"
 			   "@0x1000 00*4096 55*4096\n"
 			   "@0x8000 55*64\n"
@@ -178,7 +180,7 @@ static void a_failed_look_at_the_file_is_a_failed_read(void **state)
 static void every_lost_page_is_a_failed_read(void **state)
 {
 	(void)state;
-	enum { PAGES = 16, PAGE = 4096 };
+	const size_t PAGES = 16;
 	struct built *b = built_core();
 	char path[32];
 	size_t n;

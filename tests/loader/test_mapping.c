@@ -20,7 +20,7 @@
 #include "loader/loaders.h"
 #include "tests/built/built.h"
 
-enum { PAGE = 4096 };
+#define PAGE ((size_t)4096)
 
 static struct mapping *map_pages(size_t n, int *ret_fd)
 {

@@ -1,19 +1,21 @@
 /* Knows the promises of a dump that do not depend on what is in it. */
 #include "touch.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BIG = 1 << 16, MOST_RUNS = 4096, MOST_EXTENTS = 512 };
+enum { BIG = 1 << 16, MOST_READ = 1 << 20, MOST_RUNS = 4096, MOST_EXTENTS = 512 };
 
-#define HOLD(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #x);     \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+static void hold(bool holds, const char *what, int line)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, line, what);
+	abort();
+}
+#define HOLD(x) hold((x), #x, __LINE__)
 
 static unsigned int sum(const uint8_t *p, size_t n)
 {
@@ -46,10 +48,18 @@ static void touch_read(const struct inq_space *sp, uint64_t addr, size_t n)
 		HOLD(err.addr >= addr && err.addr - addr < n);
 }
 
-static void touch_runs(const struct inq_space *sp, uint64_t addr, uint64_t n)
+static void touch_run(const struct inq_run *run, uint64_t most)
 {
 	static volatile unsigned int seen;
 
+	HOLD(run->len >= 1 && run->len <= most);
+	HOLD((run->kind == INQ_RUN_BYTES) == (run->p != NULL));
+	if (run->p)
+		seen = seen + sum(run->p, run->len);
+}
+
+static void touch_runs(const struct inq_space *sp, uint64_t addr, uint64_t n)
+{
 	for (unsigned int i = 0; n && i < MOST_RUNS; i++) {
 		struct inq_run run = {0};
 		struct inq_err err = {0};
@@ -59,10 +69,7 @@ static void touch_runs(const struct inq_space *sp, uint64_t addr, uint64_t n)
 			HOLD(st == INQ_EFAULT || st == INQ_EUSAGE);
 			return;
 		}
-		HOLD(run.len >= 1 && run.len <= n);
-		HOLD((run.kind == INQ_RUN_BYTES) == (run.p != NULL));
-		if (run.p)
-			seen = seen + sum(run.p, run.len);
+		touch_run(&run, n);
 		addr += run.len;
 		n -= run.len;
 	}
@@ -88,7 +95,7 @@ static void touch_space(const struct inq_dump *d, const struct inq_space *sp)
 		touch_around(sp, e->last);
 		touch_around(sp, e->first + n / 2);
 		touch_runs(sp, e->first, n);
-		for (uint64_t off = 0; off < n && off < 16 * BIG; off += BIG)
+		for (uint64_t off = 0; off < n && off < MOST_READ; off += BIG)
 			touch_read(sp, e->first + off, BIG);
 	}
 }
