@@ -32,6 +32,7 @@ static const struct inq_column insn_cols[] = {
 	{"bytes", INQ_TEXT, "its bytes in hexadecimal"},
 	{"text", INQ_TEXT, "disassembly"},
 	{"role", INQ_TEXT, "gate: loads what decides; exit: would leave; back: leads to the head"},
+	{"target", INQ_ADDR, "linear address that a jump leads to; NULL: no jump"},
 	{0},
 };
 
@@ -68,6 +69,13 @@ static uint64_t linear_of(const struct inq_cpu *cpu, uint64_t rip)
 	uint64_t base = mode == X86_64_MODE_LONG ? 0 : cpu->regs.v[X86_64_CS_BASE];
 
 	return code_linear(cpu, mode, base, rip);
+}
+
+static struct inq_value target_of(const struct inq_cpu *cpu, const struct x86_64_insn *in)
+{
+	bool jumps = in->cls == X86_64_CLASS_JMP || in->cls == X86_64_CLASS_JCC;
+
+	return jumps ? INQ_V_ADDR(linear_of(cpu, in->target)) : INQ_V_NULL;
 }
 
 static void hex_of(const struct x86_64_insn *in, char buf[2 * X86_64_INSN_MAX + 1])
@@ -126,7 +134,7 @@ static enum inq_status insn_rows(const struct inq_machine *m, const struct inq_c
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 			     INQ_V_INT(i), INQ_V_ADDR(linear_of(cpu, l->insn[i].rip)),
 			     INQ_V_TEXT(bytes), INQ_V_TEXT(l->insn[i].text),
-			     v_text(loop_role_name(l->role[i])));
+			     v_text(loop_role_name(l->role[i])), target_of(cpu, &l->insn[i]));
 	}
 	return st;
 }

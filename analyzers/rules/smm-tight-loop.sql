@@ -46,7 +46,10 @@ SELECT l.sample_id || '.' || l.cpu AS key,
        'loop_insn' AS tbl,
        i.rowid AS row,
        hex64(i.addr) || '  ' || i.text
-       || CASE WHEN i.role IS NULL THEN '' ELSE '   <- ' || i.role END AS text
+       || CASE i.role WHEN 'gate' THEN '   <- gate'
+                      WHEN 'exit' THEN '   <- the way out, to ' || hex64(i.target)
+                      WHEN 'back' THEN '   <- back to ' || hex64(i.target)
+                      ELSE '' END AS text
   FROM loop l
   JOIN loop_insn i ON i.machine_id = l.machine_id AND i.sample_id = l.sample_id AND i.cpu = l.cpu
  WHERE l.smm = 1 AND l.kind IN ('closed', 'polling')
@@ -72,11 +75,16 @@ SELECT c.sample_id || '.' || l.cpu,
        CASE WHEN c.cpu = l.cpu
             THEN 'cpu ' || c.cpu || ': in SMM, rip ' || coalesce(hex64(c.lin_rip), 'unknown')
                  || coalesce(', IF ' || c.intr_flag, '') || coalesce(', nmi.masked ' || c.nmi_masked, '')
-            ELSE 'cpu ' || c.cpu || ': ' || coalesce(c.mode, 'mode unknown')
+            ELSE 'cpu ' || c.cpu || ': '
+                 || CASE WHEN c.smm = 0 AND c.halted = 0 AND o.kind IN ('open', 'bounded')
+                         THEN 'alive, ' ELSE '' END
+                 || coalesce(c.mode, 'mode unknown')
+                 || CASE c.smm WHEN 0 THEN ', not in SMM' WHEN 1 THEN ', in SMM too' ELSE '' END
                  || CASE c.halted WHEN 1 THEN ', halted' WHEN 0 THEN ', running' ELSE '' END
                  || ', rip ' || coalesce(hex64(c.lin_rip), 'unknown')
-                 || CASE c.smm WHEN 0 THEN ', not in SMM' WHEN 1 THEN ', in SMM too' ELSE '' END
+                 || coalesce(', its loop is ' || o.kind || coalesce(': ' || o.text, ''), '')
        END
   FROM loop l
   JOIN cpu c ON c.machine_id = l.machine_id AND c.sample_id = l.sample_id
+  LEFT JOIN loop o ON o.machine_id = c.machine_id AND o.sample_id = c.sample_id AND o.cpu = c.cpu
  WHERE l.smm = 1 AND l.kind IN ('closed', 'polling');
