@@ -47,8 +47,8 @@ SELECT l.sample_id || '.' || l.cpu AS key,
        i.rowid AS row,
        hex64(i.addr) || '  ' || i.text
        || CASE i.role WHEN 'gate' THEN '   <- gate'
-                      WHEN 'exit' THEN '   <- the way out, to ' || hex64(i.target)
-                      WHEN 'back' THEN '   <- back to ' || hex64(i.target)
+                      WHEN 'exit' THEN '   <- the way out' || coalesce(', to ' || hex64(i.target), '')
+                      WHEN 'back' THEN '   <- back' || coalesce(' to ' || hex64(i.target), '')
                       ELSE '' END AS text
   FROM loop l
   JOIN loop_insn i ON i.machine_id = l.machine_id AND i.sample_id = l.sample_id AND i.cpu = l.cpu
