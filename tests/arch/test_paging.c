@@ -72,6 +72,7 @@ static void test_four_levels(void **state)
 		{0x2008, 0x400000e7},         /* pdpt[1]: 1 GiB */
 		{0x2010, 0x400020e7},         /* pdpt[2]: 1 GiB, bit 13 is reserved */
 		{0x2018, 0x400010e7},         /* pdpt[3]: 1 GiB, bit 12 is PAT */
+		{0x2020, NX | 0x3005},        /* pdpt[4]: nothing below is writable or executable */
 		{0x3000, 0x4007},             /* pd[0] */
 		{0x3008, NX | 0x2000e5},      /* pd[1]: 2 MiB, not writable, not executable */
 		{0x3010, 0x2020e7},           /* pd[2]: 2 MiB, bit 13 is reserved */
@@ -98,6 +99,7 @@ static void test_four_levels(void **state)
 		{0x7fffffff, 0x7fffffff, PAGING_OK, 2, 0x40000000, "wux"},
 		{0x80000000, 0, PAGING_RESERVED, 2, 0, ""},
 		{0xc0000001, 0x40000001, PAGING_OK, 2, 0x40000000, "wux"},
+		{UINT64_C(0x100000123), 0x5123, PAGING_OK, 4, 0x1000, "-u-"},
 		{KERNEL + (UINT64_C(1) << 39), 0, PAGING_RESERVED, 1, 0, ""},
 		{KERNEL + (UINT64_C(2) << 39), 0, PAGING_RESERVED, 1, 0, ""},
 		{KERNEL + (UINT64_C(3) << 39), 0, PAGING_NOT_PRESENT, 1, 0, ""},
