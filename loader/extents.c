@@ -30,13 +30,13 @@ static int by_first(const void *a, const void *b)
 
 static void cut_front(struct part *p, uint64_t first)
 {
-	uint64_t n = first - p->e.first;
+	uint64_t old = p->e.first;
 
 	p->e.first = first;
 	if (p->e.kind == INQ_EXTENT_BYTES)
-		p->e.file_off += n;
+		p->e.file_off += first - old;
 	if (p->zero_at != LOADER_NO_BITS)
-		p->zero_at += n / LOADER_PAGE; /* whole pages, or there would be no bits */
+		p->zero_at += first / LOADER_PAGE - old / LOADER_PAGE;
 }
 
 /* Two parts that claim the same addresses: do they say the same about them? */
@@ -70,7 +70,7 @@ static bool joins(const struct part *a, const struct part *b)
 		return false;
 	if (a->zero_at == LOADER_NO_BITS || b->zero_at == LOADER_NO_BITS)
 		return a->zero_at == b->zero_at;
-	return a->zero_at + n / LOADER_PAGE == b->zero_at;
+	return a->zero_at + b->e.first / LOADER_PAGE - a->e.first / LOADER_PAGE == b->zero_at;
 }
 
 /* p against those that were kept before it; not against all, or a hostile file takes forever. */

@@ -6,6 +6,8 @@
 
 #include "loader/dump.h"
 
+enum { CHECKED = 16 * LOADER_PAGE };
+
 static const struct inq_extent *extent_at(const struct loader_dump *d, uint64_t addr)
 {
 	size_t low = 0, high = d->pub.nr_extents;
@@ -25,7 +27,8 @@ static int bit(const struct loader_dump *d, uint64_t page)
 	return page < d->nr_zero_bits && (d->zero_bits[page / 8] >> (page % 8) & 1);
 }
 
-/* Bytes from off on, n at most, whose pages all have the bit of the first; off: in the extent. */
+/* Bytes from off on, n at most, whose pages all have the bit of the first; off: from page zero_at.
+ */
 static size_t same_bits(const struct loader_dump *d, uint64_t zero_at, uint64_t off, size_t n)
 {
 	uint64_t page = zero_at + off / LOADER_PAGE;
@@ -59,8 +62,9 @@ enum inq_status loader_phys_piece(const struct loader_dump *d, uint64_t addr, si
 
 	uint64_t zero_at = d->zero_at[e - d->extents], off = addr - e->first;
 	if (d->zero_bits && zero_at != LOADER_NO_BITS) {
-		ret->run.len = same_bits(d, zero_at, off, n);
-		ret->not_zero = !bit(d, zero_at + off / LOADER_PAGE);
+		uint64_t from_page = off + e->first % LOADER_PAGE; /* bits are for whole pages */
+		ret->run.len = same_bits(d, zero_at, from_page, n);
+		ret->not_zero = !bit(d, zero_at + from_page / LOADER_PAGE);
 		if (!ret->not_zero) {
 			ret->run.kind = INQ_RUN_ZERO;
 			return INQ_OK;
@@ -84,14 +88,12 @@ static int is_zero(const uint8_t *p, size_t n)
 static size_t believable(const struct loader_dump *d, const struct loader_piece *pc, uint64_t addr,
 			 const uint8_t *read, size_t n)
 {
-	if (!pc->not_zero || !is_zero(read, n))
-		return n;
-	for (size_t at = 0; at < n;) {
-		size_t page = pc->off + at - (addr + at) % LOADER_PAGE;
-		size_t len = d->map->n - page < LOADER_PAGE ? d->map->n - page : LOADER_PAGE;
-		if (is_zero(d->map->p + page, len))
+	for (size_t at = 0, len; pc->not_zero && at < n; at += len) {
+		size_t in_page = (addr + at) % LOADER_PAGE, page = pc->off + at - in_page;
+		size_t whole = d->map->n - page < LOADER_PAGE ? d->map->n - page : LOADER_PAGE;
+		len = LOADER_PAGE - in_page < n - at ? LOADER_PAGE - in_page : n - at;
+		if (is_zero(read + at, len) && is_zero(d->map->p + page, whole))
 			return at;
-		at += LOADER_PAGE - (addr + at) % LOADER_PAGE;
 	}
 	return n;
 }
@@ -148,11 +150,16 @@ enum inq_status loader_run_piece(const struct loader_space *sp, loader_piece_fn 
 	if (st)
 		return inq_wrap(err, st, "%s", sp->base.name);
 	if (pc.run.kind == INQ_RUN_BYTES) {
+		if (pc.not_zero && pc.run.len > CHECKED)
+			pc.run.len = CHECKED; /* looking at pages costs: not at more than this */
 		size_t good = mapping_good(sp->dump->map, pc.off, pc.run.len);
+		good = believable(sp->dump, &pc, addr, pc.run.p, good);
+		size_t page = LOADER_PAGE - addr % LOADER_PAGE;
 		if (good)
 			pc.run.len = good;
 		else
-			pc.run = (struct inq_run){.kind = INQ_RUN_ABSENT, .len = pc.run.len};
+			pc.run = (struct inq_run){.kind = INQ_RUN_ABSENT,
+						  .len = page < pc.run.len ? page : pc.run.len};
 	}
 	*ret = pc.run;
 	return INQ_OK;

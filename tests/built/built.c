@@ -410,7 +410,8 @@ uint8_t *built_finish(struct built *b, size_t *ret_n)
 		put_headers(b);
 		if (b->is_snapshot)
 			seal(b);
-		memcpy(b->file + notes_at(b), b->notes, b->notes_n);
+		if (b->notes_n)
+			memcpy(b->file + notes_at(b), b->notes, b->notes_n);
 		b->done = true;
 	}
 	*ret_n = b->file_n;
