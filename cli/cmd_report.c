@@ -29,9 +29,8 @@ const struct cli_command cli_cmd_report = {
 	.help = "  inquest report guest.core\n"
 		"  inquest report --json guest.core | jq '.findings[].title'\n"
 		"\n"
-		"The worst finding stands first, with its evidence and what to look at next.  At "
-		"the\n"
-		"end stands what could not be seen or asked: no news is good news only beside\n"
+		"The worst finding stands first, with its evidence and what to look at next.  At\n"
+		"the end stands what could not be seen or asked: no news is good news only beside\n"
 		"\"0 rules not evaluated, 0 gaps\".\n"
 		"Exit codes: 0 nothing of severity error or worse, 1 such a finding, 2 no "
 		"answer.\n",

@@ -163,8 +163,10 @@ static enum inq_status put_line(void *ctx, int nr_cols, const char *const *cell,
 
 	(void)nr_cols;
 	(void)err;
-	if (r->nr++ < GAPS_SHOWN)
-		cli_put_entry(r->out, 2, text_of(cell[0]), 0, text_of(cell[1]));
+	if (r->nr++ < GAPS_SHOWN) {
+		fprintf(r->out, "  %s ", text_of(cell[0]));
+		cli_put_wrapped(r->out, text_of(cell[1]), (int)strlen(text_of(cell[0])) + 3, 4);
+	}
 	return INQ_OK;
 }
 

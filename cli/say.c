@@ -48,7 +48,8 @@ int cli_fail(const char *file, const struct inq_err *err, const char *hint)
 		return CLI_FAILED;
 	}
 	fputs("inquest: ", stderr);
-	if (file) {
+	size_t n = file ? strlen(file) : 0;
+	if (n && !(strncmp(err->msg, file, n) == 0 && err->msg[n] == ':')) {
 		put_safe(file);
 		fputs(": ", stderr);
 	}

@@ -17,20 +17,24 @@ void cli_put_wrapped(FILE *out, const char *text, int column, int indent)
 {
 	int at_start = 1; /* of a line: a word too long for any line stands there alone */
 
-	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
-		size_t n = strcspn(text, " ");
-		int w = width_of(text, n);
-		if (!at_start && column + 1 + w > CLI_WIDE) {
+	while (*text) {
+		size_t gap = strspn(text, " "), n = strcspn(text + gap, " ");
+		int w = width_of(text + gap, n);
+		if (!n)
+			break;
+		if (!at_start && column + (int)gap + w > CLI_WIDE) {
 			fprintf(out, "\n%*s", indent, "");
 			column = indent;
 			at_start = 1;
 		}
-		if (!at_start)
-			fputc(' ', out);
-		fwrite(text, 1, n, out);
-		column += w + !at_start;
+		if (!at_start) {
+			fprintf(out, "%*s", (int)gap, "");
+			column += (int)gap;
+		}
+		fwrite(text + gap, 1, n, out);
+		column += w;
 		at_start = 0;
-		text += n;
+		text += gap + n;
 	}
 	fputc('\n', out);
 }

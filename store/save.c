@@ -53,7 +53,10 @@ static enum inq_status copy_to(struct store *s, const char *name, struct inq_err
 
 	if (!st && sql_bind_text(q, 1, name))
 		st = sql_fail(s->db, INQ_EIO, "bind", err);
-	return st ? st : sql_done(q, "write", err);
+	if (st || !(st = sql_done(q, "write", err)))
+		return st;
+	errno = sqlite3_system_errno(s->db);
+	return st == INQ_EIO && errno ? fail_errno(err, "write") : st;
 }
 
 /* A file, or the folder that holds one. */

@@ -111,7 +111,7 @@ static void print_last(const char *text, int column, FILE *out)
 {
 	int room = GRID_WIDE - column;
 
-	if (room < 20) {
+	if (room < 16) {
 		fputs(text, out);
 		return;
 	}

@@ -48,7 +48,8 @@ const struct view view_group_code[] = {
 		.title = "The loop",
 		.doc = "instructions of the loops, and the part that each plays",
 		.needs = {"loop_insn"},
-		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, bytes, role, text"
+		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, bytes, "
+		       "coalesce(role, ''), text"
 		       " FROM loop_insn l WHERE " VIEW_OF_CPU(
 			       l) " ORDER BY l.machine_id, sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
@@ -65,22 +66,19 @@ const struct view view_group_code[] = {
 		.title = "What the loops wait for",
 		.doc = "memory that keeps a loop going: address, value, and what would end it",
 		.needs = {"loop_gate"},
-		.sql = "SELECT g.machine_id, cpu, linear, nr, cpu, nr, linear, phys, space, bytes,"
-		       " value, exit_cond, exit_value, class, nr_writers, insn"
+		.sql = "SELECT g.machine_id, cpu, linear, nr, cpu, space, phys, bytes, value, "
+		       "class,"
+		       " nr_writers, exit_cond"
 		       " FROM loop_gate g WHERE " VIEW_OF_CPU(
 			       g) " ORDER BY g.machine_id, sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
-			{"NR", VIEW_DEC, 2},
-			{"LINEAR", VIEW_HEX, 8},
-			{"PHYSICAL", VIEW_HEX, 8},
-			{"SPACE", VIEW_TEXT, 4},
-			{"BYTES", VIEW_DEC, 1},
+			{"SPACE", VIEW_TEXT, 5},
+			{"ADDRESS", VIEW_HEX, 8},
+			{"SIZE", VIEW_DEC, 4},
 			{"VALUE", VIEW_HEX, 6},
-			{"ENDS", VIEW_TEXT, 4},
-			{"AT", VIEW_HEX, 4},
 			{"CLASS", VIEW_TEXT, 7},
-			{"WRITERS", VIEW_DEC, 1},
-			{"INSTRUCTION", VIEW_TEXT, 8}},
+			{"WRITERS", VIEW_DEC, 7},
+			{"ENDS WHEN", VIEW_TEXT, 8}},
 		.opens = "writers",
 	},
 	{
