@@ -38,7 +38,8 @@ static enum inq_status map_ram(struct vmm_memory *m, uint64_t mib, struct inq_er
 
 	m->ram_fd = memfd_create("guest-ram", MFD_CLOEXEC);
 	if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)m->ram_bytes))
-		return inq_fail(err, INQ_ENOMEM, "guest memory: %s", strerror(errno));
+		return inq_fail(err, INQ_ENOMEM, "guest memory of %llu MiB: %s; give less --memory",
+				(unsigned long long)mib, strerror(errno));
 	void *p = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->ram_fd, 0);
 	if (p == MAP_FAILED)
 		return inq_fail(err, INQ_ENOMEM, "guest memory of %llu MiB: %s; give less --memory",

@@ -1,5 +1,5 @@
 """A reader of snapshots, written from docs/snapshot-format.md alone, that checks every promise in it."""
-import pathlib, struct, zlib
+import mmap, struct, zlib
 
 NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
 KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
@@ -21,8 +21,12 @@ def up(n, to):
     return (n + to - 1) // to * to
 
 
+ZERO = bytes(PAGE)
+
+
 def load(path):
-    return Core(pathlib.Path(path).read_bytes())
+    with open(path, "rb") as f:
+        return Core(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 class Core:
@@ -130,7 +134,7 @@ class Core:
         page = self.zero_pages = 0
         for _, n, off in self.loads:
             for at in range(off, off + n, PAGE):
-                zero = not any(self.bytes[at:at + PAGE])
+                zero = self.bytes[at:at + PAGE] == ZERO
                 need(zero == bool(self.bitmap[page // 8] >> (page % 8) & 1), f"zero bit of page {page}")
                 self.zero_pages += zero
                 page += 1
@@ -144,16 +148,20 @@ class Core:
             if gpa in self.smram and space == 1:
                 need(self.at(off, n) == self.smram[gpa], f"slot of SMRAM 0x{gpa:x}")
             else:
-                need(self.phys(gpa, n) == self.at(off, n), f"slot at 0x{gpa:x}")
+                need(self.offset(gpa, n) == off, f"slot at 0x{gpa:x}")
 
     def phys(self, gpa, n, smm=False):
         """Guest-physical bytes as seen outside or inside SMM."""
         for base, data in self.smram.items() if smm else ():
             if base <= gpa and gpa + n <= base + len(data):
                 return data[gpa - base:gpa - base + n]
+        return self.at(self.offset(gpa, n), n)
+
+    def offset(self, gpa, n):
+        """Where in the file."""
         for base, size, off in self.loads:
             if base <= gpa and gpa + n <= base + size:
-                return self.at(off + gpa - base, n)
+                return off + gpa - base
         raise Bad(f"no memory at 0x{gpa:x}")
 
     def msr(self, vcpu, index):

@@ -80,7 +80,7 @@ class Writer(unittest.TestCase):
             self.assertEqual(numbers, list(range(len(numbers))))
 
     def test_a_flipped_byte_of_headers_or_notes_is_noticed(self):
-        data = bytearray(self.core.bytes)
+        data = bytearray(self.core.bytes[:])
         end = self.core.notes_off + self.core.notes_bytes
         for at in list(range(0, self.core.headers_end)) + list(range(self.core.notes_off, end, 3)):
             data[at] ^= 0x10

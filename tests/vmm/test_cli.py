@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""inquest-vmm's command line: every wrong use gets one clear line, its exit code, and loses nothing.
+
+usage: test_cli.py INQUEST_VMM"""
+import pathlib, shutil, subprocess, sys, tempfile, unittest
+
+VMM = sys.argv.pop(1)
+NUMBER = "see inquest-vmm run --help"
+SEED = ["--scenario", "hlt-if0", "--seed", "1"]
+
+# arguments, what stderr says behind "inquest-vmm: "; all end with exit code 2
+WRONG = [
+    ([], "command: missing; see inquest-vmm --help"),
+    (["dance"], "dance: unknown command; see inquest-vmm --help"),
+    (["caps", "now"], "now: not expected here; see inquest-vmm --help"),
+    (["scenarios", "--loud"], "--loud: unknown option; see inquest-vmm --help"),
+    (["run"], "run: --scenario and --snapshot are needed; see inquest-vmm run --help"),
+    (["run", "--snapshot", "x.core"], "run: --scenario and --snapshot are needed; see inquest-vmm run --help"),
+    (["run", "--scenario"], "--scenario: wants a value; see inquest-vmm --help"),
+    (["run", "--scenario", "melt", "--snapshot", "x.core"], "melt: unknown scenario; inquest-vmm scenarios lists them"),
+    (["run", *SEED, "--snapshot", "x.core", "--vcpus", "0"], f"--vcpus 0: not a number from 1 to 32; {NUMBER}"),
+    (["run", *SEED, "--snapshot", "x.core", "--vcpus", "33"], f"--vcpus 33: not a number from 1 to 32; {NUMBER}"),
+    (["run", *SEED, "--snapshot", "x.core", "--memory", "-1"], f"--memory -1: not a number from 16 to 65536; {NUMBER}"),
+    (["run", *SEED, "--snapshot", "x.core", "--memory", "1e3"], f"--memory 1e3: not a number from 16 to 65536; {NUMBER}"),
+    (["run", *SEED, "--snapshot", "x.core", "--after", ""], f"--after : not a number from 0 to 86400000; {NUMBER}"),
+    (["run", *SEED, "--snapshot", "x.core", "-z"], "-z: unknown option; see inquest-vmm --help"),
+    (["run", *SEED, "--snapshot", "x.core", "more"], "more: not expected here; see inquest-vmm --help"),
+    (["run", *SEED, "--snapshot", "no/x.core"],
+     "no/x.core: No such file or directory; give a file in a folder that exists"),
+    (["run", *SEED, "--snapshot", "sub"], "sub: Is a directory; give the name of a file"),
+    (["run", *SEED, "--snapshot", "file/x.core"],
+     "file/x.core: Not a directory; give a file in a folder that exists"),
+    (["run", *SEED, "--snapshot", "x.core", "--serial", "no/log"],
+     "no/log: No such file or directory; give another file for --serial"),
+    (["draw", "--scenario", "smm-spin"], "draw: --scenario and --seed are needed; see inquest-vmm draw --help"),
+    (["draw", *SEED, "--snapshot", "x.core"], "--snapshot: unknown option; see inquest-vmm --help"),
+    (["draw", "--scenario", "smm-gate-written", "--seed", "1", "--vcpus", "1"],
+     "smm-gate-written: needs 2 vCPUs; give --vcpus 2"),
+    (["draw", "--scenario", "smm-spin", "--seed", "0x1ffffffffffffffff"],
+     f"--seed 0x1ffffffffffffffff: not a number from 0 to 18446744073709551615; {NUMBER}"),
+]
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        (self.dir / "sub").mkdir()
+        (self.dir / "file").write_text("kept")
+
+    def tearDown(self):
+        left = sorted(p.name for p in self.dir.iterdir())
+        shutil.rmtree(self.dir)
+        self.assertEqual(left, ["file", "sub"], "files were left behind")
+
+    def run_vmm(self, *args, **more):
+        done = subprocess.run([VMM, *args], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60, **more)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_wrong_use_is_one_line_and_exit_code_2(self):
+        for args, line in WRONG:
+            with self.subTest(args=args):
+                code, out, err = self.run_vmm(*args)
+                self.assertEqual((code, out, err), (2, "", f"inquest-vmm: {line}\n"))
+
+    def test_help_teaches_by_example(self):
+        for args in (["--help"], ["run", "--help"], ["draw", "--help"], ["caps", "--help"]):
+            code, out, err = self.run_vmm(*args)
+            self.assertEqual((code, err), (0, ""))
+            self.assertIn("\n  inquest-vmm ", out)
+        self.assertRegex(self.run_vmm("--version")[1], r"^inquest-vmm \d+\.\d+\.\d+\n$")
+
+    def test_every_scenario_has_a_line(self):
+        code, out, _ = self.run_vmm("scenarios")
+        self.assertEqual(code, 0)
+        kinds = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+        self.assertEqual(kinds, {"smm-spin": "fault", "hlt-if0": "fault", "healthy": "fine",
+                                 "smm-gate-open": "near-miss", "smm-gate-written": "near-miss",
+                                 "smm-rdtsc-bounded": "near-miss"})
+
+    def test_draw_tells_what_a_test_needs(self):
+        code, out, err = self.run_vmm("draw", "--scenario", "smm-spin", "--seed", "7")
+        self.assertEqual((code, err), (0, ""))
+        drawn = dict(line.split("=", 1) for line in out.splitlines())
+        for key in ("gate", "value", "insn", "loop_first", "loop_end", "smbase"):
+            int(drawn[key], 16)
+        self.assertIn(drawn["cpu"], ("0", "1"))
+        self.assertRegex(drawn["exit"], r"^(value|\(value & 0x[0-9a-f]+\)) [!=]= 0x[0-9a-f]+$")
+        self.assertEqual(self.run_vmm("draw", "--scenario", "smm-spin", "--seed", "7")[1], out)
+        self.assertNotEqual(self.run_vmm("draw", "--scenario", "smm-spin", "--seed", "8")[1], out)
+
+    def test_a_full_standard_output_is_noticed(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([VMM, "scenarios"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "inquest-vmm: standard output: No space left on device; make room\n"))
+
+    def test_without_dev_kvm_it_says_so(self):
+        without = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]
+        for args in (["caps"], ["run", *SEED, "--snapshot", "x.core"]):
+            done = subprocess.run([*without, VMM, *args], cwd=self.dir, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(done.stderr, "inquest-vmm: /dev/kvm: No such file or directory; load kvm-intel or kvm-amd, "
+                                          "check the permissions, or use a testbed (./dev demo does)\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

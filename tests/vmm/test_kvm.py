@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+"""inquest-vmm on a real KVM: what is in its snapshots, and what it leaves behind when things go wrong.
+
+usage: test_kvm.py here|svm INQUEST_VMM DYING_GUEST [SEEDS]
+
+here: on this machine's /dev/kvm, however small (exit code 77: there is none); svm: in the svm testbed.
+Every snapshot goes through the stranger's reader (core.py) and is compared with what was drawn."""
+import pathlib, signal, struct, subprocess, sys, tempfile
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "bed")]
+import bed, core  # noqa: E402
+
+SMM = ("smm-spin", "smm-gate-open", "smm-gate-written", "smm-rdtsc-bounded")
+MIB = 1 << 20
+SEED = "998877665544332211"
+RUNS = "inquest-vmm run --scenario hlt-if0 --seed 1 --snapshot"
+
+
+def jobs(smm, seeds):
+    def run(name, scenario, seed, *more):
+        return bed.Job(name, ["inquest-vmm", "run", "--scenario", scenario, "--seed", str(seed), "--snapshot", "out.core",
+                              *more], 60)
+
+    def shell(name, text):
+        return bed.Job(name, ["sh", "-c", text], 60)
+    for scenario in ("hlt-if0", "healthy", *(SMM if smm else ())):
+        for seed in range(1, 1 + seeds):
+            yield run(f"{scenario}.{seed}", scenario, seed, "--memory", "16")
+    yield run("hlt-if0.77", "hlt-if0", 77, "--memory", "16", "--vcpus", "8")
+    if smm:
+        yield run("above-4g", "healthy", 1, "--memory", "3200", "--vcpus", "1")
+    yield shell("full", "mkdir tiny && mount -t tmpfs -o size=64k none tiny || exit 9; "
+                        f"{RUNS} tiny/x.core --fill --memory 16; code=$?; ls -A tiny; umount tiny; rmdir tiny; exit $code")
+    for name in ("INT", "TERM", "KILL"):
+        yield shell(f"sig{name}", f"{RUNS} x.core --after 50000 & p=$!; n=0; until ls -A | grep -q tmp; do sleep 0.1; n=$((n+1)); "
+                                  f"[ $n -lt 100 ] || exit 9; done; sleep 0.5; kill -{name} $p; wait $p")
+    if not smm:
+        yield shell("no-smm", f"{RUNS} x.core --scenario smm-spin")
+    for name in ("again.1", "again.2"):
+        yield shell(name, "echo old > x.core; inquest-vmm run --scenario hlt-if0 --snapshot x.core --memory 16 "
+                          f"--after 0 --seed {SEED}")
+    yield bed.Job("dies", ["dying_guest", "x.core"], 60)
+
+
+def run_here(todo, programs, out):
+    """What bed.run does, without a machine in between."""
+    path = out / "bin"
+    path.mkdir()
+    for p in programs:
+        (path / p.name).symlink_to(p.resolve())
+    for job in todo:
+        files = out / job.id / "files"
+        files.mkdir(parents=True)
+        argv = ["unshare", "--mount", *job.argv] if job.id == "full" else job.argv
+        with open(out / job.id / "stdout", "wb") as so, open(out / job.id / "stderr", "wb") as se:
+            p = subprocess.run(argv, cwd=files, stdin=subprocess.DEVNULL, stdout=so, stderr=se, timeout=job.seconds,
+                               env={"PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin"})
+        yield bed.Result(job, out / job.id, 128 - p.returncode if p.returncode < 0 else p.returncode, 0.0)
+
+
+def drawn(vmm, argv):
+    args = [a for i, a in enumerate(argv[2:]) if "--snapshot" not in argv[1 + i:3 + i]]
+    text = subprocess.run([vmm, "draw", *args], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def rip_of(c, vcpu):
+    cs_base = struct.unpack_from("<Q", c.notes["sregs2", vcpu] or c.notes["sregs", vcpu])[0]
+    return cs_base + c.regs(vcpu)["rip"]
+
+
+def check_gate(c, d):
+    hit, gate, width = int(d["cpu"]), int(d["gate"], 0), int(d["width"])
+    value = int.from_bytes(c.phys(gate, width, smm=d["gate_in"] == "smram"), "little")
+    yield "the gate holds the drawn value", value == int(d["value"], 0)
+    yield "rip is in the loop", int(d["loop_first"], 0) <= rip_of(c, hit) < int(d["loop_end"], 0)
+    yield "SMM flag of kvm_run", struct.unpack_from("<H", c.notes["run", hit], 14)[0] & 1
+    save = int(d["smbase"], 0) + 0xFE00
+    yield "save area is in SMRAM", c.phys(save + 0xFC, 4, smm=True) == b"\x64\x00\x02\x00"
+    yield "and not in RAM", c.phys(save + 0xFC, 4) == bytes(4)
+    yield "the window is the vCPU's own", c.msr(hit, 0x9E) == int(d["smbase"], 0)
+    yield "one SMI was counted", c.msr(hit, 0x34) == 1
+    if "writer" in d:
+        code = int(d["writer"], 0) & 0x7FFFFFFFFF
+        yield "the writer names the gate", struct.pack("<I", gate) in c.phys(code, 8)
+
+
+def check_snapshot(job, c, d, smm):
+    n = int(d["vcpus"])
+    yield "one set of notes per vCPU", c.nr_vcpus == n == len(c.prstatus)
+    yield "all of the memory", sum(s for _, s, _ in c.loads) == int(d["memory_mib"]) * MIB - 0x60000
+    high = [s for g, s, _ in c.loads if g >= 1 << 32]
+    yield "what is over 3 GiB lies above 4 GiB", sum(high) == max(0, int(d["memory_mib"]) - 3072) * MIB
+    yield "windows where they were drawn", sorted(c.smram) == sorted(int(d[f"smbase[{i}]"], 0) for i in range(n) if smm)
+    yield "asked for", c.reason == 1 and c.reason_vcpu == core.VM
+    for i in range(n):
+        in_smm = d["scenario"] in SMM and i == int(d["cpu"])
+        halts = d["scenario"] == "hlt-if0" and i == int(d["cpu"])
+        yield f"vcpu {i}: SMM flag", (c.notes["events", i][24] == 1) == in_smm
+        counted = int.from_bytes(c.phys(int(d[f"counter[{i}]"], 0), 8), "little")
+        yield f"vcpu {i}: counts", halts or in_smm or counted > 0
+        if halts:
+            yield f"vcpu {i}: halted, IF clear", c.notes["mp_state", i][0] == 3 and not c.regs(i)["rflags"] & 0x200
+        if d["scenario"] == "healthy":
+            svr, lvt = (struct.unpack_from("<I", c.notes["lapic", i], off)[0] for off in (0xF0, 0x320))
+            yield f"vcpu {i}: its timer is periodic", svr == 0x1FF and lvt & 0x30000 == 0x20000
+    if "gate" in d:
+        yield from check_gate(c, d)
+
+
+def check_secrets(by, vmm):
+    """What was drawn is for tests only; and no two snapshots are the same."""
+    nonces = set()
+    for name in ("again.1", "again.2"):
+        path = by[name].files / "x.core"
+        data = path.read_bytes()
+        nonces.add(core.load(path).nonce)
+        for secret in (b"hlt-if0", SEED.encode(), int(SEED).to_bytes(8, "little")):
+            yield f"{name}: {secret} is not in the snapshot", secret not in data
+        yield f"{name}: nothing else is left", [p.name for p in by[name].files.iterdir()] == ["x.core"]
+    yield "every snapshot has its own nonce", len(nonces) == 2
+
+
+def check_failures(by, smm):
+    full = by["full"]
+    yield "full disk: exit code and line", (full.code, full.text("stderr")) == (
+        1, "inquest-vmm: tiny/x.core: No space left on device; make room or give a file on another disk\n")
+    yield "full disk: nothing left", "x.core\n" not in full.text("stdout") and "tmp" not in full.text("stdout")
+    for name in ("INT", "TERM"):
+        r = by[f"sig{name}"]
+        yield f"SIG{name}: exit code and line: {r.code} {r.text('stderr')!r}", (r.code, r.text("stderr")) == (
+            1, "inquest-vmm: x.core: interrupted; nothing was written\n")
+        yield f"SIG{name}: nothing left", not list(r.files.iterdir())
+    yield "SIGKILL: no snapshot", by["sigKILL"].code == 128 + signal.SIGKILL and not (by["sigKILL"].files / "x.core").exists()
+    dies = by["dies"]
+    yield f"triple fault: exit code and line: {dies.text('stderr')!r}", dies.code == 1 and dies.text("stderr").startswith(
+        "vCPU 1: triple fault") and dies.text("stderr").endswith("its snapshot is in x.core\n")
+    c = core.load(dies.files / "x.core")
+    yield "triple fault: why", (c.reason, c.reason_vcpu) == (2, 1) and c.reason_text.startswith("vCPU 1: triple fault")
+    if not smm:
+        yield "no SMM: exit code and line", by["no-smm"].code == 1 and "has no SMM, and smm-spin needs it; " in by["no-smm"].text("stderr")
+
+
+def check_all(results, vmm, smm):
+    by = {r.job.id: r for r in results}
+    yield from check_failures(by, smm)
+    yield from check_secrets(by, vmm)
+    for r in results:
+        if "out.core" not in r.job.argv:
+            continue
+        if r.code != 0:
+            yield f"{r.job.id}: exit code {r.code}: {r.why or r.text('stderr').strip()}", False
+            continue
+        try:
+            d = drawn(vmm, r.job.argv)
+            for what, good in check_snapshot(r.job, core.load(r.files / "out.core"), d, smm):
+                yield f"{r.job.id}: {what}", good
+        except core.Bad as e:
+            yield f"{r.job.id}: {e}", False
+
+
+def main():
+    where, vmm, dying = sys.argv[1], *(pathlib.Path(p).resolve() for p in sys.argv[2:4])
+    seeds = int(sys.argv[4]) if len(sys.argv) > 4 else 2
+    if where == "here":
+        caps = subprocess.run([vmm, "caps"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if caps.returncode:
+            return 77
+        smm = "SMM scenarios: can run here" in caps.stdout
+    else:
+        smm = True
+    todo = list(jobs(smm, seeds))
+    with tempfile.TemporaryDirectory() as tmp:
+        if where == "here":
+            results, why = list(run_here(todo, [vmm, dying], pathlib.Path(tmp))), None
+        else:
+            results, why = bed.run("svm", todo, [vmm, dying], tmp, limit=300)
+        wrong = [what for what, good in check_all(results, vmm, smm) if not good] + ([why] if why else [])
+    for what in wrong:
+        print(f"not so: {what}")
+    print(f"{len(todo)} runs, {len(wrong)} complaints")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
