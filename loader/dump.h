@@ -46,6 +46,7 @@ struct loader_dump {
 	uint32_t *by_key; /* indexes of blobs, by vcpu, sample, kind, order in the file */
 	struct inq_damage damages[LOADER_MAX_DAMAGES];
 	size_t nr_damages, nr_dropped;
+	unsigned int nr_compared; /* overlaps that were looked at */
 	struct inq_snap_header header;
 	const uint8_t *header_at; /* its payload in notes; NULL: not ours */
 	uint32_t nr_prstatus;     /* seen so far */

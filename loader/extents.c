@@ -12,7 +12,10 @@ struct part {
 	uint64_t zero_at;
 };
 
-enum { COMPARED = 8 /* parts that overlap, and pages of each that are looked at */ };
+enum {
+	COMPARED = 8,         /* parts that overlap, and pages of each that are looked at */
+	MOST_COMPARED = 4096, /* times in one dump: a kdump needs one or two */
+};
 
 static void part_scope(struct part **p)
 {
@@ -40,7 +43,7 @@ static void cut_front(struct part *p, uint64_t first)
 }
 
 /* Two parts that claim the same addresses: do they say the same about them? */
-static bool agree(const struct loader_dump *d, const struct part *a, const struct part *b)
+static bool agree(struct loader_dump *d, const struct part *a, const struct part *b)
 {
 	uint64_t first = a->e.first > b->e.first ? a->e.first : b->e.first;
 	uint64_t last = a->e.last < b->e.last ? a->e.last : b->e.last;
@@ -50,8 +53,12 @@ static bool agree(const struct loader_dump *d, const struct part *a, const struc
 	uint64_t at_a = a->e.file_off + (first - a->e.first);
 	uint64_t at_b = b->e.file_off + (first - b->e.first);
 	uint64_t n = last - first + 1, len = n < LOADER_PAGE ? n : LOADER_PAGE;
-	if (at_a == at_b)
+	if (at_a == at_b || d->nr_compared > MOST_COMPARED)
 		return true;
+	if (d->nr_compared++ == MOST_COMPARED)
+		loader_damage(d, INQ_ECORRUPT, 1, first, n,
+			      "too many segments overlap: from 0x%" PRIx64 " on not compared",
+			      first);
 	for (uint64_t i = 0; i < COMPARED; i++) {
 		uint64_t off = (n - len) / COMPARED * i;
 		if (memcmp(d->map->p + at_a + off, d->map->p + at_b + off, (size_t)len) != 0)

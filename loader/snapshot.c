@@ -195,11 +195,18 @@ static void flatten(struct loader_dump *d)
 
 	qsort(o, d->nr_overlays, sizeof(*o), by_first);
 	for (size_t i = 0; i < d->nr_overlays; i++) {
-		if (kept && o[i].first <= o[kept - 1].last)
-			loader_damage(d, INQ_ECORRUPT, 1, o[i].first, o[i].last - o[i].first + 1,
-				      "smram: two pieces claim 0x%" PRIx64, o[i].first);
-		else
-			o[kept++] = o[i];
+		struct loader_overlay next = o[i];
+		if (kept && next.first <= o[kept - 1].last) {
+			uint64_t hidden = o[kept - 1].last - next.first + 1;
+			loader_damage(d, INQ_ECORRUPT, 1, next.first, hidden,
+				      "smram: two pieces claim 0x%" PRIx64, next.first);
+			if (next.last <= o[kept - 1].last)
+				continue;
+			next.first += hidden;
+			next.off += hidden;
+			next.have -= hidden < next.have ? hidden : next.have;
+		}
+		o[kept++] = next;
 	}
 	d->nr_overlays = kept;
 }
