@@ -141,6 +141,7 @@ int main(int argc, char **argv)
 	struct parsed p = {0};
 
 	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_DFL); /* a reader that has seen enough ends us without a word */
 	signal(SIGXFSZ, SIG_IGN); /* the write fails instead, and says so */
 	cli_catch_interrupt();
 	cli_progress_start();

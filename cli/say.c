@@ -152,7 +152,7 @@ int cli_flush(int code)
 	int bad = ferror(stdout);
 
 	errno = 0;
-	if ((fflush(stdout) || bad) && errno != EPIPE) {
+	if (fflush(stdout) || bad) {
 		struct inq_err err;
 		(void)inq_fail(&err, INQ_EIO, "%s", errno ? strerror(errno) : "write failed");
 		return cli_fail("standard output", &err, NULL);

@@ -1,7 +1,7 @@
 /* Knows how a value looks: what is unknown, what a terminal may see, where a column stands. */
 #include "views/cell.h"
 
-#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -58,6 +58,10 @@ void cell_put_json(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i)
 	}
 	if (type == SQLITE_INTEGER && fmt != VIEW_HEX) {
 		sqlite3_str_appendf(s, "%lld", sqlite3_column_int64(q, i));
+		return;
+	}
+	if (type == SQLITE_FLOAT && isfinite(sqlite3_column_double(q, i))) {
+		sqlite3_str_appendf(s, "%!.15g", sqlite3_column_double(q, i));
 		return;
 	}
 	sqlite3_str *cell = sqlite3_str_new(NULL);

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""What golden texts cannot show: signals, closed pipes, terminals.  usage: test_cli.py INQUEST MKDUMP"""
+import os, pathlib, pty, re, select, shutil, signal, subprocess, sys, tempfile, time
+
+HERE = pathlib.Path(__file__).resolve().parent
+INQUEST, MKDUMP = (str(pathlib.Path(p).resolve()) for p in sys.argv[1:3])
+
+
+def restore_pipe():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def ignore_pipe():
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def closed_pipe(preexec):
+    r, w = os.pipe()
+    os.close(r)
+    p = subprocess.run([INQUEST, "show", "regs", "stuck.core"], stdout=w, stderr=subprocess.PIPE,
+                       preexec_fn=preexec)
+    os.close(w)
+    return p
+
+
+def a_reader_that_leaves_early_hears_nothing():
+    assert closed_pipe(restore_pipe).stderr == b""
+    assert closed_pipe(ignore_pipe).stderr == b""
+
+
+def killed_at_any_time_there_is_a_whole_index_or_none():
+    target = pathlib.Path("killed.inq")
+    seen = set()
+    for ms in range(0, 60):
+        target.unlink(missing_ok=True)
+        p = subprocess.Popen([INQUEST, "index", "-o", str(target), "stuck.core"],
+                             stdout=subprocess.DEVNULL)
+        time.sleep(ms / 1000)
+        p.kill()
+        p.wait()
+        seen.add(target.exists())
+        if target.exists():
+            subprocess.run([INQUEST, "sql", str(target), "SELECT count(*) FROM finding"], check=True,
+                           stdout=subprocess.DEVNULL)
+        for f in pathlib.Path().glob("killed.inq.*.tmp"):
+            f.unlink()
+        if ms > 20 and len(seen) == 2:
+            break
+    assert False in seen, "never killed in time"
+
+
+ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
+
+
+def ctrl_c_ends_an_endless_question():
+    p = subprocess.Popen([INQUEST, "sql", "stuck.core", ENDLESS], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    time.sleep(1)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=20)
+    assert (out, err) == (b"", b"inquest: stopped\n"), (out, err)
+    assert p.returncode == -signal.SIGINT, p.returncode
+
+
+def on_terminal(args, keys=b"", env=None, wait=b""):
+    """What the command writes to a terminal of 80x24, and its exit code."""
+    pid, fd = pty.fork()
+    if not pid:
+        os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8"} | (env or {}))
+        os.execv(INQUEST, [INQUEST, *args])
+    out, end = b"", time.monotonic() + 30
+    while time.monotonic() < end:
+        if keys and wait in out:
+            os.write(fd, keys)
+            keys = b""
+        if select.select([fd], [], [], 0.2)[0]:
+            try:
+                got = os.read(fd, 65536)
+            except OSError:
+                break
+            if not got:
+                break
+            out += got
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(fd)
+    return out, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def colour_is_for_terminals_only():
+    out, code = on_terminal(["report", "stuck.core"])
+    assert b"\033[1;31merror\033[0m: " in out and code == 1, (out, code)
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        out, code = on_terminal(["report", "stuck.core"], env=env)
+        assert b"\033" not in out and b"error: " in out, (env, out)
+    piped = subprocess.run([INQUEST, "report", "stuck.core"], stdout=subprocess.PIPE).stdout
+    assert b"\033" not in piped
+
+
+def the_prompt_answers_survives_mistakes_and_ends():
+    keys = b"SELECT 6 *\n7 AS x;\nSELEC;\nSELECT count(*) AS n FROM cpu;\n\x04"
+    out, code = on_terminal(["sql", "stuck.core"], keys, wait=b"inquest> ")
+    text = out.decode().replace("\r", "")
+    assert code == 0 and re.search(r"x\n42\n", text), text
+    assert 'near "SELEC": syntax error' in text and re.search(r"n\n2\n", text), text
+    assert "    ...> " in text, text
+
+
+def a_file_alone_is_the_tui_on_a_terminal():
+    out, code = on_terminal(["stuck.core"], b"q", wait=b"smm-tight-loop")
+    assert b"smm-tight-loop" in out and b"\033[?1049h" in out and code == 0, (out[-300:], code)
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="inquest-cli-")
+    failed = 0
+    try:
+        os.chdir(folder)
+        os.environ["HOME"] = folder
+        os.environ.pop("XDG_CACHE_HOME", None)
+        os.environ.pop("NO_COLOR", None)
+        subprocess.run([MKDUMP, HERE / "stuck.dump", "stuck.core"], check=True)
+        for name, test in list(globals().items()):
+            if "_" in name and callable(test) and test.__module__ == "__main__" and name not in \
+                    ("closed_pipe", "restore_pipe", "ignore_pipe", "on_terminal"):
+                try:
+                    test()
+                    print("ok", name, flush=True)
+                except Exception as e:  # a failed check, or a command that did not end
+                    failed += 1
+                    print("FAIL", name, type(e).__name__, e, flush=True)
+    finally:
+        os.chdir("/")
+        shutil.rmtree(folder)
+    return 1 if failed else 0
+
+
+sys.exit(main())
