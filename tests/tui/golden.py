@@ -11,6 +11,7 @@ A script has one step per line; the screens it looks at are in SCRIPT.screen:
     snap LABEL        the screen must become SCRIPT.screen's one of that label
     bold TEXT         a line with TEXT has bold text    colors some|none
     signal NAME       to the program                    hangup           take its terminal away
+    ignore NAME       start it with that signal ignored
     exit STATUS       it ends so, and the shell behind has echo, cursor and settings as before
     stderr TEXT       it wrote that                     notty STATUS NAME   run without a terminal
 Nothing waits for a fixed time: a step polls until it holds, and fails after PATIENCE seconds."""
@@ -29,7 +30,7 @@ class Screen:
 
     def __init__(self, folder, commands):
         self.dir, self.commands = folder, commands
-        self.term, self.size, self.env, self.started = "screen", (80, 24), {}, False
+        self.term, self.size, self.env, self.ignored = "screen", (80, 24), {}, ""
         (folder / "tmux").mkdir()
 
     def environment(self):
@@ -59,9 +60,10 @@ class Screen:
     def run(self, name, *extra):
         command = shlex.join(self.words(name, extra))
         env = shlex.join(f"{k}={v}" for k, v in ({"TERM": self.term} | self.env).items())
+        (self.dir / "program").write_text(f"{self.ignored}echo $$ >pid\nexec {command}\n")
         (self.dir / "start").write_text(f"""ulimit -c 0
 stty -a >before
-env {env} sh -c 'echo $$ >pid; exec {command}' 2>stderr
+env {env} sh ./program 2>stderr
 echo $? >status.new
 stty -a >after
 mv status.new status
@@ -70,7 +72,6 @@ mv status.new status
         self.tmux("new-session", "-d", "-x", str(self.size[0]), "-y", str(self.size[1]), "-c",
                   str(self.dir), "timeout --foreground 300 sh", ";", "set", "-g", "window-size", "manual")
         self.tmux("send-keys", ". ./start", "Enter")
-        self.started = True
 
     def shown(self, *flags):
         return "\n".join(line.rstrip() for line in
@@ -184,6 +185,9 @@ class Script:
 
     def do_signal(self, name):
         os.kill(self.pid(), getattr(signal, "SIG" + name))
+
+    def do_ignore(self, name):
+        self.screen.ignored += f"trap '' {name}\n"
 
     def do_hangup(self, _):
         pid = self.pid()

@@ -43,22 +43,6 @@ static int fill(struct store *s, const char *rows)
 	return 0;
 }
 
-/* As it stands, by SQLite's own means. */
-static int save(struct store *s, const char *path)
-{
-	sqlite3 *file = NULL;
-	int rc = sqlite3_open(path, &file);
-	sqlite3_backup *copy = rc ? NULL : sqlite3_backup_init(file, "main", store_db(s), "main");
-
-	if (copy) {
-		sqlite3_backup_step(copy, -1);
-		rc = sqlite3_backup_finish(copy);
-	}
-	if (rc || !copy)
-		fail(path, sqlite3_errmsg(file));
-	return sqlite3_close(file) || rc || !copy;
-}
-
 int main(int argc, char **argv)
 {
 	struct inq_err err = {0};
@@ -72,8 +56,8 @@ int main(int argc, char **argv)
 		return fail("store", err.msg);
 	}
 	int rc = fill(s, rows);
-	if (!rc)
-		rc = save(s, argv[1]);
+	if (!rc && store_save(s, argv[1], &err))
+		rc = fail(argv[1], err.msg);
 	store_destroy(s);
 	free(rows);
 	return rc;
