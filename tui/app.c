@@ -42,6 +42,7 @@ void tui_load(struct tui *t, struct tui_page *p)
 		tui_say(t, false, "more rows: use `inquest show` or `inquest sql`");
 	else
 		tui_say(t, false, "%s", "");
+	tui_page_hide(p);
 	tui_page_fit(p, t->height, t->width);
 }
 

@@ -125,6 +125,8 @@ static void put_cell(const struct tui_page *p, int y, size_t col, struct tui_cli
 {
 	int x = cell_start(p, col, c.at) - p->left, room = c.room;
 
+	if (!tui_page_shows(p, col))
+		return;
 	c.skip = x < 0 ? -x : 0;
 	x = TUI_GUTTER + (x < 0 ? 0 : x);
 	c.room = room < COLS - x ? room : COLS - x;
@@ -160,6 +162,15 @@ static void draw_rest(const struct tui_page *p, int y, int end, size_t row, attr
 	}
 }
 
+/* A mark in the first column speaks for itself; else, or out of sight, it gets a '*'. */
+static bool needs_star(const struct tui_page *p, size_t row)
+{
+	int col = tui_view_col(p->view, p->view->mark);
+
+	return tui_page_marked(p, row) &&
+	       (p->left || tui_page_span(p, (size_t)col).first || !tui_page_shows(p, (size_t)col));
+}
+
 static attr_t row_attr(const struct tui_page *p, size_t row)
 {
 	return (row == p->at ? A_REVERSE : 0) | (tui_page_marked(p, row) ? A_BOLD : 0);
@@ -184,7 +195,7 @@ static int draw_row(const struct tui_page *p, int y, int end, size_t row, bool c
 
 	put_bar(y, attr & A_REVERSE);
 	put_text(y, 0, 1, row == p->at ? ">" : " ", attr);
-	put_text(y, 1, 1, tui_page_marked(p, row) ? "*" : " ", attr);
+	put_text(y, 1, 1, needs_star(p, row) ? "*" : " ", attr);
 	for (size_t i = 0; i < p->rows.nr_cols; i++) {
 		const char *text = tui_rows_cell(&p->rows, row, i);
 		bool colored = colors && (int)i == severity;

@@ -2,7 +2,9 @@
 #include "tui/page.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,6 +23,7 @@ struct tui_page *tui_page_create(const struct view *v, tui_fill_fn *fill,
 		return NULL;
 	p->view = v;
 	p->fill = fill;
+	p->hidden = -1;
 	if (from)
 		p->from = *from;
 	tui_rows_init(&p->rows, tui_view_cols(v));
@@ -50,6 +53,26 @@ int tui_view_col(const struct view *v, const char *head)
 		if (!strcasecmp(v->col[i].head, head))
 			return (int)i;
 	return -1;
+}
+
+void tui_page_hide(struct tui_page *p)
+{
+	int col = tui_view_col(p->view, "CPU");
+	char cpu[24];
+
+	p->hidden = -1;
+	if (col < 0 || !p->rows.nr || !(p->from.known >> VIEW_REF_CPU & 1))
+		return;
+	snprintf(cpu, sizeof(cpu), "%" PRId64, p->from.part[VIEW_REF_CPU]);
+	for (size_t i = 0; i < p->rows.nr; i++)
+		if (strcmp(tui_rows_cell(&p->rows, i, (size_t)col), cpu) != 0)
+			return;
+	p->hidden = col;
+}
+
+bool tui_page_shows(const struct tui_page *p, size_t col)
+{
+	return p->hidden < 0 || col != (size_t)p->hidden;
 }
 
 bool tui_page_marked(const struct tui_page *p, size_t row)
@@ -225,7 +248,7 @@ static int gap(const struct tui_page *p, size_t nr)
 	int width = 0, last = nr ? col_width(p, nr - 1) : 0;
 
 	for (size_t i = 0; i + 1 < nr; i++)
-		width += col_width(p, i) + 2;
+		width += tui_page_shows(p, i) ? col_width(p, i) + 2 : 0;
 	if (nr && p->view->col[nr - 1].fmt == VIEW_TEXT && last > LAST_LEAST)
 		last = LAST_LEAST;
 	return width + last <= p->width ? 2 : 1;
@@ -236,7 +259,7 @@ static int col_start(const struct tui_page *p, size_t col)
 	int between = gap(p, tui_view_cols(p->view)), x = 0;
 
 	for (size_t i = 0; i < col; i++)
-		x += col_width(p, i) + between;
+		x += tui_page_shows(p, i) ? col_width(p, i) + between : 0;
 	return x;
 }
 

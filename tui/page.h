@@ -15,7 +15,9 @@ struct tui_page {
 	tui_fill_fn *fill;
 	struct view_ref from; /* the row that opened it; nothing known when opened alone */
 	struct tui_rows rows;
-	size_t at, top;    /* the selected row, and the first one on the screen */
+	size_t at, top; /* the selected row, and the first one on the screen */
+	/* The column that the title makes superfluous, every row being of that CPU; or -1. */
+	int hidden;
 	int left;          /* first column of the line on the screen */
 	int height, width; /* of the window */
 	/* The page with the row that this one shows in full; lies below it in the stack. */
@@ -25,6 +27,10 @@ struct tui_page {
 struct tui_page *tui_page_create(const struct view *v, tui_fill_fn *fill,
 				 const struct view_ref *from); /* NULL: no memory */
 void tui_page_destroy(struct tui_page *p);                     /* accepts NULL */
+
+/* After its rows were read: see `hidden`. */
+void tui_page_hide(struct tui_page *p);
+bool tui_page_shows(const struct tui_page *p, size_t col);
 
 size_t tui_view_cols(const struct view *v);
 int tui_view_col(const struct view *v, const char *head); /* -1: no such column */

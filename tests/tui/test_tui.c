@@ -413,6 +413,20 @@ static void digits_and_plus_choose_the_cpu(void **state)
 	assert_int_equal(tui_top(t)->rows.nr, 80);
 }
 
+static void the_column_that_the_title_makes_superfluous_is_hidden(void **state)
+{
+	struct tui *t = tui_of(state);
+
+	type(t, "da");
+	assert_true(tui_page_shows(tui_top(t), 0));
+	assert_int_equal(tui_page_span(tui_top(t), 1).first, 3 + 2);
+	type(t, "1");
+	assert_false(tui_page_shows(tui_top(t), 0));
+	assert_int_equal(tui_page_span(tui_top(t), 1).first, 0);
+	type(t, "f/halted\rd\r"); /* and the row in full still has it */
+	assert_string_equal(cell(t, 0, 0), "CPU");
+}
+
 static void rows_of_no_cpu_have_no_filter(void **state)
 {
 	struct tui *t = tui_of(state);
@@ -692,6 +706,7 @@ int main(void)
 		TEST(a_view_that_does_not_exist_is_told),
 		TEST(the_first_marked_row_is_selected),
 		TEST(digits_and_plus_choose_the_cpu),
+		TEST(the_column_that_the_title_makes_superfluous_is_hidden),
 		TEST(rows_of_no_cpu_have_no_filter),
 		TEST(search_goes_on_at_the_other_end),
 		TEST(n_without_a_search_finds_nothing),
