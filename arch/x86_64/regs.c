@@ -10,7 +10,7 @@
 
 const struct x86_64_reg_info x86_64_reg_info[X86_64_NR_REGS] = {
 #define REG(ident, text, of_group, width, meaning)                                                 \
-	[X86_64_##ident] = {.name = text, .group = of_group, .doc = meaning, .bits = width},
+	[X86_64_##ident] = {.name = (text), .group = (of_group), .doc = (meaning), .bits = (width)},
 #include "arch/x86_64/regs.def"
 #undef REG
 };

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86_64/insn.h"
@@ -15,12 +16,10 @@
 static size_t parse_hex(const char *hex, uint8_t out[X86_64_INSN_MAX + 1])
 {
 	size_t n = 0;
-	unsigned int byte;
-	int used;
 
-	while (n <= X86_64_INSN_MAX && sscanf(hex, "%2x%n", &byte, &used) == 1) {
-		out[n++] = (uint8_t)byte;
-		hex += used;
+	for (; n <= X86_64_INSN_MAX && hex[0]; hex += 2) {
+		const char digits[3] = {hex[0], hex[1], '\0'};
+		out[n++] = (uint8_t)strtoul(digits, NULL, 16);
 	}
 	return n;
 }
@@ -120,27 +119,27 @@ static const struct {
 	uint64_t rip;
 	const char *hex;
 	enum x86_64_insn_class cls;
-	uint64_t target;
 	int cc;
+	uint64_t target;
 	const char *text;
 } branches[] = {
-	{X86_64_MODE_LONG, RIP64, "ebfe", X86_64_CLASS_JMP, RIP64, -1, "jmp 0xffffffff81000000"},
-	{X86_64_MODE_LONG, 0, "ebf0", X86_64_CLASS_JMP, UINT64_C(0xfffffffffffffff2), -1,
+	{X86_64_MODE_LONG, RIP64, "ebfe", X86_64_CLASS_JMP, -1, RIP64, "jmp 0xffffffff81000000"},
+	{X86_64_MODE_LONG, 0, "ebf0", X86_64_CLASS_JMP, -1, UINT64_C(0xfffffffffffffff2),
 	 "jmp 0xfffffffffffffff2"},
-	{X86_64_MODE_LONG, 0x1000, "e8fbefffff", X86_64_CLASS_CALL, 0, -1, "call 0x0"},
-	{X86_64_MODE_LONG, 0x1000, "74fe", X86_64_CLASS_JCC, 0x1000, 4, "jz 0x1000"},
-	{X86_64_MODE_LONG, 0x1000, "4875fd", X86_64_CLASS_JCC, 0x1000, 5, "jnz 0x1000"},
-	{X86_64_MODE_LONG, 0x1000, "0f8ffaffffff", X86_64_CLASS_JCC, 0x1000, 15, "jnle 0x1000"},
-	{X86_64_MODE_LONG, 0x1000, "3e72fd", X86_64_CLASS_JCC, 0x1000, 2, "jb 0x1000"},
-	{X86_64_MODE_LONG, 0x1000, "e3fe", X86_64_CLASS_JCC, 0x1000, -1, "jrcxz 0x1000"},
-	{X86_64_MODE_LONG, 0x1000, "e2fe", X86_64_CLASS_JCC, 0x1000, -1, "loop 0x1000"},
+	{X86_64_MODE_LONG, 0x1000, "e8fbefffff", X86_64_CLASS_CALL, -1, 0, "call 0x0"},
+	{X86_64_MODE_LONG, 0x1000, "74fe", X86_64_CLASS_JCC, 4, 0x1000, "jz 0x1000"},
+	{X86_64_MODE_LONG, 0x1000, "4875fd", X86_64_CLASS_JCC, 5, 0x1000, "jnz 0x1000"},
+	{X86_64_MODE_LONG, 0x1000, "0f8ffaffffff", X86_64_CLASS_JCC, 15, 0x1000, "jnle 0x1000"},
+	{X86_64_MODE_LONG, 0x1000, "3e72fd", X86_64_CLASS_JCC, 2, 0x1000, "jb 0x1000"},
+	{X86_64_MODE_LONG, 0x1000, "e3fe", X86_64_CLASS_JCC, -1, 0x1000, "jrcxz 0x1000"},
+	{X86_64_MODE_LONG, 0x1000, "e2fe", X86_64_CLASS_JCC, -1, 0x1000, "loop 0x1000"},
 	/* branches wrap at the operand size, and only there: SMM runs above 64 KiB */
-	{X86_64_MODE_REAL, 0x8000, "e9fd7f", X86_64_CLASS_JMP, 0, -1, "jmp 0x0"},
-	{X86_64_MODE_REAL, 0x8000, "66e900000100", X86_64_CLASS_JMP, 0x18006, -1, "jmp 0x18006"},
-	{X86_64_MODE_REAL, 0x8000, "660f85f9ffffff", X86_64_CLASS_JCC, 0x8000, 5, "jnz 0x8000"},
-	{X86_64_MODE_PROT32, 0x10, "e900ffffff", X86_64_CLASS_JMP, 0xffffff15, -1,
+	{X86_64_MODE_REAL, 0x8000, "e9fd7f", X86_64_CLASS_JMP, -1, 0, "jmp 0x0"},
+	{X86_64_MODE_REAL, 0x8000, "66e900000100", X86_64_CLASS_JMP, -1, 0x18006, "jmp 0x18006"},
+	{X86_64_MODE_REAL, 0x8000, "660f85f9ffffff", X86_64_CLASS_JCC, 5, 0x8000, "jnz 0x8000"},
+	{X86_64_MODE_PROT32, 0x10, "e900ffffff", X86_64_CLASS_JMP, -1, 0xffffff15,
 	 "jmp 0xffffff15"},
-	{X86_64_MODE_PROT32, 0xfffffff0, "eb20", X86_64_CLASS_JMP, 0x12, -1, "jmp 0x12"},
+	{X86_64_MODE_PROT32, 0xfffffff0, "eb20", X86_64_CLASS_JMP, -1, 0x12, "jmp 0x12"},
 };
 
 static void test_branches_know_their_target_and_condition(void **state)

@@ -220,9 +220,9 @@ static void test_lists_keep_the_entries_that_are_whole(void **state)
 		assert_int_equal(cpu->nr_cpuid, n / sizeof(r.cpuid[0]));
 		assert_true((cpu->msrs != NULL) == (cpu->nr_msrs != 0));
 		assert_true((cpu->cpuid != NULL) == (cpu->nr_cpuid != 0));
-		for (size_t i = 1; i < cpu->nr_msrs; i++)
+		for (size_t i = 1; cpu->msrs && i < cpu->nr_msrs; i++)
 			assert_true(cpu->msrs[i - 1].index < cpu->msrs[i].index);
-		for (size_t i = 0; i < cpu->nr_cpuid; i++) {
+		for (size_t i = 0; cpu->cpuid && i < cpu->nr_cpuid; i++) {
 			assert_int_equal(cpu->cpuid[i].leaf, r.cpuid[i].function);
 			assert_int_equal(cpu->cpuid[i].subleaf, r.cpuid[i].index);
 			assert_int_equal(cpu->cpuid[i].edx, r.cpuid[i].edx);

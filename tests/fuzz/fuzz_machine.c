@@ -1,0 +1,137 @@
+/*
+ * Fuzz target: any bytes as the raw structures of vCPUs, and as the memory behind them.
+ * Input: records of kind, vcpu, state (a byte each), length (2 bytes) and that many bytes; kind 0
+ * ends them; what follows is memory, again and again.
+ */
+#include <inquest/machine.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86_64/decode.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/lapic.h"
+#include "arch/x86_64/smm.h"
+#include "base/span.h"
+#include "machine/machine.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+enum { MAX_BLOBS = 64, KIND_PRSTATUS = 0xff };
+
+#define MUST(x)                                                                                    \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
+	} while (0)
+
+struct memory {
+	struct inq_space base;
+	struct span bytes;
+};
+
+static enum inq_status memory_read(const struct inq_space *self, uint64_t addr, void *buf, size_t n,
+				   struct inq_err *err)
+{
+	const struct span *s = &((const struct memory *)self)->bytes;
+
+	if (!s->left || addr >> 40)
+		return inq_fail_at(err, addr >> 41 ? INQ_EFAULT : INQ_EABSENT, addr,
+				   "memory: none");
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)buf)[i] = s->p[(addr + i) % s->left];
+	return INQ_OK;
+}
+
+static size_t parse_blobs(struct span *s, struct inq_blob *blobs)
+{
+	size_t nr = 0;
+
+	while (nr < MAX_BLOBS) {
+		uint8_t kind = span_u8(s), vcpu = span_u8(s), state = span_u8(s);
+		size_t len = span_u16le(s);
+		if (s->bad || !kind)
+			break;
+		if (len > s->left)
+			len = s->left;
+		blobs[nr++] = (struct inq_blob){
+			.vcpu = vcpu,
+			.kind = kind == KIND_PRSTATUS ? INQ_BLOB_PRSTATUS : kind,
+			.state = state % 3,
+			.n = len,
+			.p = state % 3 ? NULL : span_take(s, len),
+		};
+	}
+	return nr;
+}
+
+static void touch_words(const struct inq_cpu *cpu)
+{
+	char words[64];
+
+	for (unsigned int r = 0; r < X86_64_NR_REGS; r++) {
+		MUST(inq_reg_known(&cpu->regs, r) || cpu->regs.v[r] == 0);
+		x86_64_describe(r, cpu->regs.v[r], words, sizeof(words));
+		MUST(memchr(words, 0, sizeof(words)));
+	}
+	for (size_t i = 0; cpu->lapic && i < x86_64_nr_lapic_regs; i++) {
+		uint16_t off = x86_64_lapic_reg[i].off;
+		x86_64_lapic_describe(off, x86_64_lapic_read(cpu->lapic, off), words,
+				      sizeof(words));
+		MUST(memchr(words, 0, sizeof(words)));
+	}
+	if (cpu->lapic)
+		MUST(x86_64_lapic_ppr(cpu->lapic) >=
+			     (x86_64_lapic_highest(cpu->lapic, 0x100) & 0xf0) ||
+		     x86_64_lapic_highest(cpu->lapic, 0x100) < 0);
+	for (size_t i = 1; i < cpu->nr_msrs; i++)
+		MUST(cpu->msrs[i - 1].index < cpu->msrs[i].index);
+}
+
+static void touch_code(const struct inq_cpu *cpu)
+{
+	uint8_t bytes[X86_64_INSN_MAX], area[X86_64_SMM_AREA];
+	struct x86_64_insn in;
+	struct inq_err err;
+	uint64_t rip;
+	uint32_t revision;
+
+	if (!cpu->virt || !x86_64_linear_rip(&cpu->regs, &rip))
+		return;
+	if (!inq_read(cpu->virt, rip, bytes, sizeof(bytes), &err))
+		(void)!x86_64_insn_decode(x86_64_mode_of(&cpu->regs), rip, bytes, sizeof(bytes),
+					  &in, &err);
+	if (inq_read(cpu->phys, cpu->regs.v[X86_64_SMBASE] + X86_64_SMM_AREA_OFF, area,
+		     sizeof(area), &err))
+		return;
+	const struct x86_64_smm_map *map = x86_64_smm_map_of(area, &revision);
+	for (size_t i = 0; map && i < map->nr_fields; i++)
+		(void)x86_64_smm_value(&map->field[i], area);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct inq_blob blobs[MAX_BLOBS];
+	struct span s = span_of(data, n);
+	size_t nr = parse_blobs(&s, blobs);
+	struct memory phys = {.base = {.name = "phys", .read = memory_read}, .bytes = s};
+	struct memory smm = {.base = {.name = "smm", .read = memory_read}, .bytes = s};
+	struct inq_dump dump = {.path = "fuzz",
+				.blobs = blobs,
+				.nr_blobs = nr,
+				.phys = &phys.base,
+				.smm = n % 2 ? &smm.base : NULL};
+	struct inq_machine *m;
+	struct inq_err err;
+
+	if (machine_open(&dump, &m, &err))
+		return 0;
+	for (size_t i = 0; i < m->nr_spaces; i++)
+		MUST(m->spaces[i]->space_id == (int64_t)i + 1);
+	for (uint32_t i = 0; i < m->nr_cpus; i++) {
+		touch_words(&m->cpus[i]);
+		touch_code(&m->cpus[i]);
+	}
+	machine_close(m);
+	return 0;
+}
