@@ -47,6 +47,18 @@ enum inq_status eval_translate(const struct inq_cpu *cpu, uint64_t linear, uint6
 			   paging_verdict_name(walk.verdict));
 }
 
+bool eval_same_memory(const struct inq_space *a, const struct inq_space *b, uint64_t phys)
+{
+	struct inq_run ra, rb;
+	struct inq_err err;
+
+	if (a == b)
+		return true;
+	if (inq_runs(a, phys, 1, &ra, &err) || inq_runs(b, phys, 1, &rb, &err))
+		return false;
+	return ra.kind == rb.kind && ra.p == rb.p;
+}
+
 bool eval_begin(struct eval *e, const struct inq_cpu *cpu, struct eval_state *ret_state)
 {
 	const struct inq_regset *rs = &cpu->regs;

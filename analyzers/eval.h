@@ -108,4 +108,7 @@ uint64_t eval_edge(const struct eval *e, const struct x86_64_insn *in, bool take
 INQ_MUST enum inq_status eval_translate(const struct inq_cpu *cpu, uint64_t linear,
 					uint64_t *ret_phys, struct inq_err *err);
 
+/* Do both spaces show the very same byte of the dump at phys? */
+bool eval_same_memory(const struct inq_space *a, const struct inq_space *b, uint64_t phys);
+
 #endif

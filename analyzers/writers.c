@@ -55,19 +55,6 @@ static struct flow *flow_create(void)
 	return f && f->node ? inq_take(f) : NULL;
 }
 
-/* Do both spaces show the very same byte of the dump at phys? */
-static bool same_memory(const struct inq_space *a, const struct inq_space *b, uint64_t phys)
-{
-	struct inq_run ra, rb;
-	struct inq_err err;
-
-	if (a == b)
-		return true;
-	if (inq_runs(a, phys, 1, &ra, &err) || inq_runs(b, phys, 1, &rb, &err))
-		return false;
-	return ra.kind == rb.kind && ra.p == rb.p;
-}
-
 /* Does the store that e just made hit the target? */
 static bool hits(const struct eval *e, const struct target *t)
 {
@@ -78,7 +65,7 @@ static bool hits(const struct eval *e, const struct target *t)
 	    eval_translate(e->cpu, e->store.linear, &phys, &err))
 		return false;
 	return phys < t->phys + t->bytes && t->phys < phys + e->store.bytes &&
-	       same_memory(e->cpu->phys, t->space, t->phys);
+	       eval_same_memory(e->cpu->phys, t->space, t->phys);
 }
 
 static int find_node(struct flow *f, uint64_t rip, bool *ret_new)

@@ -33,6 +33,7 @@ static const struct inq_column insn_cols[] = {
 	{"text", INQ_TEXT, "disassembly"},
 	{"role", INQ_TEXT, "gate: loads what decides; exit: would leave; back: leads to the head"},
 	{"target", INQ_ADDR, "linear address that a jump leads to; NULL: no jump"},
+	{"exit_to", INQ_ADDR, "linear address outside the loop that it would lead to; NULL: none"},
 	{0},
 };
 
@@ -42,7 +43,7 @@ static const struct inq_column gate_cols[] = {
 	{"insn_addr", INQ_ADDR, "linear address of the instruction that loads it"},
 	{"linear", INQ_ADDR, "linear address of the word"},
 	{"phys", INQ_ADDR, "its guest-physical address"},
-	{"space", INQ_TEXT, "the space of that address: phys, or smm"},
+	{"space", INQ_TEXT, "phys, or smm where only a CPU in SMM sees that memory"},
 	{"bytes", INQ_INT, "how wide the load is"},
 	{"value", INQ_ADDR, "what it holds; NULL: a device, no dump knows"},
 	{"exit_cond", INQ_TEXT, "what must hold for the loop to end; NULL: not simply said"},
@@ -76,6 +77,26 @@ static struct inq_value target_of(const struct inq_cpu *cpu, const struct x86_64
 	bool jumps = in->cls == X86_64_CLASS_JMP || in->cls == X86_64_CLASS_JCC;
 
 	return jumps ? INQ_V_ADDR(linear_of(cpu, in->target)) : INQ_V_NULL;
+}
+
+static bool holds(const struct loop *l, uint64_t rip)
+{
+	for (int i = 0; i < l->nr_insns; i++)
+		if (l->insn[i].rip == rip)
+			return true;
+	return false;
+}
+
+/* Of the two ways that a branch may go, the one that leaves the loop. */
+static struct inq_value exit_of(const struct inq_cpu *cpu, const struct loop *l,
+				const struct x86_64_insn *in)
+{
+	if (in->cls != X86_64_CLASS_JCC)
+		return INQ_V_NULL;
+	if (!holds(l, in->target))
+		return INQ_V_ADDR(linear_of(cpu, in->target));
+	return holds(l, in->rip + in->len) ? INQ_V_NULL
+					   : INQ_V_ADDR(linear_of(cpu, in->rip + in->len));
 }
 
 static void hex_of(const struct x86_64_insn *in, char buf[2 * X86_64_INSN_MAX + 1])
@@ -134,7 +155,8 @@ static enum inq_status insn_rows(const struct inq_machine *m, const struct inq_c
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 			     INQ_V_INT(i), INQ_V_ADDR(linear_of(cpu, l->insn[i].rip)),
 			     INQ_V_TEXT(bytes), INQ_V_TEXT(l->insn[i].text),
-			     v_text(loop_role_name(l->role[i])), target_of(cpu, &l->insn[i]));
+			     v_text(loop_role_name(l->role[i])), target_of(cpu, &l->insn[i]),
+			     exit_of(cpu, l, &l->insn[i]));
 	}
 	return st;
 }
@@ -145,6 +167,14 @@ static const char *text_at(const struct loop *l, uint64_t rip)
 		if (l->insn[i].rip == rip)
 			return l->insn[i].text;
 	return NULL;
+}
+
+/* SMRAM has a space of its own; what the SMM view shares with all others is plain memory. */
+static const char *space_of(const struct inq_machine *m, const struct eval_load *load)
+{
+	bool shared = load->device || eval_same_memory(load->space, m->dump->phys, load->phys);
+
+	return shared ? m->dump->phys->name : load->space->name;
 }
 
 static enum inq_status gate_rows(const struct inq_machine *m, const struct inq_cpu *cpu,
@@ -162,7 +192,7 @@ static enum inq_status gate_rows(const struct inq_machine *m, const struct inq_c
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 			     INQ_V_INT(i), INQ_V_ADDR(linear_of(cpu, g->load.rip)),
 			     INQ_V_ADDR(g->load.linear), INQ_V_ADDR(g->load.phys),
-			     INQ_V_TEXT(g->load.space->name), INQ_V_INT(g->load.bytes),
+			     INQ_V_TEXT(space_of(m, &g->load)), INQ_V_INT(g->load.bytes),
 			     g->load.known ? INQ_V_ADDR(g->load.value) : INQ_V_NULL,
 			     v_text(g->cond),
 			     g->exit_known ? INQ_V_ADDR(g->exit_value) : INQ_V_NULL,

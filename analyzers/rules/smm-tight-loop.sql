@@ -12,11 +12,12 @@ SELECT l.sample_id || '.' || l.cpu AS key,
        'cpu ' || l.cpu || ' is stuck in SMM in the loop at ' || hex64(l.first) || ', '
        || coalesce('waiting on ' || (
             SELECT group_concat(
-                     g.space || ' ' || hex64(g.phys) || ' ('
-                     || CASE g.class WHEN 'private' THEN 'its own stack'
-                                     WHEN 'device' THEN 'a device' ELSE 'memory' END
-                     || ', ' || g.bytes || CASE g.bytes WHEN 1 THEN ' byte)' ELSE ' bytes)' END
-                     || CASE WHEN g.value IS NULL THEN '' ELSE ' which holds ' || hex64(g.value) END
+                     g.bytes || CASE g.bytes WHEN 1 THEN ' byte of ' ELSE ' bytes of ' END
+                     || CASE WHEN g.class = 'private' THEN 'its own stack'
+                             WHEN g.class = 'device' THEN 'a device'
+                             WHEN g.space = 'smm' THEN 'SMRAM' ELSE 'memory' END
+                     || ' at ' || hex64(g.phys)
+                     || CASE WHEN g.value IS NULL THEN '' ELSE ' = ' || hex64(g.value) END
                      || coalesce(', until ' || g.exit_cond, ''), ' and on ')
               FROM loop_gate g
              WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id AND g.cpu = l.cpu),
@@ -47,7 +48,7 @@ SELECT l.sample_id || '.' || l.cpu AS key,
        i.rowid AS row,
        hex64(i.addr) || '  ' || i.text
        || CASE i.role WHEN 'gate' THEN '   <- gate'
-                      WHEN 'exit' THEN '   <- the way out' || coalesce(', to ' || hex64(i.target), '')
+                      WHEN 'exit' THEN '   <- the way out' || coalesce(', to ' || hex64(i.exit_to), '')
                       WHEN 'back' THEN '   <- back' || coalesce(' to ' || hex64(i.target), '')
                       ELSE '' END AS text
   FROM loop l
