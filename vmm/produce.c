@@ -11,15 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
-#include <time.h>
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why *why,
 				   struct inq_snap_header *h, struct inq_err *err)
@@ -28,8 +19,8 @@ static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why
 		.nr_vcpus = vm->nr_vcpus,
 		.reason = why->reason,
 		.reason_vcpu = why->vcpu,
-		.t_realtime_ns = now_ns(CLOCK_REALTIME),
-		.t_monotonic_ns = now_ns(CLOCK_MONOTONIC),
+		.t_realtime_ns = why->t_realtime_ns,
+		.t_monotonic_ns = why->t_monotonic_ns,
 	};
 	snprintf(h->producer, sizeof(h->producer), "inquest-vmm " INQ_VERSION);
 	snprintf(h->reason_text, sizeof(h->reason_text), "%s", why->text);

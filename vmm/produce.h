@@ -8,7 +8,8 @@
 /* Why the snapshot is taken. */
 struct vmm_why {
 	enum inq_snap_reason reason;
-	uint32_t vcpu; /* that caused it, or INQ_SNAP_VM */
+	uint32_t vcpu;                          /* that caused it, or INQ_SNAP_VM */
+	uint64_t t_realtime_ns, t_monotonic_ns; /* when the vCPUs had stopped */
 	char text[128];
 };
 

@@ -28,7 +28,8 @@ struct session {
 	struct vmm_out out;
 	struct vmm_state state[VMM_MAX_VCPUS];
 	unsigned nr_states;
-	const struct vmm_vcpu *dead; /* the first that ended by itself */
+	const struct vmm_vcpu *dead;            /* the first that ended by itself */
+	uint64_t t_realtime_ns, t_monotonic_ns; /* when all had stopped */
 };
 
 static uint64_t now_ns(clockid_t clock)
@@ -185,6 +186,8 @@ static enum inq_status take_states(struct session *s, struct inq_err *err)
 {
 	enum inq_status st = vmm_vm_stop(s->vm, err);
 
+	s->t_realtime_ns = now_ns(CLOCK_REALTIME);
+	s->t_monotonic_ns = now_ns(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++) {
 		st = vmm_state_take(&s->state[i], &s->vm->vcpu[i], err);
 		s->nr_states += !st;
@@ -198,7 +201,10 @@ static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 {
 	struct vmm_snapshot_done done;
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
-	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND, .vcpu = INQ_SNAP_VM};
+	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND,
+			      .vcpu = INQ_SNAP_VM,
+			      .t_realtime_ns = s->t_realtime_ns,
+			      .t_monotonic_ns = s->t_monotonic_ns};
 
 	if (s->dead) {
 		why.reason = s->dead->end == VMM_END_SHUTDOWN ? INQ_SNAP_WHY_SHUTDOWN

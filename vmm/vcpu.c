@@ -5,6 +5,7 @@
  * kvm_run).
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,12 +137,16 @@ enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
 	return st ? st : set_regs(v, c, err);
 }
 
-static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *text, uint64_t a, uint64_t b)
+static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...) INQ_PRINTF(3, 4);
+static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...)
 {
+	va_list ap;
+
 	pthread_mutex_lock(&v->vm->lock);
 	v->end = end;
-	snprintf(v->end_text, sizeof(v->end_text), "%s (0x%llx, 0x%llx)", text,
-		 (unsigned long long)a, (unsigned long long)b);
+	va_start(ap, fmt);
+	vsnprintf(v->end_text, sizeof(v->end_text), fmt, ap);
+	va_end(ap);
 	pthread_cond_broadcast(&v->vm->changed);
 	pthread_mutex_unlock(&v->vm->lock);
 }
@@ -179,19 +184,18 @@ static void handle_exit(struct vmm_vcpu *v)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		set_end(v, VMM_END_SHUTDOWN, "triple fault", 0, 0);
+		set_end(v, VMM_END_SHUTDOWN, "triple fault");
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		set_end(v, VMM_END_KVM_ERROR, "VM entry failed, reason and CPU",
-			r->fail_entry.hardware_entry_failure_reason, r->fail_entry.cpu);
+		set_end(v, VMM_END_KVM_ERROR, "VM entry failed, hardware reason 0x%llx",
+			(unsigned long long)r->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		set_end(v, VMM_END_KVM_ERROR, "KVM internal error, suberror and data",
-			r->internal.suberror, r->internal.ndata ? r->internal.data[0] : 0);
+		set_end(v, VMM_END_KVM_ERROR, "KVM internal error, suberror %u",
+			r->internal.suberror);
 		break;
 	default:
-		set_end(v, VMM_END_KVM_ERROR, "exit that nobody handles, reason", r->exit_reason,
-			0);
+		set_end(v, VMM_END_KVM_ERROR, "KVM exit %u, which nobody handles", r->exit_reason);
 		break;
 	}
 }
@@ -204,7 +208,7 @@ static void run_once(struct vmm_vcpu *v)
 	if (!r)
 		handle_exit(v);
 	else if (e != EINTR && e != EAGAIN)
-		set_end(v, VMM_END_KVM_ERROR, "KVM_RUN failed, errno", (uint64_t)e, 0);
+		set_end(v, VMM_END_KVM_ERROR, "KVM_RUN: %s", strerror(e));
 }
 
 /* Enter KVM_RUN only to complete the instruction of the last exit; a string I/O exits again. */
