@@ -4,7 +4,7 @@
 usage: test_cli.py INQUEST_VMM"""
 import pathlib, shutil, subprocess, sys, tempfile, unittest
 
-VMM = sys.argv.pop(1)
+VMM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 NUMBER = "see inquest-vmm run --help"
 SEED = ["--scenario", "hlt-if0", "--seed", "1"]
 

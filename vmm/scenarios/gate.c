@@ -20,6 +20,7 @@ static void draw_place(struct vmm_plan *p, enum vmm_place place, bool shared, st
 
 	vmm_code_set(&c->handler, VMM_P_STACK, stack);
 	g->in_smram = false;
+	g->on_stack = place == VMM_PLACE_STACK;
 	if (place == VMM_PLACE_LOW) {
 		g->addr = vmm_rng_within(rng, VMM_GPA_LOW_GATE, VMM_GPA_LOW_END, g->width);
 	} else if (place == VMM_PLACE_STACK) {

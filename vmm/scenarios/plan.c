@@ -145,10 +145,10 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	uint64_t value = p->scenario->open_gate ? g->open : g->value;
 	fprintf(to,
 		"smbase=0x%" PRIx64 "\nmode=%u\nshape=%s\ngate=0x%" PRIx64
-		"\ngate_in=%s\nwidth=%u\n"
+		"\ngate_in=%s\nprivate=%s\nwidth=%u\n"
 		"value=0x%" PRIx64 "\n",
 		p->cpu[p->hit].smbase, p->bits, p->shape, g->addr, g->in_smram ? "smram" : "ram",
-		g->width, value);
+		g->on_stack ? "yes" : "no", g->width, value);
 	print_exit(g, to);
 	fprintf(to, "insn=0x%" PRIx64 "\nloop_first=0x%" PRIx64 "\nloop_end=0x%" PRIx64 "\n",
 		p->insn, p->first, p->end);

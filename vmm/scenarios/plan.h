@@ -40,6 +40,7 @@ struct vmm_gate {
 	enum vmm_pred pred;
 	uint8_t width;
 	bool in_smram;
+	bool on_stack; /* the handler's own: nobody else has a reason to write it */
 };
 
 struct vmm_plan {
