@@ -198,10 +198,12 @@ static int draw_row(const struct tui_page *p, int y, int end, size_t row, bool c
 	put_text(y, 1, 1, needs_star(p, row) ? "*" : " ", attr);
 	for (size_t i = 0; i < p->rows.nr_cols; i++) {
 		const char *text = tui_rows_cell(&p->rows, row, i);
-		bool colored = colors && (int)i == severity;
+		short pair = PAIR_NONE;
+		if (colors && (int)i == severity)
+			pair = severity_pair(text);
 		attr_t dim = !strcmp(text, "-") && row != p->at ? A_DIM : 0;
 		struct tui_clip c = {.at = text, .room = first_columns(p, i, text)};
-		put_cell(p, y, i, c, attr | dim, colored ? severity_pair(text) : PAIR_NONE);
+		put_cell(p, y, i, c, attr | dim, pair);
 	}
 	if (COLS > TUI_GUTTER && is_cut(p, row))
 		put_text(y, COLS - 1, 1, "~", attr);

@@ -81,7 +81,7 @@ static bool has_string(const char *capability)
 {
 	const char *s = tigetstr(capability);
 
-	return s && s != (const char *)-1 && *s;
+	return s && (intptr_t)s != -1 && *s;
 }
 
 static enum inq_status check_terminal(struct inq_err *err)

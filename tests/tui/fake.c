@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct view views[] = {
 	{.name = "findings",
@@ -52,6 +53,10 @@ static const struct view views[] = {
 	{.name = "crash",
 	 .title = "Crash",
 	 .doc = "reading it ends the program by a signal",
+	 .col = {{"N", VIEW_DEC, 0}}},
+	{.name = "stuck",
+	 .title = "Stuck",
+	 .doc = "reading it never ends",
 	 .col = {{"N", VIEW_DEC, 0}}},
 	{.name = "long",
 	 .title = "Long",
@@ -166,6 +171,9 @@ static void read_rows(const struct view *v, struct rows *r)
 		row_number(r, r->from ? r->from->part[VIEW_REF_ROW] + 1 : 0);
 	else if (!strcmp(v->name, "crash"))
 		raise(SIGSEGV);
+	else if (!strcmp(v->name, "stuck"))
+		while (!r->st)
+			pause();
 	else if (!strcmp(v->name, "long"))
 		for (int64_t n = 0; n < 20; n++)
 			row_long(r, n);
