@@ -67,7 +67,7 @@ static int save(struct session *s, const char *path)
 
 	if (same_file(path, s->file))
 		return cli_fail_usage("inquest help index", "%s: is the dump itself", path);
-	if (store_save(s->store, path, &err))
+	if (session_save(s, path, &err))
 		return cli_fail(path, &err, "inquest index -o FILE writes elsewhere");
 	if (report_counts(s, &counts, &err))
 		return cli_fail(s->file, &err, NULL);

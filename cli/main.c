@@ -144,7 +144,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_DFL); /* a reader that has seen enough ends us without a word */
 	signal(SIGXFSZ, SIG_IGN); /* the write fails instead, and says so */
 	cli_catch_interrupt();
-	cli_progress_start();
 	int code = parse(argc, argv, &p);
 	if (!code)
 		code = dispatch(&p);

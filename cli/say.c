@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -15,11 +14,6 @@
 
 /* The only state that a signal handler can reach. */
 static volatile sig_atomic_t interrupted;
-
-static struct {
-	struct timespec start;
-	bool on, shown;
-} progress;
 
 static void put_safe(const char *text)
 {
@@ -40,7 +34,6 @@ static void put_safe(const char *text)
 
 int cli_fail(const char *file, const struct inq_err *err, const char *hint)
 {
-	cli_progress_wipe();
 	fflush(stdout);
 	if (err->status == INQ_EINTR) {
 		fputs("inquest: stopped\n", stderr);
@@ -83,7 +76,6 @@ void cli_note(const char *file, const char *fmt, ...)
 	char text[1024];
 	va_list ap;
 
-	cli_progress_wipe();
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -94,32 +86,32 @@ void cli_note(const char *file, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-void cli_progress_start(void)
+void cli_progress_start(struct cli_progress *p)
 {
-	clock_gettime(CLOCK_MONOTONIC, &progress.start);
-	progress.on = isatty(STDERR_FILENO);
+	*p = (struct cli_progress){.on = isatty(STDERR_FILENO)};
+	clock_gettime(CLOCK_MONOTONIC, &p->start);
 }
 
-void cli_progress(const char *what)
+void cli_progress_show(struct cli_progress *p, const char *what)
 {
 	struct timespec t;
 
-	if (!progress.on)
+	if (!p->on)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	long ms = (long)(t.tv_sec - progress.start.tv_sec) * 1000 +
-		  (t.tv_nsec - progress.start.tv_nsec) / 1000000;
+	long ms = (long)(t.tv_sec - p->start.tv_sec) * 1000 +
+		  (t.tv_nsec - p->start.tv_nsec) / 1000000;
 	if (ms < 500)
 		return;
 	fprintf(stderr, "\r%ld.%ld s: %.60s\033[K", ms / 1000, ms % 1000 / 100, what);
-	progress.shown = true;
+	p->shown = true;
 }
 
-void cli_progress_wipe(void)
+void cli_progress_wipe(struct cli_progress *p)
 {
-	if (progress.shown)
+	if (p->shown)
 		fputs("\r\033[K", stderr);
-	progress.shown = false;
+	p->shown = false;
 }
 
 static void on_interrupt(int sig)

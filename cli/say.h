@@ -3,6 +3,7 @@
 #define CLI_SAY_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include <inquest/err.h>
 
@@ -13,10 +14,14 @@ int cli_fail_usage(const char *hint, const char *fmt, ...) INQ_PRINTF(2, 3);
 /* Something worth knowing that stops nothing. */
 void cli_note(const char *file, const char *fmt, ...) INQ_PRINTF(2, 3);
 
-/* A line on a terminal that says what takes long, once it has; rewritten and wiped at will. */
-void cli_progress_start(void);
-void cli_progress(const char *what);
-void cli_progress_wipe(void);
+/* A line on a terminal that says what takes long, once something has; rewritten and wiped. */
+struct cli_progress {
+	struct timespec start;
+	bool on, shown;
+};
+void cli_progress_start(struct cli_progress *p);
+void cli_progress_show(struct cli_progress *p, const char *what);
+void cli_progress_wipe(struct cli_progress *p);
 
 /* Ctrl-C: from here on it asks to stop; a second one ends at once. */
 void cli_catch_interrupt(void);

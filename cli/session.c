@@ -1,7 +1,7 @@
 /* Knows which file is what, which index belongs to which dump, and what must be collected when. */
 #include "cli/session.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 
 #include "analyzers/collect/collectors.h"
 #include "analyzers/rules.h"
-#include "cli/say.h"
 #include "views/query.h"
 
 static void free_text(char **p)
@@ -40,10 +39,10 @@ char *session_index_cached(const struct inq_dump *dump)
 
 static int on_stop(void *ctx)
 {
-	const struct session *s = ctx;
+	struct session *s = ctx;
 
 	if (s->doing && !s->quiet)
-		cli_progress(s->doing);
+		cli_progress_show(&s->progress, s->doing);
 	return cli_interrupted();
 }
 
@@ -57,31 +56,69 @@ void session_close(struct session *s)
 	free(s);
 }
 
-/* Does this index hold everything that this program would collect, of this very dump? */
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+	/* FNV-1a; the NUL goes in too, so that no text runs into the next */
+	for (const char *c = text ? text : ""; h = (h ^ (uint8_t)*c) * UINT64_C(0x100000001b3), *c;
+	     c++)
+		;
+	return h;
+}
+
+/* What this program would collect and ask: an index made by one that knew other tables or rules
+   does not answer for it. */
+static void describe_self(char *text, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; collector_at(i); i++) {
+		h = hash_text(h, collector_at(i)->table);
+		for (const struct inq_column *c = collector_at(i)->cols; c->name; c++)
+			h = hash_text(h, c->name);
+	}
+	for (const struct inq_rule *r = analyzers_rules; r->id; r++) {
+		const char *const parts[] = {r->id,  r->severity, r->confidence, r->title,
+					     r->why, r->fix,      r->sql};
+		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+			h = hash_text(h, parts[i]);
+	}
+	snprintf(text, n, "%s %016" PRIx64, INQ_VERSION, h);
+}
+
+static enum inq_status check_meta(struct store *store, const char *key, const char *expected,
+				  const char *complaint, struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *value = NULL;
+	char sql[96];
+
+	snprintf(sql, sizeof(sql), "SELECT max(value) FROM meta WHERE key = '%s'", key);
+	enum inq_status st = query_text(store, sql, &value, err);
+	if (st)
+		return st;
+	return value && !strcmp(value, expected) ? INQ_OK
+						 : inq_fail(err, INQ_EUNSUPPORTED, "%s", complaint);
+}
+
+/* Does this index hold all that this program would say, of this very dump? */
 static enum inq_status check_fits(struct store *store, const struct inq_dump *dump,
 				  struct inq_err *err)
 {
-	INQ_SCOPED(free_text) char *id = NULL;
+	char self[64];
 	enum inq_status st =
-		query_text(store, "SELECT max(value) FROM meta WHERE key = 'content_id'", &id, err);
+		check_meta(store, "content_id", dump->content_id, "index of another dump", err);
 
-	if (st)
-		return st;
-	if (!id || strcmp(id, dump->content_id) != 0)
-		return inq_fail(err, INQ_EUNSUPPORTED, "index of another dump");
-	for (size_t i = 0; collector_at(i); i++) {
-		INQ_SCOPED(free_text) char *has = NULL;
-		char sql[128];
-		snprintf(sql, sizeof(sql), "SELECT count(*) FROM run WHERE tbl = '%s'",
-			 collector_at(i)->table);
-		st = query_text(store, sql, &has, err);
-		if (st)
-			return st;
-		if (!has || !strcmp(has, "0"))
-			return inq_fail(err, INQ_EUNSUPPORTED, "index without the table %s",
-					collector_at(i)->table);
-	}
-	return INQ_OK;
+	describe_self(self, sizeof(self));
+	return st ? st
+		  : check_meta(store, "made_by", self, "made by another version of inquest", err);
+}
+
+enum inq_status session_save(struct session *s, const char *path, struct inq_err *err)
+{
+	char self[64];
+
+	describe_self(self, sizeof(self));
+	enum inq_status st = store_set_meta(s->store, "made_by", self, err);
+	return st ? st : store_save(s->store, path, err);
 }
 
 /* Not having one is no failure; having one that does not fit is worth a note. */
@@ -137,6 +174,7 @@ enum inq_status session_open(const char *file, bool fresh, struct session **ret_
 	if (!s)
 		return inq_fail(err, INQ_ENOMEM, "session");
 	s->file = file;
+	cli_progress_start(&s->progress);
 	if (store_is_index(file))
 		st = store_open(file, &s->store, err);
 	else
@@ -149,7 +187,7 @@ enum inq_status session_open(const char *file, bool fresh, struct session **ret_
 }
 
 /* Failures of one part are recorded by the store; these two end everything. */
-static enum inq_status go_on(const struct session *s, enum inq_status st, const struct inq_err *why,
+static enum inq_status go_on(struct session *s, enum inq_status st, const struct inq_err *why,
 			     struct inq_err *err)
 {
 	if (!st)
@@ -161,6 +199,7 @@ static enum inq_status go_on(const struct session *s, enum inq_status st, const 
 			*err = *why;
 		return st;
 	}
+	cli_progress_wipe(&s->progress);
 	if (!s->quiet)
 		cli_note(s->file, "%s", why->msg);
 	return INQ_OK;
@@ -229,7 +268,7 @@ enum inq_status session_need(struct session *s, const char *table, struct inq_er
 		st = need_rules(s, err);
 	else
 		st = need_collector(s, collector_find(table), err);
-	cli_progress_wipe();
+	cli_progress_wipe(&s->progress);
 	return st;
 }
 

@@ -7,6 +7,7 @@
 #include <inquest/dump.h>
 
 #include "base/scope.h"
+#include "cli/say.h"
 #include "machine/machine.h"
 #include "store/store.h"
 #include "views/view.h"
@@ -19,6 +20,7 @@ struct session {
 	bool rules_asked;
 	bool quiet;        /* the screen belongs to the TUI: no notes */
 	const char *doing; /* for the progress line */
+	struct cli_progress progress;
 };
 
 /*
@@ -38,6 +40,9 @@ INQ_DEFINE_SCOPE(struct session, session_close)
 INQ_MUST enum inq_status session_need(struct session *s, const char *table, struct inq_err *err);
 INQ_MUST enum inq_status session_need_view(struct session *s, const struct view *v,
 					   struct inq_err *err);
+
+/* Write the index, marked with what made it; see session_open. */
+INQ_MUST enum inq_status session_save(struct session *s, const char *path, struct inq_err *err);
 
 /* Where the index of file lies by default: beside it, else in the cache folder.  To be freed. */
 char *session_index_beside(const char *file);

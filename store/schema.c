@@ -17,7 +17,7 @@
 	}
 
 static const struct store_column meta_cols[] = {
-	{"key", "TEXT NOT NULL PRIMARY KEY", "schema_version, producer, content_id"},
+	{"key", "TEXT NOT NULL PRIMARY KEY", "schema_version, producer, content_id, made_by"},
 	{"value", "TEXT", "its value"},
 	{0}};
 

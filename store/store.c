@@ -106,6 +106,18 @@ enum inq_status store_create(struct store **ret_store, struct inq_err *err)
 	return inq_wrap(err, st, "new index");
 }
 
+enum inq_status store_set_meta(struct store *s, const char *key, const char *value,
+			       struct inq_err *err)
+{
+	INQ_SCOPED(sql_stmt_free_scope_) sqlite3_stmt *q = NULL;
+	enum inq_status st =
+		sql_prepare(s->db, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)", &q, err);
+
+	if (!st && (sql_bind_text(q, 1, key) || sql_bind_text(q, 2, value)))
+		st = sql_fail(s->db, INQ_EIO, "bind", err);
+	return st ? st : sql_done(q, "meta", err);
+}
+
 /* Before anything of the file is believed. */
 static enum inq_status defend(sqlite3 *db, struct inq_err *err)
 {

@@ -37,6 +37,10 @@ int store_is_index(const char *path);
  */
 INQ_MUST enum inq_status store_save(struct store *s, const char *path, struct inq_err *err);
 
+/* A fact about the index itself, for the table meta; replaces what stood there. */
+INQ_MUST enum inq_status store_set_meta(struct store *s, const char *key, const char *value,
+					struct inq_err *err);
+
 struct sqlite3 *store_db(struct store *s);
 
 /* Was it opened from a file?  Then nothing can be collected into it. */
