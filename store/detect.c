@@ -60,8 +60,8 @@ static enum inq_status ask(sqlite3 *db, const char *sql, const char *id, const c
 static enum inq_status forget(sqlite3 *db, const char *id, struct inq_err *err)
 {
 	static const char *const sql[] = {
-		"DELETE FROM evidence WHERE finding_id IN"
-		" (SELECT finding_id FROM finding WHERE rule = ?1)",
+		("DELETE FROM evidence WHERE finding_id IN"
+		 " (SELECT finding_id FROM finding WHERE rule = ?1)"),
 		"DELETE FROM finding WHERE rule = ?1",
 		"DELETE FROM unevaluated WHERE rule = ?1",
 	};

@@ -10,7 +10,7 @@
 
 static void assert_explains(const char *table, const char *name, const char *doc)
 {
-	if (!doc || strlen(doc) < 3 || doc[strlen(doc) - 1] == '.')
+	if (!doc || strlen(doc) < 3 || (doc[strlen(doc) - 1] == '.' && doc[strlen(doc) - 2] != '.'))
 		fail_msg("%s.%s: no meaning in one line: %s", table, name, doc ? doc : "NULL");
 	for (const char *c = name; *c; c++)
 		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
