@@ -5,7 +5,7 @@ usage: scenarios.py [--inquest PATH] [--vmm PATH] [--machine svm|vmx] [--seeds N
 
 inquest-vmm draws a guest from a seed and says what it drew (draw); the core of that guest goes through
 inquest, which must name exactly that.  tests/scenarios/NAME.expect lists the findings, all of them: a rule,
-its severity and its subject per line, {cpu} being the drawn one.  In the vmx machine only those guests run
+its severity (or several, a|b) and its subject per line, {cpu} being the drawn one.  In the vmx machine only those guests run
 that Bochs can interrupt: one that spins with IF = 0 never gives control back there."""
 import argparse, json, pathlib, re, sqlite3, subprocess, sys, tempfile
 
@@ -31,7 +31,7 @@ class Case:
         self.scenario, self.seed = scenario, seed
         self.name = f"{scenario}.{seed}"
         self.job = bed.Job(self.name, ["inquest-vmm", "run", "--scenario", scenario, "--seed", str(seed),
-                                       "--snapshot", "out.core"], 60)
+                                       "--snapshot", "out.core"], 20)
 
     def draw(self, vmm):
         code, out, err = run([vmm, "draw", "--scenario", self.scenario, "--seed", self.seed])
@@ -50,9 +50,9 @@ def check_findings(case, report, code):
     """The report's findings are exactly the expected ones, and its exit code says the same."""
     got = sorted((f["rule"], f["severity"], f["subject"]) for f in report["findings"])
     wanted = case.expected()
-    if got != wanted:
+    if len(got) != len(wanted) or any(g[::2] != w[::2] or g[1] not in w[1].split("|") for g, w in zip(got, wanted)):
         yield f"findings are {got}, not {wanted}"
-    if code != any(severity in BAD for _, severity, _ in wanted):
+    if code != any(severity.split("|")[0] in BAD for _, severity, _ in wanted):
         yield f"inquest report ended with exit code {code}"
 
 
@@ -164,8 +164,7 @@ def main():
             for case in cases:
                 case.draw(args.vmm)
             jobs = [bed.Job("caps", ["inquest-vmm", "caps"])] + [c.job for c in cases]
-            results, why = bed.run(args.machine, jobs, [args.vmm], args.keep or tmp / "bed", limit=(
-                400 if args.machine == "vmx" else 120 + 10 * len(cases)))
+            results, why = bed.run(args.machine, jobs, [args.vmm], args.keep or tmp / "bed", 420 + 2 * len(cases))
             wrong = list(check_all(cases, results, args.inquest, tmp)) + ([why] if why else [])
     except (bed.BedError, OSError) as e:
         wrong = [str(e)]

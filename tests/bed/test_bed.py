@@ -3,9 +3,11 @@
 import hashlib, os, pathlib, sys, tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import bed  # noqa: E402
+import bed, machines  # noqa: E402
 
 MIB = 1 << 20
+# Both CPUs stop for good: panic without a reboot.
+STOP = "echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger"
 JOBS = [
     bed.Job("kvm", ["test", "-c", "/dev/kvm"]),
     bed.Job("three", ["sh", "-c", "echo out; echo err >&2; exit 3"]),
@@ -32,9 +34,15 @@ def check_results(results, why):
 
 def check_cut(results, why):
     by = {r.job.id: r for r in results}
-    yield "the watchdog speaks", why == "watchdog: machine ended after 15 s in job hangs"
+    yield "the watchdog speaks", why == "watchdog: the machine took too long in job hangs and was ended"
     yield "what ended before is kept", by["first"].code == 0 and by["first"].text("stdout") == "here\n"
     yield "what did not end is not called a result", by["hangs"].code is None and by["hangs"].why == why
+
+
+def check_hung(results, why):
+    by = {r.job.id: r for r in results}
+    yield "the next boot runs what is left", by["first"].code == by["last"].code == 0
+    yield "a machine that hangs each time is said", by["stop"].code is None and "hung in job stop" in (why or "")
 
 
 def main():
@@ -44,6 +52,10 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         jobs = [bed.Job("first", ["echo", "here"]), bed.Job("hangs", ["sleep", "1000"], 1000)]
         bad += [what for what, good in check_cut(*bed.run("svm", jobs, [], tmp, limit=15, la57=False)) if not good]
+    with tempfile.TemporaryDirectory() as tmp:
+        machines.Svm.patience = (90, 3, 1)
+        jobs = [bed.Job("first", ["true"]), bed.Job("stop", ["sh", "-c", STOP], 2), bed.Job("last", ["true"])]
+        bad += [what for what, good in check_hung(*bed.run("svm", jobs, [], tmp)) if not good]
     for what in bad:
         print(f"not so: {what}")
     return 1 if bad else 0
