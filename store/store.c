@@ -49,6 +49,25 @@ void store_destroy(struct store *s)
 	free(s);
 }
 
+/* Neither a found index nor a rule or a question needs more. */
+static void set_limits(sqlite3 *db)
+{
+	static const int limits[][2] = {{SQLITE_LIMIT_LENGTH, 64 << 20},
+					{SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
+					{SQLITE_LIMIT_COLUMN, 200},
+					{SQLITE_LIMIT_EXPR_DEPTH, 200},
+					{SQLITE_LIMIT_COMPOUND_SELECT, 50},
+					{SQLITE_LIMIT_VDBE_OP, 250000},
+					{SQLITE_LIMIT_FUNCTION_ARG, 60},
+					{SQLITE_LIMIT_ATTACHED, 1}, /* VACUUM INTO takes one */
+					{SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
+					{SQLITE_LIMIT_VARIABLE_NUMBER, 100},
+					{SQLITE_LIMIT_TRIGGER_DEPTH, 1}};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+		(void)sqlite3_limit(db, limits[i][0], limits[i][1]);
+}
+
 static enum inq_status open_connection(const char *name, int flags, struct store **ret_store,
 				       struct inq_err *err)
 {
@@ -59,7 +78,7 @@ static enum inq_status open_connection(const char *name, int flags, struct store
 	if (sqlite3_open_v2(name, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL))
 		return s->db ? sql_fail(s->db, INQ_EIO, "sqlite", err)
 			     : inq_fail(err, INQ_ENOMEM, "sqlite");
-	sqlite3_extended_result_codes(s->db, 0);
+	set_limits(s->db);
 	sqlite3_progress_handler(s->db, STORE_STEPS_PER_CALL, on_progress, s);
 	enum inq_status st = store_functions_register(s->db, err);
 	if (st)
@@ -126,23 +145,10 @@ static enum inq_status defend(sqlite3 *db, struct inq_err *err)
 					  {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
 					  {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
 					  {SQLITE_DBCONFIG_DQS_DDL, 0}};
-	static const int limits[][2] = {{SQLITE_LIMIT_LENGTH, 64 << 20},
-					{SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
-					{SQLITE_LIMIT_COLUMN, 200},
-					{SQLITE_LIMIT_EXPR_DEPTH, 200},
-					{SQLITE_LIMIT_COMPOUND_SELECT, 50},
-					{SQLITE_LIMIT_VDBE_OP, 250000},
-					{SQLITE_LIMIT_FUNCTION_ARG, 60},
-					{SQLITE_LIMIT_ATTACHED, 1}, /* VACUUM INTO takes one */
-					{SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
-					{SQLITE_LIMIT_VARIABLE_NUMBER, 100},
-					{SQLITE_LIMIT_TRIGGER_DEPTH, 1}};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
 		if (sqlite3_db_config(db, switches[i][0], switches[i][1], NULL))
 			return inq_fail(err, INQ_EIO, "sqlite refuses switch %d", switches[i][0]);
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
-		(void)sqlite3_limit(db, limits[i][0], limits[i][1]);
 	return sql_run(db, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0", err);
 }
 

@@ -250,7 +250,7 @@ static void loop(bool forever)
 			fail_msg("fault %ld leaves a file: %s", at, err.msg);
 		assert_true(at < 100000);
 	}
-	print_message("%ld operations, %ld failures reported\n", fault.nr, failed);
+	print_message("# %ld operations, %ld failures reported\n", fault.nr, failed);
 	assert_true(failed > 20);
 }
 

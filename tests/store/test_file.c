@@ -291,7 +291,7 @@ static void no_flipped_byte_does_harm(void **state)
 		bytes[at] ^= 0xff;
 	}
 	free(bytes);
-	print_message("%d of %d still open\n", opened, tried);
+	print_message("# %d of %d still open\n", opened, tried);
 	assert_true(opened < tried);
 }
 
