@@ -2,6 +2,9 @@
  */
 #include "views/views.h"
 
+/* A line of 80 characters holds the first bytes; insn.bytes has them all. */
+#define SHORT_BYTES "CASE WHEN length(bytes) > 16 THEN substr(bytes, 1, 14) || '..' ELSE bytes END"
+
 const struct view view_group_code[] = {
 	{
 		.name = "insns",
@@ -11,15 +14,15 @@ const struct view view_group_code[] = {
 		.sql = "SELECT i.machine_id, cpu, addr, i.rowid, cpu,"
 		       " CASE WHEN is_rip AND in_loop THEN '=>*' WHEN is_rip THEN '=>'"
 		       " WHEN in_loop THEN '  *' ELSE '' END,"
-		       " addr, bytes, text, mem_addr"
+		       " addr, " SHORT_BYTES ", text || CASE WHEN mem_addr IS NULL THEN ''"
+		       " ELSE '   ; ' || printf('0x%x', mem_addr) END"
 		       " FROM insn i WHERE " VIEW_OF_CPU(
 			       i) " ORDER BY i.machine_id, sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"MARK", VIEW_TEXT, 4},
 			{"ADDRESS", VIEW_HEX, 10},
 			{"BYTES", VIEW_TEXT, 14},
-			{"INSTRUCTION", VIEW_TEXT, 24},
-			{"MEMORY", VIEW_HEX, 8}},
+			{"INSTRUCTION", VIEW_TEXT, 24}},
 		.opens = "loops",
 		.mark = "MARK",
 	},
@@ -48,8 +51,8 @@ const struct view view_group_code[] = {
 		.title = "The loop",
 		.doc = "instructions of the loops, and the part that each plays",
 		.needs = {"loop_insn"},
-		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, bytes, "
-		       "coalesce(role, ''), text"
+		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, " SHORT_BYTES
+		       ", coalesce(role, ''), text"
 		       " FROM loop_insn l WHERE " VIEW_OF_CPU(
 			       l) " ORDER BY l.machine_id, sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},

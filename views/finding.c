@@ -17,7 +17,8 @@ const struct view view_group_finding[] = {
 		.title = "Findings",
 		.doc = "what is wrong, the worst first",
 		.needs = {"finding"},
-		.sql = "SELECT f.machine_id, NULL, NULL, finding_id,"
+		.sql = "SELECT f.machine_id, CASE WHEN subject GLOB 'cpu [0-9]*' THEN"
+		       " CAST(substr(subject, 5) AS INTEGER) END, NULL, finding_id,"
 		       " severity, rule, subject, coalesce(detail, title)"
 		       " FROM finding f WHERE " VIEW_OF_MACHINE(f) " ORDER BY " STORE_FINDING_ORDER,
 		.col = {{"SEVERITY", VIEW_TEXT, 8},

@@ -151,6 +151,7 @@ static bool formatter_init(ZydisFormatter *f, ZydisFormatterFunc *ret_original)
 	memcpy(&hook, &mine, sizeof(hook));
 	if (ZYAN_FAILED(
 		    ZydisFormatterSetProperty(f, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE)) ||
+	    ZYAN_FAILED(ZydisFormatterSetProperty(f, ZYDIS_FORMATTER_PROP_FORCE_SIZE, ZYAN_TRUE)) ||
 	    ZYAN_FAILED(ZydisFormatterSetHook(f, ZYDIS_FORMATTER_FUNC_PRINT_ADDRESS_ABS, &hook)))
 		return false;
 	memcpy(ret_original, &hook, sizeof(hook));

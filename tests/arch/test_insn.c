@@ -53,16 +53,16 @@ static const struct {
 	 X86_64_MN_AND},
 	{X86_64_MODE_LONG, "480fbae03f", "bt rax, 0x3f", X86_64_CLASS_PLAIN, X86_64_MN_BT},
 	{X86_64_MODE_LONG, "f390", "pause", X86_64_CLASS_PLAIN, X86_64_MN_PAUSE},
-	{X86_64_MODE_LONG, "0f1f440000", "nop [rax+rax*1], eax", X86_64_CLASS_PLAIN, X86_64_MN_NOP},
-	{X86_64_MODE_LONG, "488703", "xchg [rbx], rax", X86_64_CLASS_PLAIN, X86_64_MN_XCHG},
+	{X86_64_MODE_LONG, "0f1f440000", "nop dword ptr [rax+rax*1], eax", X86_64_CLASS_PLAIN, X86_64_MN_NOP},
+	{X86_64_MODE_LONG, "488703", "xchg qword ptr [rbx], rax", X86_64_CLASS_PLAIN, X86_64_MN_XCHG},
 	{X86_64_MODE_LONG, "fa", "cli", X86_64_CLASS_PLAIN, X86_64_MN_CLI},
 	{X86_64_MODE_LONG, "fb", "sti", X86_64_CLASS_PLAIN, X86_64_MN_STI},
 	{X86_64_MODE_LONG, "0faee8", "lfence", X86_64_CLASS_PLAIN, X86_64_MN_FENCE},
 	{X86_64_MODE_LONG, "0faef0", "mfence", X86_64_CLASS_PLAIN, X86_64_MN_FENCE},
 	{X86_64_MODE_LONG, "48f7d8", "neg rax", X86_64_CLASS_PLAIN, X86_64_MN_NEG},
-	{X86_64_MODE_LONG, "480fc303", "movnti [rbx], rax", X86_64_CLASS_PLAIN, X86_64_MN_OTHER},
+	{X86_64_MODE_LONG, "480fc303", "movnti qword ptr [rbx], rax", X86_64_CLASS_PLAIN, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "d9e8", "fld1", X86_64_CLASS_OTHER, X86_64_MN_OTHER},
-	{X86_64_MODE_LONG, "660f6f00", "movdqa xmm0, [rax]", X86_64_CLASS_OTHER, X86_64_MN_OTHER},
+	{X86_64_MODE_LONG, "660f6f00", "movdqa xmm0, xmmword ptr [rax]", X86_64_CLASS_OTHER, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "f3a4", "rep movsb", X86_64_CLASS_OTHER, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "f4", "hlt", X86_64_CLASS_HLT, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "0f01c9", "mwait", X86_64_CLASS_HLT, X86_64_MN_OTHER},
@@ -75,7 +75,7 @@ static const struct {
 	{X86_64_MODE_LONG, "48cf", "iretq", X86_64_CLASS_RET, X86_64_MN_OTHER},
 	{X86_64_MODE_REAL, "0faa", "rsm", X86_64_CLASS_RET, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "0f07", "sysret", X86_64_CLASS_RET, X86_64_MN_OTHER},
-	{X86_64_MODE_LONG, "ff2500000000", "jmp [0xffffffff81000006]", X86_64_CLASS_INDIRECT,
+	{X86_64_MODE_LONG, "ff2500000000", "jmp qword ptr [0xffffffff81000006]", X86_64_CLASS_INDIRECT,
 	 X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "ffd0", "call rax", X86_64_CLASS_INDIRECT, X86_64_MN_OTHER},
 	{X86_64_MODE_PROT32, "ea001000000800", "jmp far 0x0008:0x00001000", X86_64_CLASS_INDIRECT,
@@ -91,10 +91,10 @@ static const struct {
 	{X86_64_MODE_LONG, "0f01c3", "vmresume", X86_64_CLASS_SYSTEM, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "0f01d8", "vmrun rax", X86_64_CLASS_SYSTEM, X86_64_MN_OTHER},
 	{X86_64_MODE_LONG, "0f0b", "ud2", X86_64_CLASS_SYSTEM, X86_64_MN_OTHER},
-	{X86_64_MODE_REAL, "a10090", "mov ax, [0x9000]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
-	{X86_64_MODE_REAL, "66a10090", "mov eax, [0x9000]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
-	{X86_64_MODE_REAL, "2e8b47f4", "mov ax, cs:[bx-0xc]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
-	{X86_64_MODE_PROT32, "8b442404", "mov eax, [esp+0x4]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
+	{X86_64_MODE_REAL, "a10090", "mov ax, word ptr [0x9000]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
+	{X86_64_MODE_REAL, "66a10090", "mov eax, dword ptr [0x9000]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
+	{X86_64_MODE_REAL, "2e8b47f4", "mov ax, word ptr cs:[bx-0xc]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
+	{X86_64_MODE_PROT32, "8b442404", "mov eax, dword ptr [esp+0x4]", X86_64_CLASS_PLAIN, X86_64_MN_MOV},
 	{X86_64_MODE_PROT32, "40", "inc eax", X86_64_CLASS_PLAIN, X86_64_MN_INC},
 	{X86_64_MODE_PROT32, "07", "pop es", X86_64_CLASS_SYSTEM, X86_64_MN_POP},
 	{X86_64_MODE_COMPAT32, "49", "dec ecx", X86_64_CLASS_PLAIN, X86_64_MN_DEC},
@@ -207,7 +207,7 @@ static void test_rip_relative_operands_are_resolved(void **state)
 	(void)state;
 	struct x86_64_insn in = decode(X86_64_MODE_LONG, RIP64, "8b05f0ffffff");
 	assert_mem(&in.op[1], -1, -1, 0, X86_64_DS_SEL, (int64_t)(RIP64 + 6 - 0x10));
-	assert_string_equal(in.text, "mov eax, [0xffffffff80fffff6]");
+	assert_string_equal(in.text, "mov eax, dword ptr [0xffffffff80fffff6]");
 	/* an address-size prefix makes it EIP-relative */
 	in = decode(X86_64_MODE_LONG, 0x1000, "678b05f0efffff");
 	assert_mem(&in.op[1], -1, -1, 0, X86_64_DS_SEL, 0xfffffff7);
