@@ -68,22 +68,36 @@ void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[
 	memcpy(d + PRSTATUS_REGS, reg, VMM_NR_USER_REGS * sizeof(*reg));
 }
 
-size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
-		     enum inq_snap_state state, int error, const void *data, size_t size)
+/* Header and payload; the payload's offset, 0 after a failure. */
+static size_t add(struct vmm_notes *n, const struct inq_snap_note *h, const void *data)
+{
+	add_head(n, INQ_SNAP_NOTE_NAME, INQ_SNAP_NOTE_TYPE | h->kind, sizeof(*h) + h->size);
+	uint8_t *d = grow(n, sizeof(*h) + h->size);
+
+	if (!d)
+		return 0;
+	memcpy(d, h, sizeof(*h));
+	if (h->size)
+		memcpy(d + sizeof(*h), data, h->size);
+	return (size_t)(d + sizeof(*h) - n->bytes);
+}
+
+size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind, const void *data,
+		     size_t size)
+{
+	struct inq_snap_note h = {.vcpu = vcpu, .kind = (uint16_t)kind, .version = 1, .size = size};
+
+	return add(n, &h, data);
+}
+
+void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
+		       enum inq_snap_state state, int error)
 {
 	struct inq_snap_note h = {.vcpu = vcpu,
 				  .kind = (uint16_t)kind,
 				  .version = 1,
 				  .state = (uint16_t)state,
-				  .error = (uint16_t)error,
-				  .size = size};
+				  .error = (uint16_t)error};
 
-	add_head(n, INQ_SNAP_NOTE_NAME, INQ_SNAP_NOTE_TYPE | (uint32_t)kind, sizeof(h) + size);
-	uint8_t *d = grow(n, sizeof(h) + size);
-	if (!d)
-		return 0;
-	memcpy(d, &h, sizeof(h));
-	if (size)
-		memcpy(d + sizeof(h), data, size);
-	return (size_t)(d + sizeof(h) - n->bytes);
+	(void)add(n, &h, NULL);
 }

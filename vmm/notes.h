@@ -53,10 +53,14 @@ enum vmm_user_reg {
 void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[VMM_NR_USER_REGS]);
 
 /*
- * One of ours.  error is for INQ_SNAP_FAILED.  Returns the payload's offset in n->bytes, for what
- * is only known later; 0 after a failure.
+ * One of ours, present.  Returns the payload's offset in n->bytes, for what is only known later;
+ * 0 after a failure.
  */
-size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
-		     enum inq_snap_state state, int error, const void *data, size_t size);
+size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind, const void *data,
+		     size_t size);
+
+/* One that says that the thing is absent, or could not be had: error is for INQ_SNAP_FAILED. */
+void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
+		       enum inq_snap_state state, int error);
 
 #endif

@@ -261,7 +261,7 @@ static enum inq_status course(struct session *s, struct inq_err *err)
 }
 
 /* Open KVM and make the VM with its memory. */
-static enum inq_status make_vm(const struct vmm_run *r, const struct vmm_plan *p, FILE *serial,
+static enum inq_status make_vm(const struct vmm_run *r, const struct vmm_plan *p,
 			       struct vmm_vm **ret, struct inq_err *err)
 {
 	uint64_t smbase[VMM_MAX_VCPUS];
@@ -287,7 +287,7 @@ static enum inq_status make_vm(const struct vmm_run *r, const struct vmm_plan *p
 	if (!st)
 		st = vmm_plan_install(p, mem, err);
 	if (!st)
-		return vmm_vm_create(ret, kvm, &caps, mem, p, serial, err);
+		return vmm_vm_create(ret, kvm, &caps, mem, p, err);
 	vmm_memory_destroy(mem);
 	close(kvm);
 	return st;
@@ -308,10 +308,11 @@ static enum inq_status run_with(const struct vmm_run *r, const struct vmm_plan *
 				struct vmm_out *out, FILE *serial, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
-	enum inq_status st = make_vm(r, plan, serial, &vm, err);
+	enum inq_status st = make_vm(r, plan, &vm, err);
 
 	if (st)
 		return st;
+	vm->dev.serial = serial;
 	struct session s = {.r = r, .plan = plan, .vm = vm, .out = *out};
 	st = course(&s, err);
 	*out = s.out;

@@ -72,8 +72,7 @@ static void add_slots(struct writer *w, struct inq_snap_slot *slot)
 						 .bytes = s->bytes,
 						 .file_off = off};
 	}
-	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, INQ_SNAP_PRESENT, 0, slot,
-		      m->nr_slots * sizeof(*slot));
+	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, slot, m->nr_slots * sizeof(*slot));
 }
 
 static void add_smram(struct writer *w)
@@ -91,9 +90,11 @@ static void add_smram(struct writer *w)
 			.crc = (uint32_t)crc32(0, p, VMM_SMRAM_BYTES),
 		};
 	}
-	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM,
-		      m->nr_windows ? INQ_SNAP_PRESENT : INQ_SNAP_ABSENT, 0, bulk,
-		      m->nr_windows * sizeof(*bulk));
+	if (m->nr_windows)
+		vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, bulk,
+			      m->nr_windows * sizeof(*bulk));
+	else
+		vmm_notes_missing(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, INQ_SNAP_ABSENT, 0);
 }
 
 static void append(struct vmm_notes *to, const struct vmm_notes *from)
@@ -124,14 +125,13 @@ static enum inq_status build_notes(struct writer *w, struct inq_err *err)
 
 	vmm_notes_deinit(n);
 	append(n, &s->core);
-	w->header_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, INQ_SNAP_PRESENT, 0,
-				     &s->header, sizeof(s->header));
-	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, INQ_SNAP_PRESENT, 0, s->host, strlen(s->host));
+	w->header_at =
+		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, &s->header, sizeof(s->header));
+	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, s->host, strlen(s->host));
 	append(n, &s->vcpu);
 	add_slots(w, slot);
 	add_smram(w);
-	w->zero_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, INQ_SNAP_PRESENT, 0, &zero,
-				   sizeof(zero));
+	w->zero_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, &zero, sizeof(zero));
 	return n->failed ? inq_fail(err, INQ_ENOMEM, "%s: notes do not fit", w->o->path) : INQ_OK;
 }
 

@@ -48,21 +48,17 @@ static void take(struct vmm_state *s, enum inq_snap_kind kind, bool have, int fd
 	}
 }
 
-static void add_msr(struct vmm_state *s, int fd, uint32_t index)
+static void add_msr(struct vmm_state *s, const struct vmm_vcpu *v, uint32_t index)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} m = {{.nmsrs = 1}, {.index = index}};
+	struct kvm_msr_entry e = {.index = index};
 
 	for (uint32_t i = 0; i < s->nr_msrs; i++)
 		if (s->msrs[i].index == index)
 			return;
 	if (s->nr_msrs == MAX_MSRS)
 		return;
-	if (ioctl(fd, KVM_GET_MSRS, &m) != 1)
-		m.entry = (struct kvm_msr_entry){.index = index, .reserved = 1};
-	s->msrs[s->nr_msrs++] = m.entry;
+	e.reserved = !vmm_vcpu_msr(v, KVM_GET_MSRS, &e);
+	s->msrs[s->nr_msrs++] = e;
 }
 
 /* One by one: KVM_GET_MSRS stops at the first that it refuses. */
@@ -83,10 +79,10 @@ static enum inq_status take_msrs(struct vmm_state *s, const struct vmm_vcpu *v, 
 		return INQ_OK;
 	}
 	for (uint32_t i = 0; i < list->nmsrs; i++)
-		add_msr(s, v->fd, list->indices[i]);
+		add_msr(s, v, list->indices[i]);
 	for (size_t i = 0; i < sizeof(extra_msrs) / sizeof(*extra_msrs); i++)
 		for (uint32_t m = extra_msrs[i].first; m <= extra_msrs[i].last; m++)
-			add_msr(s, v->fd, m);
+			add_msr(s, v, m);
 	free(list);
 	return INQ_OK;
 }
@@ -197,7 +193,10 @@ void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, st
 
 		if (k == INQ_SNAP_SREGS && s->state[INQ_SNAP_SREGS2] == INQ_SNAP_PRESENT)
 			continue;
-		vmm_notes_add(n, v->index, k, (enum inq_snap_state)s->state[k], s->error[k],
-			      part[i].data, s->state[k] == INQ_SNAP_PRESENT ? part[i].size : 0);
+		if (s->state[k] == INQ_SNAP_PRESENT)
+			vmm_notes_add(n, v->index, k, part[i].data, part[i].size);
+		else
+			vmm_notes_missing(n, v->index, k, (enum inq_snap_state)s->state[k],
+					  s->error[k]);
 	}
 }

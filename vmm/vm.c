@@ -80,22 +80,20 @@ static enum inq_status create_vcpu(struct vmm_vm *vm, unsigned i, size_t run_byt
 static enum inq_status create_vcpus(struct vmm_vm *vm, const struct vmm_plan *plan,
 				    struct inq_err *err)
 {
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[MAX_CPUID];
-	} *cpuid = calloc(1, sizeof(*cpuid));
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + MAX_CPUID * sizeof(cpuid->entries[0]));
 	int run_bytes = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	if (!cpuid)
 		return inq_fail(err, INQ_ENOMEM, "CPUID table");
 	enum inq_status st = INQ_OK;
-	cpuid->head.nent = MAX_CPUID;
+	cpuid->nent = MAX_CPUID;
 	if (run_bytes < 4096 || ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
 		st = refused(err, "asking for CPUID");
 	for (unsigned i = 0; i < plan->nr_vcpus && !st; i++) {
 		st = create_vcpu(vm, i, (size_t)run_bytes, err);
 		if (!st)
-			st = vmm_vcpu_setup(&vm->vcpu[i], plan, &cpuid->head, err);
+			st = vmm_vcpu_setup(&vm->vcpu[i], plan, cpuid, err);
 	}
 	free(cpuid);
 	return st;
@@ -113,7 +111,7 @@ static void init_locks(struct vmm_vm *vm)
 }
 
 enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
-			      struct vmm_memory *mem, const struct vmm_plan *plan, FILE *serial,
+			      struct vmm_memory *mem, const struct vmm_plan *plan,
 			      struct inq_err *err)
 {
 	struct vmm_vm *raw = calloc(1, sizeof(*raw));
@@ -123,7 +121,7 @@ enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_cap
 		close(kvm);
 		return inq_fail(err, INQ_ENOMEM, "the VM");
 	}
-	*raw = (struct vmm_vm){.kvm = kvm, .fd = -1, .caps = *caps, .mem = mem, .dev = {serial}};
+	*raw = (struct vmm_vm){.kvm = kvm, .fd = -1, .caps = *caps, .mem = mem};
 	init_locks(raw);
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = raw;
 

@@ -44,7 +44,7 @@ struct vmm_vm {
 	int kvm, fd;
 	struct vmm_caps caps;
 	struct vmm_memory *mem;
-	struct vmm_devices dev;
+	struct vmm_devices dev; /* the caller sets it before vmm_vm_start */
 	unsigned nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
 	pthread_mutex_t lock;
@@ -55,13 +55,16 @@ struct vmm_vm {
 /* VM, slots and vCPUs as the plan has them; nothing runs yet.  Takes over kvm and mem. */
 INQ_MUST enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
 				       struct vmm_memory *mem, const struct vmm_plan *plan,
-				       FILE *serial, struct inq_err *err);
+				       struct inq_err *err);
 /* Ends the threads first.  NULL is fine. */
 void vmm_vm_destroy(struct vmm_vm *vm);
 
 /* Set a vCPU's CPUID, SMBASE and registers, straight into 64-bit mode (vcpu.c). */
 INQ_MUST enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
 					const struct kvm_cpuid2 *cpuid, struct inq_err *err);
+
+/* KVM_GET_MSRS or KVM_SET_MSRS of one; false: KVM refused. */
+bool vmm_vcpu_msr(const struct vmm_vcpu *v, unsigned long request, struct kvm_msr_entry *e);
 
 /* A thread per vCPU. */
 INQ_MUST enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err);

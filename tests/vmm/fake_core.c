@@ -32,10 +32,10 @@ static void fill_notes(struct vmm_snapshot *s)
 	for (unsigned i = 0; i < 2; i++) {
 		reg[VMM_RIP] += i;
 		vmm_notes_prstatus(&s->core, i, reg);
-		vmm_notes_add(&s->vcpu, i, INQ_SNAP_REGS, INQ_SNAP_PRESENT, 0, regs, sizeof(regs));
-		vmm_notes_add(&s->vcpu, i, INQ_SNAP_SREGS2, INQ_SNAP_ABSENT, 0, NULL, 0);
-		vmm_notes_add(&s->vcpu, i, INQ_SNAP_DEBUGREGS, INQ_SNAP_FAILED, 22, NULL, 0);
-		vmm_notes_add(&s->vcpu, i, INQ_SNAP_MSRS, INQ_SNAP_PRESENT, 0, regs, 16);
+		vmm_notes_add(&s->vcpu, i, INQ_SNAP_REGS, regs, sizeof(regs));
+		vmm_notes_missing(&s->vcpu, i, INQ_SNAP_SREGS2, INQ_SNAP_ABSENT, 0);
+		vmm_notes_missing(&s->vcpu, i, INQ_SNAP_DEBUGREGS, INQ_SNAP_FAILED, 22);
+		vmm_notes_add(&s->vcpu, i, INQ_SNAP_MSRS, regs, 16);
 	}
 }
 

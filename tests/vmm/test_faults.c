@@ -56,7 +56,7 @@ static enum inq_status attempt(const char *path, struct inq_err *err)
 	if (!st) {
 		memset(m->ram + 0x3000, 1, 4096);
 		vmm_notes_prstatus(&s.core, 0, reg);
-		vmm_notes_add(&s.vcpu, 0, INQ_SNAP_REGS, INQ_SNAP_PRESENT, 0, reg, 144);
+		vmm_notes_add(&s.vcpu, 0, INQ_SNAP_REGS, reg, 144);
 		s.mem = m;
 		st = vmm_snapshot_write(&s, &out, &done, err);
 		if (!st)
@@ -75,7 +75,7 @@ static unsigned nr_files(const char *dir)
 	unsigned n = 0;
 
 	for (struct dirent *e; d && (e = readdir(d));)
-		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 	closedir(d);
 	return n;
 }

@@ -36,7 +36,7 @@ static unsigned nr_files(const char *dir, bool remove)
 
 	assert_non_null(d);
 	for (struct dirent *e; (e = readdir(d));)
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
 			n++;
 			if (remove)
 				assert_int_equal(unlinkat(dirfd(d), e->d_name, 0), 0);

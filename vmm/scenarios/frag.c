@@ -18,7 +18,7 @@ static bool blob_frag(const struct vmm_blob *b, size_t index, struct vmm_frag *r
 	uint16_t nr_frags = span_u16le(&s);
 	struct vmm_frag f = {.nr_marks = span_u16le(&s), .index = (uint16_t)index};
 
-	if (s.bad || memcmp(magic, "IQFR", 4) || index >= nr_frags)
+	if (s.bad || memcmp(magic, "IQFR", 4) != 0 || index >= nr_frags)
 		return false;
 	span_skip(&s, index * FRAG_BYTES);
 	const uint8_t *name = span_take(&s, 16);
@@ -113,17 +113,13 @@ uint64_t vmm_code_mark(const struct vmm_code *c, enum vmm_patch mark)
 }
 
 /*
- * The value for one patch point.  at: where its field begins in c; old: what is in it.
- * A field that VMM_P_REL fills ends its instruction.
+ * The value for one patch point.  frag_at: where its fragment begins in c; old: what its field
+ * holds.  A field that VMM_P_REL fills ends its instruction.
  */
 static enum inq_status patch_value(const struct vmm_code *c, const struct vmm_frag_mark *m,
-				   uint32_t frag_at, uint64_t old, struct vmm_rng *rng,
-				   uint64_t *ret, struct inq_err *err)
+				   uint32_t frag_at, uint64_t old, uint64_t *ret,
+				   struct inq_err *err)
 {
-	if (m->what == VMM_P_JUNK) {
-		*ret = vmm_rng_u64(rng);
-		return INQ_OK;
-	}
 	if (m->what == VMM_P_SELF) {
 		*ret = c->linear + frag_at + old;
 		return INQ_OK;
@@ -139,27 +135,30 @@ static enum inq_status patch_value(const struct vmm_code *c, const struct vmm_fr
 	return INQ_OK;
 }
 
+static void put_mark(struct vmm_code *c, struct vmm_frag_mark m, uint32_t frag_at)
+{
+	if (m.what < VMM_M_LAST)
+		c->mark[m.what - VMM_M_INSN] = c->linear + frag_at + m.off;
+}
+
 static enum inq_status apply(struct vmm_code *c, const struct vmm_frag *f, struct vmm_frag_mark m,
 			     uint32_t frag_at, struct vmm_rng *rng, struct inq_err *err)
 {
-	if (m.what >= VMM_M_INSN && m.what < VMM_M_LAST) {
-		c->mark[m.what - VMM_M_INSN] = c->linear + frag_at + m.off;
-		return INQ_OK;
-	}
+	uint64_t old = 0, value = 0;
+	enum inq_status st = INQ_OK;
+
 	if (m.off > f->len || m.width > f->len - m.off)
 		return inq_fail(err, INQ_ECORRUPT, "fragment %s: patch beyond its end", f->name);
-
 	uint8_t *field = c->bytes + frag_at + m.off;
-	uint64_t old = 0, value = 0;
 	for (unsigned i = 0; i < m.width; i++)
 		old |= (uint64_t)field[i] << (8 * i);
-
-	enum inq_status st = patch_value(c, &m, frag_at, old, rng, &value, err);
-	if (st)
-		return inq_wrap(err, st, "fragment %s", f->name);
-	for (unsigned i = 0; i < m.width; i++)
+	if (m.what == VMM_P_JUNK)
+		value = vmm_rng_u64(rng);
+	else
+		st = patch_value(c, &m, frag_at, old, &value, err);
+	for (unsigned i = 0; i < m.width && !st; i++)
 		field[i] = (uint8_t)(value >> (8 * i));
-	return INQ_OK;
+	return inq_wrap(err, st, "fragment %s", f->name);
 }
 
 enum inq_status vmm_code_add(struct vmm_code *c, const struct vmm_frag *f, struct vmm_rng *rng,
@@ -174,7 +173,14 @@ enum inq_status vmm_code_add(struct vmm_code *c, const struct vmm_frag *f, struc
 	c->len += f->len;
 	for (size_t n = 0; n < f->nr_marks; n++) {
 		struct vmm_frag_mark m = vmm_frag_mark_at(f, n);
-		enum inq_status st = m.frag == f->index ? apply(c, f, m, at, rng, err) : INQ_OK;
+		enum inq_status st = INQ_OK;
+
+		if (m.frag != f->index)
+			continue;
+		if (m.what >= VMM_M_INSN)
+			put_mark(c, m, at);
+		else
+			st = apply(c, f, m, at, rng, err);
 		if (st)
 			return st;
 	}

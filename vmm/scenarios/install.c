@@ -35,8 +35,8 @@ static bool put_tables(struct vmm_memory *m, uint32_t as, uint64_t at, unsigned 
 	bool ok = put(m, as, at, blank, sizeof(blank));
 
 	ok = ok && put64(m, as, at, (at + 0x1000) | PTE_P | PTE_W);
-	ok = ok && put64(m, as, at + 8 * again, (at + 0x1000) | PTE_P | PTE_W);
-	for (unsigned i = 0; i < 4; i++)
+	ok = ok && put64(m, as, at + UINT64_C(8) * again, (at + 0x1000) | PTE_P | PTE_W);
+	for (uint64_t i = 0; i < 4; i++)
 		ok = ok && put64(m, as, at + 0x1000 + 8 * i,
 				 (at + 0x2000 + i * VMM_PAGE) | PTE_P | PTE_W);
 	for (uint64_t i = 0; i < 2048; i++)
@@ -87,7 +87,7 @@ static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 	ok = ok && put(m, 0, c->data_gpa, blank, sizeof(blank));
 	if (!h)
 		return ok;
-	uint64_t gate = c->data_gpa + 16u * c->vector;
+	uint64_t gate = c->data_gpa + UINT64_C(16) * c->vector;
 	return ok &&
 	       put64(m, 0, gate,
 		     (h & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 | (h >> 16 & 0xffff) << 48) &&
