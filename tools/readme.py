@@ -51,7 +51,8 @@ def check(inquest, core):
 
 def write(transcript):
     text = README.read_text()
-    README.write_text(text.replace(block(text), pathlib.Path(transcript).read_text()))
+    at = text.index(BEGIN) + len(BEGIN)
+    README.write_text(text[:at] + pathlib.Path(transcript).read_text() + text[at + len(block(text)):])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE))
 import bed  # noqa: E402
 
 EXPECT = HERE.parent / "scenarios"
+README = HERE.parent.parent / "tools" / "readme.py"
 BAD = ("error", "fatal")
 NEAR = ("smm-gate-open", "smm-gate-written", "smm-rdtsc-bounded")
 
@@ -66,6 +67,9 @@ def check_gate(case, report, index):
     got = [(cpu, phys & mask, None if value is None else value & mask, insn & mask) for cpu, phys, value, insn, _ in rows]
     if got != wanted:
         yield f"gates in evidence (cpu, address, value, instruction) are {got}, not {wanted}"
+    fatal = any(f["severity"] == "fatal" for f in report["findings"])
+    if fatal != (d["private"] == "yes"):
+        yield f"a gate on the handler's own stack is fatal, another is not: {fatal}, private={d['private']}"
     texts = " ".join(e["text"] for f in report["findings"] if f["rule"] == "smm-tight-loop" for e in f["evidence"])
     for key in ("gate", "value", "insn"):
         if not re.search(rf"\b0x0*{int(d[key], 0):x}\b", texts):
@@ -123,12 +127,29 @@ def check_case(case, result, inquest, tmp):
     yield from check_core(case, inquest, core, tmp)
 
 
+def check_readme(result, inquest):
+    """The README's transcript is what a run of its seed prints."""
+    if result.code == 0:
+        code, out, err = run([sys.executable, README, "--check", inquest, result.files / "out.core"])
+        if code:
+            yield (out + err).strip()
+
+
+def readme_case():
+    code, out, err = run([sys.executable, README, "--seed"])
+    if code:
+        raise bed.BedError(err.strip())
+    return Case("smm-spin", int(out))
+
+
 def cases_of(machine, seeds, base):
     if machine == "vmx":
         yield from (Case(scenario, base) for scenario in ("hlt-if0", "healthy"))
         return
     few = max(4, seeds // 4)
     yield from (Case("smm-spin", base + n) for n in range(seeds))
+    if not base <= readme_case().seed < base + seeds:
+        yield readme_case()
     for scenario in NEAR:
         yield from (Case(scenario, base + n) for n in range(few))
     for scenario in ("hlt-if0", "healthy"):
@@ -144,6 +165,8 @@ def check_all(cases, results, inquest, tmp):
         yield from (f"{case.name}: {what}" for what in check_case(case, by[case.name], inquest, tmp))
     first = cases[0]
     if first.scenario == "smm-spin" and by[first.name].code == 0:
+        readme = by[readme_case().name]
+        yield from (f"README: {what}" for what in check_readme(readme, inquest))
         yield from (f"{first.name}: {what}" for what in
                     check_peers(first, by[first.name].files / "out.core", tmp))
 
