@@ -151,10 +151,10 @@ static void the_loop_and_the_next_instruction_are_marked(void **state)
 				    "(1, 0, 0, 19, 2, 2, 'ebfc', 'jmp 0x11', NULL, 1, 4096)");
 
 	assert_prints(s, "insns", NULL, VIEW_FORM_TEXT,
-		      "CPU MARK    ADDRESS BYTES          INSTRUCTION              MEMORY\n"
-		      "  0            0x10 90             nop                           -\n"
-		      "  0 =>*        0x11 f390           pause                         -\n"
-		      "  0   *        0x13 ebfc           jmp 0x11                 0x1000\n");
+		      "CPU MARK    ADDRESS BYTES          INSTRUCTION\n"
+		      "  0            0x10 90             nop\n"
+		      "  0 =>*        0x11 f390           pause\n"
+		      "  0   *        0x13 ebfc           jmp 0x11   ; 0x1000\n");
 	store_destroy(s);
 }
 
