@@ -23,9 +23,10 @@ def cpu_name():
     return found.group(1) if found else "unknown CPU"
 
 
-def settle():
-    """Nothing of one measurement may still be on its way to the disk in the next."""
+def settle(seconds=4):
+    """Nothing of one measurement may still be on its way to the disk, or to the disk behind it, in the next."""
     os.sync()
+    time.sleep(seconds)
 
 
 def snapshot(vmm, core, mib):
