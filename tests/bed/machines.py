@@ -77,7 +77,7 @@ class Svm(Machine):
 
     def start(self, kernel, initrd, image):
         cpu = "max" + ("" if self.options.get("la57", True) else ",la57=off")
-        argv = [need("qemu-system-x86_64"), "-accel", "tcg,thread=multi", "-cpu", cpu,
+        argv = [need("qemu-system-x86_64"), "-accel", "tcg,thread=single", "-cpu", cpu,
                 "-m", str(self.memory), "-smp", "2", "-display", "none", "-monitor", "none", "-serial", "stdio",
                 "-nodefaults", "-no-reboot", "-kernel", str(kernel.vmlinuz), "-initrd", str(initrd),
                 "-drive", f"file={image},format=raw,if=none,id=out,cache=unsafe,discard=unmap,detect-zeroes=unmap",
