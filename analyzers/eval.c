@@ -6,10 +6,7 @@
 
 #include <string.h>
 
-#include "analyzers/code.h"
-#include "arch/paging.h"
-
-enum { STACK_SPAN = 64 << 10 }; /* how far from RSP a slot still counts as the stack's */
+#include "analyzers/eval_mem.h"
 
 static const struct eval_sym no_sym = {.load = -1};
 
@@ -26,37 +23,6 @@ static bool fully_known(const struct eval_val *v, unsigned int bytes)
 static struct eval_val constant(uint64_t v)
 {
 	return (struct eval_val){.v = v, .known = ~UINT64_C(0), .sym = no_sym};
-}
-
-enum inq_status eval_translate(const struct inq_cpu *cpu, uint64_t linear, uint64_t *ret_phys,
-			       struct inq_err *err)
-{
-	struct paging_walk walk;
-
-	if (cpu->virt == cpu->phys) { /* paging is off */
-		*ret_phys = linear;
-		return INQ_OK;
-	}
-	paging_walk(&((const struct paging_space *)cpu->virt)->mode, cpu->phys, linear, &walk);
-	if (walk.verdict == PAGING_OK) {
-		*ret_phys = walk.pa;
-		return INQ_OK;
-	}
-	return inq_fail_at(err, walk.verdict == PAGING_ABSENT ? INQ_EABSENT : INQ_EFAULT, linear,
-			   "%s: 0x%llx: %s", cpu->virt->name, (unsigned long long)linear,
-			   paging_verdict_name(walk.verdict));
-}
-
-bool eval_same_memory(const struct inq_space *a, const struct inq_space *b, uint64_t phys)
-{
-	struct inq_run ra, rb;
-	struct inq_err err;
-
-	if (a == b)
-		return true;
-	if (inq_runs(a, phys, 1, &ra, &err) || inq_runs(b, phys, 1, &rb, &err))
-		return false;
-	return ra.kind == rb.kind && ra.p == rb.p;
 }
 
 bool eval_begin(struct eval *e, const struct inq_cpu *cpu, struct eval_state *ret_state)
@@ -76,6 +42,8 @@ bool eval_begin(struct eval *e, const struct inq_cpu *cpu, struct eval_state *re
 			ret_state->gpr[i].known = 0;
 	}
 	ret_state->rip = rs->v[X86_64_RIP];
+	if (!eval_stack_top(e, ret_state, &e->floor))
+		e->floor = 0;
 	if (inq_reg_known(rs, X86_64_RFLAGS)) {
 		uint64_t f = rs->v[X86_64_RFLAGS]; /* SDM vol. 1, 3.4.3 */
 		ret_state->fl = (struct eval_flags){.known = true,
@@ -85,108 +53,6 @@ bool eval_begin(struct eval *e, const struct inq_cpu *cpu, struct eval_state *re
 						    .sf = f >> 7 & 1,
 						    .of = f >> 11 & 1,
 						    .sym = no_sym};
-	}
-	return true;
-}
-
-static bool segment_base(const struct eval *e, int seg, uint64_t *ret)
-{
-	unsigned int base = (unsigned int)seg + 1; /* regs.def: the base follows the selector */
-
-	if (e->mode == X86_64_MODE_LONG && seg != X86_64_FS_SEL && seg != X86_64_GS_SEL) {
-		*ret = 0;
-		return true;
-	}
-	*ret = e->cpu->regs.v[base];
-	return inq_reg_known(&e->cpu->regs, base);
-}
-
-bool eval_address(const struct eval *e, const struct eval_state *s, const struct x86_64_op *op,
-		  const struct x86_64_insn *in, uint64_t *ret_linear)
-{
-	uint64_t ea = (uint64_t)op->disp, base = 0, need = mask_of(in->addr_bits / 8u);
-
-	if (op->base >= EVAL_GPRS || op->index >= EVAL_GPRS || !segment_base(e, op->seg, &base))
-		return false;
-	if (op->base >= 0) {
-		if ((s->gpr[op->base].known & need) != need)
-			return false;
-		ea += s->gpr[op->base].v;
-	}
-	if (op->index >= 0) {
-		if ((s->gpr[op->index].known & need) != need)
-			return false;
-		ea += s->gpr[op->index].v * op->scale;
-	}
-	*ret_linear = code_linear(e->cpu, e->mode, base, ea & need);
-	return true;
-}
-
-static bool on_stack(const struct eval *e, const struct eval_state *s, const struct x86_64_op *op,
-		     uint64_t linear)
-{
-	uint64_t base = 0, top = s->gpr[X86_64_RSP].v;
-
-	if ((op->base != X86_64_RSP && op->base != X86_64_RBP) ||
-	    !segment_base(e, X86_64_SS_SEL, &base))
-		return false;
-	/* SDM vol. 3, 3.4.5: SS.B selects SP or ESP outside 64-bit mode */
-	if (e->mode != X86_64_MODE_LONG && inq_reg_known(&e->cpu->regs, X86_64_SS_ATTR))
-		top &= e->cpu->regs.v[X86_64_SS_ATTR] & X86_64_SEG_DB ? 0xffffffff : 0xffff;
-	uint64_t distance = linear - (base + top);
-	return distance < STACK_SPAN || -distance < STACK_SPAN;
-}
-
-/* A fresh or an earlier slot for this load; -1 when there are too many. */
-static int load_slot(struct eval *e, uint64_t rip, uint64_t linear)
-{
-	for (int i = 0; i < e->nr_loads; i++)
-		if (e->load[i].rip == rip && e->load[i].linear == linear)
-			return i;
-	return e->nr_loads < EVAL_LOADS ? e->nr_loads++ : -1;
-}
-
-static void apply_patch(const struct eval_patch *p, struct eval_load *l, uint8_t *buf)
-{
-	unsigned int patched = 0;
-
-	for (unsigned int i = 0; l->space == p->space && i < l->bytes; i++) {
-		uint64_t at = l->phys + i - p->phys;
-		if (at >= p->bytes)
-			continue;
-		buf[i] = (uint8_t)(p->value >> (8 * at));
-		patched++;
-	}
-	l->known = l->known || patched == l->bytes;
-}
-
-static bool load(struct eval *e, const struct eval_state *s, const struct x86_64_insn *in,
-		 uint64_t linear, const struct x86_64_op *op, unsigned int bytes,
-		 struct eval_val *ret)
-{
-	struct eval_load l = {.rip = in->rip, .linear = linear, .bytes = (uint8_t)bytes};
-	uint8_t buf[8] = {0};
-
-	if (bytes > sizeof(buf) || eval_translate(e->cpu, linear, &l.phys, &e->err))
-		return false;
-	l.space = e->cpu->phys;
-	l.stack = on_stack(e, s, op, linear);
-	enum inq_status st = inq_read(l.space, l.phys, buf, bytes, &e->err);
-	l.device = st == INQ_EFAULT;
-	l.known = st == INQ_OK;
-	if (st && !l.device)
-		return false;
-	apply_patch(&e->patch, &l, buf);
-	for (unsigned int i = 0; i < bytes; i++)
-		l.value |= (uint64_t)buf[i] << (8 * i);
-	int slot = load_slot(e, in->rip, linear);
-	*ret = (struct eval_val){.v = l.value,
-				 .known = l.known ? ~UINT64_C(0) : 0,
-				 .sym = {.load = slot, .mask = mask_of(bytes)},
-				 .sym_bytes = (uint8_t)bytes};
-	if (slot >= 0) {
-		e->load[slot] = l;
-		ret->taint = UINT32_C(1) << slot;
 	}
 	return true;
 }
@@ -227,7 +93,7 @@ static int read_op(struct eval *e, const struct eval_state *s, const struct x86_
 				.sym = no_sym}; /* unknown address, unknown value */
 			return 1;
 		}
-		return load(e, s, in, linear, op, op->bytes, ret) ? 1 : -1;
+		return eval_load(e, s, in, linear, op, op->bytes, ret) ? 1 : -1;
 	case X86_64_OP_NONE:
 		break;
 	}
@@ -266,9 +132,10 @@ static enum eval_stop write_op(struct eval *e, struct eval_state *s, const struc
 	}
 	if (op->kind != X86_64_OP_MEM)
 		return EVAL_OUTSIDE;
-	e->store.any = true;
-	e->store.bytes = op->bytes;
-	e->store.known = eval_address(e, s, op, in, &e->store.linear);
+	uint64_t linear = 0;
+	if (eval_address(e, s, op, in, &linear))
+		return eval_store(e, s, op, linear, op->bytes, v);
+	e->store = (struct eval_noted){.any = true, .bytes = op->bytes};
 	return e->follow ? EVAL_GO : EVAL_STORE;
 }
 
@@ -351,6 +218,14 @@ static void about_masked(struct eval_flags *f, const struct eval_val *r)
 	f->rhs = r->sym.mask & mask_of(f->bytes);
 }
 
+static bool same_register(const struct x86_64_insn *in)
+{
+	const struct x86_64_op *a = &in->op[0], *b = &in->op[1];
+
+	return a->kind == X86_64_OP_REG && b->kind == X86_64_OP_REG && a->reg == b->reg &&
+	       a->shift == b->shift;
+}
+
 typedef enum eval_stop step_fn(struct eval *e, struct eval_state *s, const struct x86_64_insn *in,
 			       const struct eval_val v[2]);
 
@@ -364,8 +239,10 @@ static enum eval_stop step_mov(struct eval *e, struct eval_state *s, const struc
 		uint64_t m = mask_of(from);
 		bool negative = r.v >> (8 * from - 1) & 1;
 		r.v &= m;
-		r.known |= ~m;
-		if (in->mn != X86_64_MN_MOVZX) { /* MOVSX, MOVSXD */
+		if (in->mn == X86_64_MN_MOVZX) {
+			r.known |= ~m;
+		} else { /* MOVSX, MOVSXD: as known as the sign is */
+			r.known = r.known >> (8 * from - 1) & 1 ? r.known | ~m : r.known & m;
 			r.v |= negative ? ~m : 0;
 			r.sym = negative ? no_sym : r.sym;
 		}
@@ -424,9 +301,7 @@ static enum eval_stop step_logic(struct eval *e, struct eval_state *s, const str
 				 const struct eval_val v[2])
 {
 	unsigned int bytes = in->op[0].bytes;
-	const struct x86_64_op *a = &in->op[0], *b = &in->op[1];
-	bool same = a->kind == X86_64_OP_REG && b->kind == X86_64_OP_REG && a->reg == b->reg &&
-		    a->shift == b->shift;
+	bool same = same_register(in);
 	struct eval_val r = {.taint = v[0].taint | v[1].taint,
 			     .known = v[0].known & v[1].known,
 			     .sym = no_sym,
@@ -444,7 +319,7 @@ static enum eval_stop step_logic(struct eval *e, struct eval_state *s, const str
 	}
 	struct eval_flags f = logic_flags(r.v, fully_known(&r, bytes), r.taint, bytes);
 	about_masked(&f, &r);
-	enum eval_stop stop = write_op(e, s, in, a, r);
+	enum eval_stop stop = write_op(e, s, in, &in->op[0], r);
 	if (stop == EVAL_GO)
 		s->fl = f;
 	return stop;
@@ -466,7 +341,11 @@ static enum eval_stop step_arith(struct eval *e, struct eval_state *s, const str
 			     .sym_bytes = (uint8_t)bytes};
 
 	r.known = fully_known(&a, bytes) && fully_known(&b, bytes) ? mask_of(bytes) : 0;
-	if (a.sym.load >= 0 && !b.taint && fully_known(&b, bytes)) {
+	if (in->mn == X86_64_MN_SUB && same_register(in)) { /* SUB r,r forgets all, as XOR r,r */
+		r = constant(0);
+		f = logic_flags(0, true, 0, bytes);
+	}
+	if (r.taint && a.sym.load >= 0 && !b.taint && fully_known(&b, bytes)) {
 		r.sym = a.sym;
 		r.sym.add += sub ? -b.v : b.v;
 	}
@@ -478,7 +357,7 @@ static enum eval_stop step_arith(struct eval *e, struct eval_state *s, const str
 	if (!sub || one) /* compare the result with zero: value + k == 0 */
 		f.about = EVAL_ABOUT_NONE;
 	if (f.about == EVAL_ABOUT_NONE && r.sym.load >= 0) {
-		f.about = EVAL_ABOUT_CMP;
+		f.about = EVAL_ABOUT_SUM;
 		f.sym = r.sym;
 		f.rhs = 0;
 	}
@@ -507,8 +386,8 @@ static enum eval_stop step_shift(struct eval *e, struct eval_state *s, const str
 
 	if (!fully_known(&v[1], 1) || n >= 8 * bytes)
 		return EVAL_OUTSIDE;
-	if (!n)
-		return EVAL_GO;
+	if (!n) /* no flags; but a 32-bit result is extended all the same */
+		return write_op(e, s, in, &in->op[0], v[0]);
 	bool left = in->mn == X86_64_MN_SHL;
 	r.v = left ? (v[0].v << n) & m : (v[0].v & m) >> n;
 	r.known = fully_known(&v[0], bytes) ? m : 0;
@@ -521,9 +400,9 @@ static enum eval_stop step_shift(struct eval *e, struct eval_state *s, const str
 	}
 	struct eval_flags f = logic_flags(r.v, r.known != 0, r.taint, bytes);
 	f.cf = (left ? v[0].v >> (8 * bytes - n) : v[0].v >> (n - 1)) & 1;
+	if (n == 1) /* SDM: only then is OF defined */
+		f.of = left ? f.sf != f.cf : v[0].v >> (8 * bytes - 1) & 1;
 	about_masked(&f, &r);
-	if (f.about == EVAL_ABOUT_TEST)
-		f.rhs = r.sym.mask;
 	enum eval_stop stop = write_op(e, s, in, &in->op[0], r);
 	if (stop == EVAL_GO)
 		s->fl = f;
@@ -555,41 +434,53 @@ static enum eval_stop step_bt(struct eval *e, struct eval_state *s, const struct
 static enum eval_stop step_xchg(struct eval *e, struct eval_state *s, const struct x86_64_insn *in,
 				const struct eval_val v[2])
 {
-	bool memory = in->op[0].kind == X86_64_OP_MEM || in->op[1].kind == X86_64_OP_MEM;
-
-	if (memory && !e->follow)
-		return EVAL_STORE;
 	enum eval_stop stop = write_op(e, s, in, &in->op[0], v[1]);
+
 	return stop == EVAL_GO ? write_op(e, s, in, &in->op[1], v[0]) : stop;
 }
 
 static enum eval_stop step_push(struct eval *e, struct eval_state *s, const struct x86_64_insn *in,
 				const struct eval_val v[2])
 {
-	struct eval_val *sp = &s->gpr[X86_64_RSP];
-
-	(void)v;
-	if (!e->follow)
-		return EVAL_STORE;
-	sp->v -= in->op_bits / 8u;
-	e->store = (struct eval_store){.any = true,
-				       .known = sp->known == ~UINT64_C(0) &&
-						e->mode == X86_64_MODE_LONG,
-				       .linear = sp->v,
-				       .bytes = (uint8_t)(in->op_bits / 8u)};
-	return EVAL_GO;
+	return eval_push(e, s, v[0], in->op_bits / 8u);
 }
 
 static enum eval_stop step_pop(struct eval *e, struct eval_state *s, const struct x86_64_insn *in,
 			       const struct eval_val v[2])
 {
-	static const struct eval_val unknown = {.sym = {.load = -1}};
+	struct eval_val word;
+	enum eval_stop stop = eval_pop(e, s, in, in->op_bits / 8u, 0, &word);
 
 	(void)v;
-	if (!e->follow)
+	return stop == EVAL_GO ? write_op(e, s, in, &in->op[0], word) : stop;
+}
+
+/* A comparison that fails loads; one that holds is a store.  SDM vol. 2, CMPXCHG. */
+static enum eval_stop step_cmpxchg(struct eval *e, struct eval_state *s,
+				   const struct x86_64_insn *in, const struct eval_val v[2])
+{
+	struct x86_64_op acc = {.kind = X86_64_OP_REG, .bytes = in->op[0].bytes, .reg = X86_64_RAX};
+	struct eval_val a = read_reg(s, &acc);
+
+	s->fl = arith_flags(&a, &v[0], true, acc.bytes);
+	if (!s->fl.known)
 		return EVAL_OUTSIDE;
-	s->gpr[X86_64_RSP].v += in->op_bits / 8u;
-	return write_op(e, s, in, &in->op[0], unknown);
+	if (s->fl.zf)
+		return write_op(e, s, in, &in->op[0], v[1]);
+	write_reg(s, &acc, v[0]);
+	return EVAL_GO;
+}
+
+static enum eval_stop step_setcc(struct eval *e, struct eval_state *s, const struct x86_64_insn *in,
+				 const struct eval_val v[2])
+{
+	struct eval_val r = {.v = eval_cc(&s->fl, x86_64_insn_cc(in)),
+			     .known = s->fl.known ? 0xff : 0xfe,
+			     .taint = s->fl.taint,
+			     .sym = no_sym};
+
+	(void)v;
+	return write_op(e, s, in, &in->op[0], r);
 }
 
 static enum eval_stop step_nothing(struct eval *e, struct eval_state *s,
@@ -629,11 +520,13 @@ static const struct {
 	[X86_64_MN_NOP] = {step_nothing, false, false},
 	[X86_64_MN_PAUSE] = {step_nothing, false, false},
 	[X86_64_MN_XCHG] = {step_xchg, true, true},
-	[X86_64_MN_PUSH] = {step_push, false, false},
+	[X86_64_MN_PUSH] = {step_push, true, false},
 	[X86_64_MN_POP] = {step_pop, false, false},
 	[X86_64_MN_CLD] = {step_nothing, false, false},
 	[X86_64_MN_CLI] = {step_nothing, false, false},
 	[X86_64_MN_FENCE] = {step_nothing, false, false},
+	[X86_64_MN_CMPXCHG] = {step_cmpxchg, true, true},
+	[X86_64_MN_SETCC] = {step_setcc, false, false},
 };
 
 bool eval_cc(const struct eval_flags *f, int cc)
@@ -689,8 +582,6 @@ static enum eval_stop step_plain(struct eval *e, struct eval_state *s, const str
 
 	if ((size_t)in->mn >= sizeof(steps) / sizeof(*steps) || !steps[in->mn].fn || in->rep)
 		return EVAL_OUTSIDE;
-	if (in->lock && !e->follow)
-		return EVAL_STORE;
 	wanted[0] = steps[in->mn].reads_first;
 	wanted[1] = steps[in->mn].reads_second;
 	for (int i = 0; i < 2; i++) {
@@ -708,22 +599,112 @@ static enum eval_stop step_plain(struct eval *e, struct eval_state *s, const str
 	return stop;
 }
 
+/* JCXZ and LOOPcc: the opcode is the last but one byte, the address size chooses the counter. */
+static enum eval_stop step_count(const struct eval *e, struct eval_state *s,
+				 const struct x86_64_insn *in)
+{
+	enum { LOOPNE = 0xe0, LOOPE = 0xe1, JCXZ = 0xe3 };
+	uint8_t opcode = in->bytes[in->len - 2];
+	struct x86_64_op counter = {
+		.kind = X86_64_OP_REG, .bytes = in->addr_bits / 8, .reg = X86_64_RCX};
+	struct eval_val c = read_reg(s, &counter);
+	bool on_zf = opcode == LOOPNE || opcode == LOOPE;
+
+	if (!fully_known(&c, counter.bytes) || (on_zf && !s->fl.known))
+		return EVAL_FORK;
+	if (opcode != JCXZ) {
+		c.v = (c.v - 1) & mask_of(counter.bytes);
+		c.sym = no_sym;
+		write_reg(s, &counter, c);
+	}
+	bool taken = opcode == JCXZ ? !c.v : c.v && (!on_zf || s->fl.zf == (opcode == LOOPE));
+	s->rip = eval_edge(e, in, taken);
+	return EVAL_GO;
+}
+
 static enum eval_stop step_branch(const struct eval *e, struct eval_state *s,
 				  const struct x86_64_insn *in)
 {
 	int cc = x86_64_insn_cc(in);
 
 	if (cc < 0)
-		return EVAL_OUTSIDE; /* JCXZ, LOOPcc */
+		return step_count(e, s, in);
 	if (!s->fl.known)
 		return EVAL_FORK;
 	s->rip = eval_edge(e, in, eval_cc(&s->fl, cc));
 	return EVAL_GO;
 }
 
+bool eval_is_call(const struct x86_64_insn *in)
+{
+	int i = 0;
+
+	if (in->cls != X86_64_CLASS_INDIRECT)
+		return in->cls == X86_64_CLASS_CALL;
+	while (i + 2 < in->len && in->bytes[i] != 0xff) /* prefixes */
+		i++;
+	return in->bytes[i] == 0x9a || (in->bytes[i] == 0xff && (in->bytes[i + 1] >> 4 & 3) == 1);
+}
+
+/* Through a register, as long as no memory decides what is in it. */
+static enum eval_stop step_indirect(struct eval *e, struct eval_state *s,
+				    const struct x86_64_insn *in)
+{
+	bool call = eval_is_call(in);
+	struct eval_val to = {.taint = 1};
+	enum eval_stop stop = EVAL_GO;
+
+	if (in->nr_ops && in->op[0].kind == X86_64_OP_REG && in->op[0].reg >= 0)
+		to = read_reg(s, &in->op[0]);
+	if (!e->stack || to.taint || !fully_known(&to, in->op[0].bytes))
+		return call ? EVAL_CALL : EVAL_LEAVE;
+	if (call)
+		stop = eval_push(e, s, constant(next_rip(e, in)), in->op[0].bytes);
+	if (stop == EVAL_GO)
+		s->rip = to.v;
+	return stop;
+}
+
+static enum eval_stop step_call(struct eval *e, struct eval_state *s, const struct x86_64_insn *in)
+{
+	enum eval_stop stop = EVAL_CALL;
+
+	if (e->stack)
+		stop = eval_push(e, s, constant(next_rip(e, in)), in->op_bits / 8u);
+	if (e->stack && stop == EVAL_GO)
+		s->rip = in->target;
+	return stop;
+}
+
+/* Near returns; where all others lead, the stack alone does not say. */
+static bool is_near_ret(const struct x86_64_insn *in)
+{
+	uint8_t opcode = in->bytes[in->len - (in->nr_ops ? 3 : 1)];
+
+	return opcode == 0xc3 || (in->nr_ops && opcode == 0xc2);
+}
+
+static enum eval_stop step_ret(struct eval *e, struct eval_state *s, const struct x86_64_insn *in)
+{
+	uint64_t more = in->nr_ops ? (uint64_t)in->op[0].imm & 0xffff : 0;
+	struct eval_state next = *s;
+	struct eval_val to;
+
+	if (!is_near_ret(in))
+		return EVAL_LEAVE;
+	enum eval_stop stop = eval_pop(e, &next, in, in->op_bits / 8u, more, &to);
+	if (stop != EVAL_GO)
+		return stop;
+	if (!fully_known(&to, in->op_bits / 8u))
+		return EVAL_LEAVE;
+	next.rip = to.v & mask_of(in->op_bits / 8u);
+	*s = next;
+	return EVAL_GO;
+}
+
 enum eval_stop eval_step(struct eval *e, struct eval_state *s, const struct x86_64_insn *in)
 {
-	e->store = (struct eval_store){0};
+	e->store = (struct eval_noted){0};
 	switch (in->cls) {
 	case X86_64_CLASS_PLAIN:
 		return step_plain(e, s, in);
@@ -733,10 +714,11 @@ enum eval_stop eval_step(struct eval *e, struct eval_state *s, const struct x86_
 	case X86_64_CLASS_JCC:
 		return step_branch(e, s, in);
 	case X86_64_CLASS_CALL:
-		return EVAL_CALL;
+		return step_call(e, s, in);
 	case X86_64_CLASS_RET:
+		return step_ret(e, s, in);
 	case X86_64_CLASS_INDIRECT:
-		return EVAL_LEAVE;
+		return step_indirect(e, s, in);
 	case X86_64_CLASS_HLT:
 		return EVAL_HALT;
 	case X86_64_CLASS_TIMER:

@@ -79,12 +79,17 @@ static bool of_cmp(const struct eval_flags *f, int cc, const struct eval_load *g
 {
 	char ex[64];
 	int rel = f->swapped ? swap_sides(cc) : cc;
-	uint64_t m = mask_of(f->bytes), rhs = (f->rhs - f->sym.add) & m;
+	uint64_t m = mask_of(f->bytes), add = f->sym.add & m, rhs = f->rhs & m;
 
 	if (!relation(rel))
 		return false;
 	put_expression(ex, sizeof(ex), &f->sym, f->bytes, g->bytes);
-	snprintf(ret->text, sizeof(ret->text), "%s %s 0x%" PRIx64, ex, relation(rel), rhs);
+	if (!add || rel == 0x4 || rel == 0x5) /* an order does not survive a wrap */
+		snprintf(ret->text, sizeof(ret->text), "%s %s 0x%" PRIx64, ex, relation(rel),
+			 (rhs - add) & m);
+	else
+		snprintf(ret->text, sizeof(ret->text), "(%s + 0x%" PRIx64 ") %s 0x%" PRIx64, ex,
+			 add, relation(rel), rhs);
 	try_part(ret, &f->sym, g, f->rhs & m);
 	try_part(ret, &f->sym, g, (f->rhs + 1) & m);
 	try_part(ret, &f->sym, g, (f->rhs - 1) & m);
@@ -97,6 +102,12 @@ static bool of_test(const struct eval_flags *f, int cc, const struct eval_load *
 	char ex[64];
 	uint64_t low = f->rhs & -f->rhs;
 
+	if (relation(cc) && cc != 0x2 && cc != 0x3 && cc != 0x4 && cc != 0x5 &&
+	    f->rhs == mask_of(f->bytes)) { /* TEST r, r: against zero, CF and OF are clear */
+		struct eval_flags zero = *f;
+		zero.rhs = 0;
+		return of_cmp(&zero, cc, g, ret);
+	}
 	put_expression(ex, sizeof(ex), &f->sym, f->bytes, g->bytes);
 	if (cc == 0x4 || cc == 0x5) {
 		snprintf(ret->text, sizeof(ret->text), "%s %s 0x0", ex, cc == 0x4 ? "==" : "!=");
@@ -137,6 +148,8 @@ bool loopcond_of(const struct eval_flags *f, int cc, bool taken, const struct ev
 	switch (f->about) {
 	case EVAL_ABOUT_CMP:
 		return of_cmp(f, cc, g, ret);
+	case EVAL_ABOUT_SUM:
+		return (cc == 0x4 || cc == 0x5) && of_cmp(f, cc, g, ret);
 	case EVAL_ABOUT_TEST:
 		return of_test(f, cc, g, ret);
 	case EVAL_ABOUT_BIT:

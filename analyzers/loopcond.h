@@ -7,7 +7,7 @@
 enum { LOOPCOND_TRIES = 4 };
 
 struct loopcond {
-	char text[96]; /* "value & 0x10 != 0" */
+	char text[160]; /* "value & 0x10 != 0" */
 	uint64_t tries[LOOPCOND_TRIES];
 	int nr_tries;
 };

@@ -20,15 +20,22 @@ enum {
 	CODE = 512,    /* different instructions met on the way */
 	PATH = 1024,   /* longest cycle looked at */
 	LOOK_BACK = 4, /* earlier visits of an instruction that are compared */
+	HOT = 64,      /* from so many visits on only one in so many is compared */
 	WINDOW = 4096, /* bytes around RIP in which the shape of a loop is sought */
 	FLAGS = 16,    /* bit of the flags in a set of registers */
 };
 
 /* A visit of an instruction: the state before it, and the visit before. */
 struct visit {
-	struct eval_state state;
+	struct {
+		uint64_t v, known;
+	} gpr[EVAL_GPRS];
+	struct eval_flags fl;
+	int nr_log; /* what was logged of the stack by then */
+	uint64_t rip;
 	int code;
 	int earlier; /* index of the same instruction's last visit, -1 */
+	int nr;      /* how many there were before */
 };
 
 struct scan {
@@ -116,7 +123,7 @@ static bool sets_all_flags(enum x86_64_mn mn)
 {
 	return mn == X86_64_MN_TEST || mn == X86_64_MN_CMP || mn == X86_64_MN_AND ||
 	       mn == X86_64_MN_OR || mn == X86_64_MN_XOR || mn == X86_64_MN_ADD ||
-	       mn == X86_64_MN_SUB || mn == X86_64_MN_NEG;
+	       mn == X86_64_MN_SUB || mn == X86_64_MN_NEG || mn == X86_64_MN_CMPXCHG;
 }
 
 static bool touches_flags(enum x86_64_mn mn)
@@ -125,13 +132,46 @@ static bool touches_flags(enum x86_64_mn mn)
 	       mn == X86_64_MN_SHL || mn == X86_64_MN_SHR || mn == X86_64_MN_BT;
 }
 
+/* Stores matter for what they write, and so does all that moves the stack pointer. */
+static bool touches_memory(const struct x86_64_insn *in)
+{
+	for (int i = 0; i < in->nr_ops; i++)
+		if (in->op[i].kind == X86_64_OP_MEM && in->op[i].write)
+			return true;
+	return in->mn == X86_64_MN_PUSH || in->mn == X86_64_MN_CMPXCHG;
+}
+
+/* Registers that are read or written without an operand that says so. */
+static uint32_t hidden_uses(const struct x86_64_insn *in)
+{
+	if (in->mn == X86_64_MN_PUSH || in->mn == X86_64_MN_POP)
+		return bit_of(X86_64_RSP);
+	return in->mn == X86_64_MN_CMPXCHG ? bit_of(X86_64_RAX) : 0;
+}
+
+static uint32_t live_before_branch(const struct x86_64_insn *in, uint32_t live)
+{
+	enum { LOOPE = 0xe1 };
+
+	if (in->cls == X86_64_CLASS_CALL || in->cls == X86_64_CLASS_RET)
+		return live | bit_of(X86_64_RSP);
+	if (in->cls == X86_64_CLASS_INDIRECT)
+		return live | bit_of(X86_64_RSP) | bit_of(in->op[0].reg);
+	if (in->cls != X86_64_CLASS_JCC)
+		return live;
+	if (x86_64_insn_cc(in) >= 0)
+		return live | 1u << FLAGS;
+	live |= bit_of(X86_64_RCX); /* JCXZ, LOOPcc */
+	return in->bytes[in->len - 2] <= LOOPE ? live | 1u << FLAGS : live;
+}
+
 /* Which registers (and flags) decide what happens from in on, given those that do behind it. */
 static uint32_t live_before(const struct x86_64_insn *in, uint32_t live)
 {
-	uint32_t uses = 0, written = 0, addresses = 0;
+	uint32_t uses = 0, written = 0, addresses = hidden_uses(in);
 
-	if (in->cls == X86_64_CLASS_JCC)
-		return live | 1u << FLAGS;
+	if (in->cls != X86_64_CLASS_PLAIN)
+		return live_before_branch(in, live);
 	for (int i = 0; i < in->nr_ops; i++) {
 		const struct x86_64_op *op = &in->op[i];
 		if (op->kind == X86_64_OP_REG && op->read)
@@ -143,7 +183,10 @@ static uint32_t live_before(const struct x86_64_insn *in, uint32_t live)
 		else
 			addresses |= op_uses(op);
 	}
-	bool matters = (written & live) || (touches_flags(in->mn) && live >> FLAGS & 1);
+	if (in->mn == X86_64_MN_SETCC)
+		uses |= 1u << FLAGS;
+	bool matters = (written & live) || touches_memory(in) ||
+		       (touches_flags(in->mn) && live >> FLAGS & 1);
 	for (int i = 0; i < in->nr_ops; i++) /* only a full write forgets what was there */
 		if (in->op[i].kind == X86_64_OP_REG && in->op[i].write && in->op[i].bytes >= 4)
 			live &= ~bit_of(in->op[i].reg);
@@ -152,14 +195,20 @@ static uint32_t live_before(const struct x86_64_insn *in, uint32_t live)
 	return live | addresses | (matters ? uses : 0);
 }
 
-/* What decides at the start of the cycle visit[from..to).  Twice round reaches the fixpoint. */
+/*
+ * What decides at the start of the cycle visit[from..to), in this pass or a later one: a value may
+ * need several passes from register to register until it does.
+ */
 static uint32_t live_at_head(const struct scan *s, int from, int to)
 {
-	uint32_t live = 0;
+	uint32_t live = 0, before;
 
-	for (int round = 0; round < 2; round++)
+	do {
+		before = live;
 		for (int i = to - 1; i >= from; i--)
 			live = live_before(&s->code[s->visit[i].code], live);
+		live |= before;
+	} while (live != before);
 	return live;
 }
 
@@ -169,13 +218,16 @@ static bool same_flags(const struct eval_flags *a, const struct eval_flags *b)
 	       a->of == b->of && a->pf == b->pf;
 }
 
-static bool same_where(const struct eval_state *a, const struct eval_state *b, uint32_t live)
+/* The registers (and flags) in which two visits differ. */
+static uint32_t difference(const struct visit *a, const struct visit *b)
 {
+	uint32_t d = same_flags(&a->fl, &b->fl) ? 0 : 1u << FLAGS;
+
 	for (int i = 0; i < EVAL_GPRS; i++)
-		if (live >> i & 1 && (a->gpr[i].known != b->gpr[i].known ||
-				      ((a->gpr[i].v ^ b->gpr[i].v) & a->gpr[i].known)))
-			return false;
-	return !(live >> FLAGS & 1) || same_flags(&a->fl, &b->fl);
+		if (a->gpr[i].known != b->gpr[i].known ||
+		    ((a->gpr[i].v ^ b->gpr[i].v) & a->gpr[i].known))
+			d |= 1u << i;
+	return d;
 }
 
 /* Has the last visit's state been there before?  Index of that visit, or -1. */
@@ -183,8 +235,12 @@ static int seen_before(const struct scan *s)
 {
 	int now = s->nr_visits - 1, at = s->visit[now].earlier;
 
+	if (s->visit[now].nr > HOT && s->visit[now].nr % HOT > LOOK_BACK)
+		return -1;
 	for (int n = 0; at >= 0 && n < LOOK_BACK && now - at <= PATH; n++) {
-		if (same_where(&s->visit[at].state, &s->visit[now].state, live_at_head(s, at, now)))
+		uint32_t d = difference(&s->visit[at], &s->visit[now]);
+		if (eval_stack_same(&s->e.shadow, s->visit[at].nr_log) &&
+		    !(d && d & live_at_head(s, at, now)))
 			return at;
 		at = s->visit[at].earlier;
 	}
@@ -209,8 +265,19 @@ static bool hangs_on_device(const struct scan *s, uint32_t taint)
 /* Remember a visit of code[at] with state st. */
 static void visit_push(struct scan *s, const struct eval_state *st, int at)
 {
-	s->visit[s->nr_visits] =
-		(struct visit){.state = *st, .code = at, .earlier = s->last_visit[at]};
+	struct visit *v = &s->visit[s->nr_visits];
+	int earlier = s->last_visit[at];
+
+	for (int i = 0; i < EVAL_GPRS; i++) {
+		v->gpr[i].v = st->gpr[i].v;
+		v->gpr[i].known = st->gpr[i].known;
+	}
+	v->fl = st->fl;
+	v->nr_log = s->e.shadow.nr_log;
+	v->rip = st->rip;
+	v->code = at;
+	v->earlier = earlier;
+	v->nr = earlier < 0 ? 0 : s->visit[earlier].nr + 1;
 	s->last_visit[at] = s->nr_visits++;
 }
 
@@ -264,18 +331,54 @@ static bool loop_add(struct loop *l, const struct x86_64_insn *in)
 		return true;
 	if (l->nr_insns == LOOP_INSNS)
 		return false;
-	if (!l->nr_insns || in->rip < l->first)
-		l->first = in->rip;
-	if (!l->nr_insns || in->rip + in->len - 1 > l->last)
-		l->last = in->rip + in->len - 1;
 	l->insn[l->nr_insns++] = *in;
 	return true;
 }
 
-/* The head of a cycle is where a person would see it: the lowest address. */
+static void loop_extend(struct loop *l, const struct x86_64_insn *in)
+{
+	bool none = !l->first && !l->last;
+
+	if (none || in->rip < l->first)
+		l->first = in->rip;
+	if (none || in->rip + in->len - 1 > l->last)
+		l->last = in->rip + in->len - 1;
+}
+
+static int depth_behind(const struct x86_64_insn *in, int depth)
+{
+	return depth + eval_is_call(in) - (in->cls == X86_64_CLASS_RET);
+}
+
+/* The head of a cycle is where a person would see it: the lowest address, not of a callee. */
+static int find_head(const struct scan *s, int from, int to, struct loop *ret)
+{
+	int outer = 0, depth = 0, head = from;
+
+	for (int i = from; i < to; i++) {
+		outer = depth < outer ? depth : outer;
+		depth = depth_behind(&s->code[s->visit[i].code], depth);
+	}
+	for (int i = from, at = 0; i < to; i++) {
+		const struct x86_64_insn *in = &s->code[s->visit[i].code];
+		if (at == outer)
+			loop_extend(ret, in);
+		if (at == outer && in->rip == ret->first)
+			head = i;
+		at = depth_behind(in, at);
+	}
+	return head;
+}
+
+/* Once round, from the head on. */
 static bool take_body(const struct scan *s, int from, int to, struct loop *ret)
 {
-	for (int i = from; i < to; i++)
+	int head = find_head(s, from, to, ret);
+
+	for (int i = head; i < to; i++)
+		if (!loop_add(ret, &s->code[s->visit[i].code]))
+			return false;
+	for (int i = from; i < head; i++)
 		if (!loop_add(ret, &s->code[s->visit[i].code]))
 			return false;
 	ret->head = ret->first;
@@ -294,16 +397,20 @@ static bool leaves_with(struct scan *s, const struct loop *l, struct eval_state 
 {
 	struct eval_patch patch = {
 		.space = g->space, .phys = g->phys, .value = value, .bytes = g->bytes};
+	struct eval_shadow stack = s->e.shadow;
 	bool left = false;
 
 	s->e.patch = patch;
-	for (int n = 0; n < PATH && !left; n++) {
+	s->e.follow = true; /* a lock that is taken is a store */
+	for (int n = 0; n < 2 * PATH && !left; n++) {
 		int at = loop_index(l, st.rip);
 		left = at < 0;
 		if (left || eval_step(&s->e, &st, &l->insn[at]) != EVAL_GO)
 			break;
 	}
 	s->e.patch = (struct eval_patch){0};
+	s->e.follow = false;
+	s->e.shadow = stack;
 	return left;
 }
 
@@ -337,6 +444,7 @@ static void find_gates(struct scan *s, const struct eval_state *head, int steps,
 	struct eval_state st = *head;
 
 	s->e.nr_loads = 0;
+	eval_stack_forget_origins(&s->e.shadow);
 	st.fl.taint = 0;
 	st.fl.about = EVAL_ABOUT_NONE;
 	st.fl.sym.load = -1;
@@ -360,8 +468,9 @@ static void find_gates(struct scan *s, const struct eval_state *head, int steps,
 		if (loop_index(ret, eval_edge(&s->e, in, !went)) >= 0)
 			continue; /* both ways stay inside */
 		ret->role[at] = LOOP_ROLE_EXIT;
+		uint32_t by = x86_64_insn_cc(in) < 0 ? st.gpr[X86_64_RCX].taint : 0;
 		for (int i = 0; i < s->e.nr_loads; i++)
-			if (st.fl.taint >> i & 1)
+			if ((st.fl.taint | by) >> i & 1)
 				add_gate(s, ret, head, i, &st.fl, x86_64_insn_cc(in), !went);
 	}
 }
@@ -378,13 +487,13 @@ static void mark_gates(struct loop *l)
 static const char *reason_of(enum eval_stop stop)
 {
 	static const char *const why[] = {
-		[EVAL_GO] = "its registers change on every pass",
+		[EVAL_GO] = "run on for long, it did not come back to a state it had been in",
 		[EVAL_FORK] = "it branches on a value that the dump does not hold",
 		[EVAL_STORE] = "it writes memory",
 		[EVAL_TIMER] = "it reads the time",
 		[EVAL_HALT] = "it halts",
 		[EVAL_CALL] = "it calls a function",
-		[EVAL_LEAVE] = "its exit condition holds, it is about to leave",
+		[EVAL_LEAVE] = "run on, it leaves",
 		[EVAL_OUTSIDE] = "it executes an instruction that is not followed",
 		[EVAL_UNREAD] = "its code cannot be read",
 	};
@@ -394,32 +503,15 @@ static const char *reason_of(enum eval_stop stop)
 /* How control may go on from an instruction by its own shape; at most two ways. */
 static int edges_of(const struct scan *s, const struct x86_64_insn *in, uint64_t to[2])
 {
-	switch (in->cls) {
-	case X86_64_CLASS_JMP:
-		to[0] = in->target;
-		return 1;
-	case X86_64_CLASS_JCC:
-		to[0] = in->target;
-		to[1] = eval_edge(&s->e, in, false);
-		return 2;
-	case X86_64_CLASS_RET:
-	case X86_64_CLASS_INDIRECT:
+	if (in->cls == X86_64_CLASS_RET || (in->cls == X86_64_CLASS_INDIRECT && !eval_is_call(in)))
 		return 0;
-	case X86_64_CLASS_PLAIN:
-	case X86_64_CLASS_CALL:
-	case X86_64_CLASS_HLT:
-	case X86_64_CLASS_IO:
-	case X86_64_CLASS_TIMER:
-	case X86_64_CLASS_SYSTEM:
-	case X86_64_CLASS_OTHER:
-		break;
-	}
-	to[0] = eval_edge(&s->e, in, false);
-	return 1;
+	to[0] = eval_edge(&s->e, in, in->cls == X86_64_CLASS_JMP);
+	to[1] = in->target;
+	return in->cls == X86_64_CLASS_JCC ? 2 : 1;
 }
 
-/* All instructions reachable from RIP within the window, into s->code. */
-static void explore(struct scan *s, uint64_t rip)
+/* All instructions reachable from RIP within the window, into s->code; their edges by index. */
+static void explore(struct scan *s, uint64_t rip, int next[CODE][2])
 {
 	struct inq_err err;
 	enum inq_status st;
@@ -429,27 +521,15 @@ static void explore(struct scan *s, uint64_t rip)
 	for (int i = 0; i < s->nr_code; i++) {
 		uint64_t to[2];
 		int n = edges_of(s, &s->code[i], to);
-		for (int k = 0; k < n; k++)
-			if (to[k] - rip + WINDOW / 2 < WINDOW)
-				(void)code_at(s, to[k], &st, &err);
+		for (int k = 0; k < 2; k++)
+			next[i][k] = k < n && to[k] - rip + WINDOW / 2 < WINDOW
+					     ? code_at(s, to[k], &st, &err)
+					     : -1;
 	}
 }
 
-/* Does an edge of code[i] lead to code[0], or to one that is known to? */
-static bool leads_back(const struct scan *s, int i, const bool in_loop[CODE])
-{
-	uint64_t to[2];
-	int n = edges_of(s, &s->code[i], to);
-
-	for (int k = 0; k < n; k++)
-		for (int j = 0; j < s->nr_code; j++)
-			if (s->code[j].rip == to[k] && (j == 0 || in_loop[j]))
-				return true;
-	return false;
-}
-
 /* Of the explored instructions, those from which code[0] can be reached again: the loop's shape. */
-static void find_shape(const struct scan *s, bool in_loop[CODE])
+static void find_shape(const struct scan *s, int next[CODE][2], bool in_loop[CODE])
 {
 	bool grown = true;
 
@@ -457,44 +537,56 @@ static void find_shape(const struct scan *s, bool in_loop[CODE])
 	while (grown) {
 		grown = false;
 		for (int i = s->nr_code - 1; i >= 0; i--) {
-			if (in_loop[i] || !leads_back(s, i, in_loop))
-				continue;
-			in_loop[i] = true;
-			grown = true;
+			bool back = false;
+			for (int k = 0; k < 2; k++)
+				back = back || next[i][k] == 0 ||
+				       (next[i][k] > 0 && in_loop[next[i][k]]);
+			grown = grown || (back && !in_loop[i]);
+			in_loop[i] = in_loop[i] || back;
 		}
 	}
 }
 
+/* Is what stopped the run the loop's own doing, or a callee's, rather than behind its end? */
+static bool stopped_inside(const struct scan *s, const struct loop *l)
+{
+	for (int i = s->nr_visits - 1; i >= 0; i--) {
+		int at = loop_index(l, s->visit[i].rip);
+		if (at >= 0)
+			return i == s->nr_visits - 1 || eval_is_call(&l->insn[at]);
+	}
+	return false;
+}
+
 /* Not closed: what loop is it then, by the shape of the code around RIP? */
-static void describe_open(struct scan *s, uint64_t rip, enum eval_stop stop, struct loop *ret)
+static void describe_open(struct scan *s, uint64_t rip, const char *why, struct loop *ret)
 {
 	bool in_loop[CODE];
-	uint64_t stopped_at = s->nr_visits ? s->visit[s->nr_visits - 1].state.rip : rip;
+	int next[CODE][2];
 
-	explore(s, rip);
-	find_shape(s, in_loop);
+	explore(s, rip, next);
+	find_shape(s, next, in_loop);
 	if (!s->nr_code || !in_loop[0])
 		return;
 	ret->kind = LOOP_OPEN;
 	for (int i = 0; i < s->nr_code; i++) {
 		if (!in_loop[i] || !loop_add(ret, &s->code[i]))
 			continue;
+		loop_extend(ret, &s->code[i]);
 		if (s->code[i].cls == X86_64_CLASS_TIMER)
 			ret->kind = LOOP_BOUNDED;
 	}
 	ret->head = ret->first;
 	if (ret->kind == LOOP_BOUNDED)
 		ret->why = reason_of(EVAL_TIMER);
-	else if (loop_index(ret, stopped_at) < 0)
-		ret->why = reason_of(EVAL_LEAVE);
 	else
-		ret->why = reason_of(stop);
+		ret->why = stopped_inside(s, ret) ? why : reason_of(EVAL_LEAVE);
 }
 
 enum inq_status loop_scan(const struct inq_cpu *cpu, struct loop *ret_loop, struct inq_err *err)
 {
 	INQ_SCOPED(scan_destroy_scope_) struct scan *s = scan_create();
-	struct eval_state st;
+	struct eval_state st = {0};
 	enum inq_status fail = INQ_OK;
 	int head = -1;
 
@@ -504,20 +596,23 @@ enum inq_status loop_scan(const struct inq_cpu *cpu, struct loop *ret_loop, stru
 	if (!eval_begin(&s->e, cpu, &st))
 		return inq_fail(err, INQ_EUNSUPPORTED, "cpu %" PRIu32 ": rip or mode is unknown",
 				cpu->index);
+	s->e.stack = true;
 	uint64_t rip = st.rip;
 	enum eval_stop stop = run(s, &st, &head, &fail, err);
 	if (fail && !s->nr_visits) /* not even its first instruction */
 		return inq_wrap(err, fail, "cpu %" PRIu32, cpu->index);
 	int end = s->nr_visits - 1;
+	const char *why = reason_of(stop);
 	if (head >= 0 && take_body(s, head, end, ret_loop)) {
-		struct eval_state at_head = s->visit[end].state;
 		ret_loop->kind = s->assumed ? LOOP_POLLING : LOOP_CLOSED;
-		find_gates(s, &at_head, end - head, ret_loop);
+		find_gates(s, &st, end - head, ret_loop);
 		mark_gates(ret_loop);
 		return INQ_OK;
 	}
+	if (head >= 0)
+		why = "it comes back, but has more instructions than are looked at";
 	memset(ret_loop, 0, sizeof(*ret_loop));
-	describe_open(s, rip, stop, ret_loop);
+	describe_open(s, rip, why, ret_loop);
 	if (fail && ret_loop->kind == LOOP_OPEN) /* a loop, but what it hangs on is not there */
 		return inq_wrap(err, fail, "cpu %" PRIu32, cpu->index);
 	return INQ_OK;

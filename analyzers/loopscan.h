@@ -7,7 +7,7 @@
 
 #include "analyzers/eval.h"
 
-enum { LOOP_INSNS = 96, LOOP_GATES = 8, LOOP_COND = 96 };
+enum { LOOP_INSNS = 96, LOOP_GATES = 8, LOOP_COND = 160 };
 
 enum loop_kind {
 	LOOP_NONE,    /* no loop around RIP */

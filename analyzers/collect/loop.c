@@ -106,12 +106,18 @@ static void hex_of(const struct x86_64_insn *in, char buf[2 * X86_64_INSN_MAX + 
 		snprintf(buf + 2 * i, 3, "%02x", in->bytes[i]);
 }
 
+/* What a run of a collector finds out once. */
+struct findings {
+	struct writers *writers; /* NULL until a gate asks */
+};
+
 typedef enum inq_status rows_fn(const struct inq_machine *m, const struct inq_cpu *cpu,
-				const struct loop *l, struct inq_sink *out, struct inq_err *err);
+				const struct loop *l, struct findings *found, struct inq_sink *out,
+				struct inq_err *err);
 
 /* Scan every CPU; one whose code cannot be read is a gap. */
-static enum inq_status each_loop(const struct inq_machine *m, struct inq_sink *out, rows_fn *rows,
-				 struct inq_err *err)
+static enum inq_status scan_all(const struct inq_machine *m, struct inq_sink *out, rows_fn *rows,
+				struct findings *found, struct inq_err *err)
 {
 	struct loop l;
 
@@ -126,7 +132,7 @@ static enum inq_status each_loop(const struct inq_machine *m, struct inq_sink *o
 			(void)x86_64_linear_rip(&cpu->regs, &at);
 			st = inq_gap(out, cpu->virt ? cpu->virt : m->dump->phys, at, 1, &why, err);
 		} else if (l.kind != LOOP_NONE) {
-			st = rows(m, cpu, &l, out, err);
+			st = rows(m, cpu, &l, found, out, err);
 		}
 		if (st)
 			return st;
@@ -134,9 +140,34 @@ static enum inq_status each_loop(const struct inq_machine *m, struct inq_sink *o
 	return INQ_OK;
 }
 
-static enum inq_status loop_row(const struct inq_machine *m, const struct inq_cpu *cpu,
-				const struct loop *l, struct inq_sink *out, struct inq_err *err)
+static enum inq_status each_loop(const struct inq_machine *m, struct inq_sink *out, rows_fn *rows,
+				 struct inq_err *err)
 {
+	struct findings found = {0};
+	enum inq_status st = scan_all(m, out, rows, &found, err);
+
+	writers_destroy(found.writers);
+	return st;
+}
+
+/* Stores to the gate by others. */
+static enum inq_status writers_of(const struct inq_machine *m, const struct inq_cpu *cpu,
+				  const struct loop_gate *g, struct findings *found,
+				  struct writer w[WRITERS_MAX], int *ret_nr, struct inq_err *err)
+{
+	enum inq_status st = found->writers ? INQ_OK : writers_create(m, &found->writers, err);
+
+	if (!st)
+		*ret_nr = writers_find(found->writers, cpu, g->load.space, g->load.phys,
+				       g->load.bytes, w);
+	return st;
+}
+
+static enum inq_status loop_row(const struct inq_machine *m, const struct inq_cpu *cpu,
+				const struct loop *l, struct findings *found, struct inq_sink *out,
+				struct inq_err *err)
+{
+	(void)found;
 	return INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 		       INQ_V_ADDR(linear_of(cpu, l->first)), INQ_V_ADDR(linear_of(cpu, l->last)),
 		       INQ_V_ADDR(linear_of(cpu, l->head)), INQ_V_TEXT(loop_kind_name(l->kind)),
@@ -145,11 +176,13 @@ static enum inq_status loop_row(const struct inq_machine *m, const struct inq_cp
 }
 
 static enum inq_status insn_rows(const struct inq_machine *m, const struct inq_cpu *cpu,
-				 const struct loop *l, struct inq_sink *out, struct inq_err *err)
+				 const struct loop *l, struct findings *found, struct inq_sink *out,
+				 struct inq_err *err)
 {
 	char bytes[2 * X86_64_INSN_MAX + 1];
 	enum inq_status st = INQ_OK;
 
+	(void)found;
 	for (int i = 0; !st && i < l->nr_insns; i++) {
 		hex_of(&l->insn[i], bytes);
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
@@ -178,7 +211,8 @@ static const char *space_of(const struct inq_machine *m, const struct eval_load 
 }
 
 static enum inq_status gate_rows(const struct inq_machine *m, const struct inq_cpu *cpu,
-				 const struct loop *l, struct inq_sink *out, struct inq_err *err)
+				 const struct loop *l, struct findings *found, struct inq_sink *out,
+				 struct inq_err *err)
 {
 	struct writer w[WRITERS_MAX];
 	enum inq_status st = INQ_OK;
@@ -186,7 +220,7 @@ static enum inq_status gate_rows(const struct inq_machine *m, const struct inq_c
 	for (int i = 0; !st && i < l->nr_gates; i++) {
 		const struct loop_gate *g = &l->gate[i];
 		int nr = 0;
-		st = writers_find(m, cpu, g->load.space, g->load.phys, g->load.bytes, w, &nr, err);
+		st = writers_of(m, cpu, g, found, w, &nr, err);
 		if (st)
 			return st;
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
@@ -203,7 +237,8 @@ static enum inq_status gate_rows(const struct inq_machine *m, const struct inq_c
 }
 
 static enum inq_status writer_rows(const struct inq_machine *m, const struct inq_cpu *cpu,
-				   const struct loop *l, struct inq_sink *out, struct inq_err *err)
+				   const struct loop *l, struct findings *found,
+				   struct inq_sink *out, struct inq_err *err)
 {
 	struct writer w[WRITERS_MAX];
 	enum inq_status st = INQ_OK;
@@ -211,7 +246,7 @@ static enum inq_status writer_rows(const struct inq_machine *m, const struct inq
 	for (int i = 0; !st && i < l->nr_gates; i++) {
 		const struct loop_gate *g = &l->gate[i];
 		int nr = 0;
-		st = writers_find(m, cpu, g->load.space, g->load.phys, g->load.bytes, w, &nr, err);
+		st = writers_of(m, cpu, g, found, w, &nr, err);
 		for (int k = 0; !st && k < nr; k++)
 			st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id),
 				     INQ_V_INT(cpu->index), INQ_V_INT(i), INQ_V_INT(w[k].cpu),

@@ -185,6 +185,13 @@ static void fill_insn(const ZydisDecodedInstruction *zi, const ZydisDecodedOpera
 	if (ret->cls == X86_64_CLASS_JMP || ret->cls == X86_64_CLASS_JCC ||
 	    ret->cls == X86_64_CLASS_CALL)
 		ret->target = branch_target(zi, &op[0], ret->rip);
+	for (size_t i = 0; i < zi->operand_count; i++) {
+		int reg = op[i].type == ZYDIS_OPERAND_TYPE_REGISTER
+				  ? general_register(op[i].reg.value)
+				  : -1;
+		if (reg >= 0 && op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			ret->writes |= (uint16_t)(1u << (reg - X86_64_RAX));
+	}
 	for (size_t i = 0; i < zi->operand_count_visible && ret->nr_ops < X86_64_INSN_OPS; i++)
 		fill_op(zi, &op[i], ret->rip, &ret->op[ret->nr_ops++]);
 	fill_text(zi, op, ret->rip, ret->text);
@@ -232,7 +239,7 @@ int x86_64_insn_cc(const struct x86_64_insn *in)
 {
 	size_t i = 0;
 
-	if (in->cls != X86_64_CLASS_JCC)
+	if (in->cls != X86_64_CLASS_JCC && in->mn != X86_64_MN_SETCC)
 		return -1;
 	while (i + 1 < in->len && is_prefix(in->bytes[i]))
 		i++;

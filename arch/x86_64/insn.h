@@ -17,6 +17,7 @@ enum x86_64_mn {
 	X86_64_MN_ADD, X86_64_MN_SUB, X86_64_MN_INC, X86_64_MN_DEC, X86_64_MN_NOT, X86_64_MN_NEG,
 	X86_64_MN_SHL, X86_64_MN_SHR, X86_64_MN_BT, X86_64_MN_NOP, X86_64_MN_PAUSE, X86_64_MN_XCHG,
 	X86_64_MN_PUSH, X86_64_MN_POP, X86_64_MN_CLD, X86_64_MN_CLI, X86_64_MN_STI, X86_64_MN_FENCE,
+	X86_64_MN_CMPXCHG, X86_64_MN_SETCC,
 };
 
 /* What an instruction does to control flow and to the world. */
@@ -66,6 +67,7 @@ struct x86_64_insn {
 	uint64_t target;     /* JMP, JCC, CALL: destination RIP */
 	struct x86_64_op op[X86_64_INSN_OPS]; /* explicit operands, destination first */
 	uint8_t nr_ops;
+	uint16_t writes;     /* bit i: general register i is written, also where no operand says so */
 	char text[X86_64_INSN_TEXT]; /* Intel syntax, lower case */
 };
 
@@ -77,7 +79,7 @@ struct x86_64_insn {
 INQ_MUST enum inq_status x86_64_insn_decode(enum x86_64_mode mode, uint64_t rip, const void *bytes,
 					    size_t n, struct x86_64_insn *ret, struct inq_err *err);
 
-/* Condition of a JCC: the low nibble of its opcode (0 O, 2 B, 4 Z, 5 NZ, ...), SDM vol. 2 app. B.1;
+/* Condition of a JCC or SETCC: the low nibble of its opcode (0 O, 2 B, 4 Z, 5 NZ, ...), SDM vol. 2 app. B.1;
    -1 for JCXZ and LOOPcc. */
 int x86_64_insn_cc(const struct x86_64_insn *in);
 

@@ -53,8 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static struct frozen f;
 	static struct loop l, again;
 	struct writer w[WRITERS_MAX];
+	struct writers *all = NULL;
 	struct inq_err err;
-	int nr = 0;
 
 	if (n <= HEAD || n > HEAD + 0x800)
 		return 0;
@@ -65,8 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	check_loop(&l);
 	check(l.kind == again.kind && l.nr_insns == again.nr_insns && l.nr_gates == again.nr_gates);
+	check(!writers_create(&f.machine, &all, &err));
 	for (int i = 0; i < l.nr_gates; i++)
-		check(!writers_find(&f.machine, &f.cpu[0], l.gate[i].load.space,
-				    l.gate[i].load.phys, l.gate[i].load.bytes, w, &nr, &err));
+		check(writers_find(all, &f.cpu[0], l.gate[i].load.space, l.gate[i].load.phys,
+				   l.gate[i].load.bytes, w) <= WRITERS_MAX);
+	writers_destroy(all);
 	return 0;
 }
