@@ -133,7 +133,8 @@ static enum inq_status put_header(void *ctx, int nr_cols, const char *const *cel
 
 static const char header_sql[] =
 	"SELECT coalesce(path, 'a dump') || ': ' || coalesce(variant, format) || ' of '"
-	" || (SELECT sum(nr_cpus) || iif(sum(nr_cpus) = 1, ' CPU', ' CPUs') FROM machine)"
+	" || (SELECT CASE sum(nr_cpus) WHEN 0 THEN 'no known CPU' WHEN 1 THEN '1 CPU'"
+	" ELSE sum(nr_cpus) || ' CPUs' END FROM machine)"
 	" || coalesce(', by ' || producer, '')"
 	" || coalesce(', taken ' || datetime(t_ns / 1000000000, 'unixepoch') || ' UTC', '')"
 	" || coalesce(': ' || coalesce(reason_text, reason), '')"

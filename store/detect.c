@@ -10,7 +10,7 @@ enum {
 	ROWS_MAX = 100000,     /* of either SELECT */
 };
 
-/* One of the two SELECTs: its columns by name, those from nr_must on may be left out. */
+/* One of the SELECTs: its columns by name, those from nr_must on may be left out. */
 struct question {
 	const char *cols[COLS_MAX + 1];
 	int nr_must;
@@ -35,6 +35,14 @@ static const struct question evidence = {
 		  " (SELECT count(*) + 1 FROM evidence e WHERE e.machine_id = f.machine_id"
 		  "  AND e.finding_id = f.finding_id), ?9, ?10, ?11"
 		  " FROM finding f WHERE f.rule = ?1 AND f.key = ?7 AND f.machine_id = ?8",
+};
+
+/* The optional third: what the rule cannot tell, because a value is NULL. */
+static const struct question undecided = {
+	.cols = {"machine_id", "tbl", "message"},
+	.nr_must = 3,
+	.insert = "INSERT INTO unevaluated SELECT ?7, ?1, ?8, 'unknown', ?9 WHERE NOT EXISTS"
+		  " (SELECT 1 FROM unevaluated WHERE machine_id = ?7 AND rule = ?1)",
 };
 
 /* A statement about the rule (?1), and if there is one a text (?2).  A row means yes. */
@@ -116,9 +124,11 @@ static enum inq_status prepare_query(sqlite3 *db, const char **sql, const struct
 	if (rc)
 		return sql_fail(db, INQ_EUSAGE, "query", err);
 	if (!*ret || !sqlite3_stmt_readonly(*ret) || !columns_match(*ret, what))
-		return inq_fail(err, INQ_EUSAGE, "must be a SELECT of %s, %s, %s, %s%s",
-				what->cols[0], what->cols[1], what->cols[2], what->cols[3],
-				what == &findings ? " [, severity, confidence]" : ", text");
+		return inq_fail(err, INQ_EUSAGE, "must be a SELECT of %s, %s, %s%s", what->cols[0],
+				what->cols[1], what->cols[2],
+				what == &findings   ? ", detail [, severity, confidence]"
+				: what == &evidence ? ", row, text"
+						    : "");
 	return INQ_OK;
 }
 
@@ -142,13 +152,32 @@ static enum inq_status copy(sqlite3 *db, const struct inq_rule *r, sqlite3_stmt 
 	enum inq_status st = sql_prepare(db, what->insert, &ins, err);
 	int rc = SQLITE_DONE;
 
-	for (int i = 0; !st && i < HEADER && i < sqlite3_bind_parameter_count(ins); i++)
+	for (int i = 0; !st && i < (what == &findings ? HEADER : 1); i++)
 		if (sql_bind_text(ins, 1 + i, header[i]))
 			st = sql_fail(db, INQ_EIO, "bind", err);
 	for (int n = 0; !st && (rc = sqlite3_step(q)) == SQLITE_ROW; n++)
 		st = n < ROWS_MAX ? copy_row(q, ins, err)
 				  : inq_fail(err, INQ_ELIMIT, "more than %d rows", ROWS_MAX);
 	return st || rc == SQLITE_DONE ? st : sql_fail(db, INQ_EIO, "query", err);
+}
+
+static bool is_blank(const char *sql)
+{
+	return !sql[strspn(sql, " \t\r\n")];
+}
+
+/* The rest of the rule's text: nothing, or the third SELECT. */
+static enum inq_status ask_undecided(sqlite3 *db, const struct inq_rule *r, const char *sql,
+				     struct inq_err *err)
+{
+	INQ_SCOPED(sql_stmt_free_scope_) sqlite3_stmt *q = NULL;
+
+	if (is_blank(sql))
+		return INQ_OK;
+	enum inq_status st = prepare_query(db, &sql, &undecided, &q, err);
+	if (!st && !is_blank(sql))
+		st = inq_fail(err, INQ_EUSAGE, "more than three queries");
+	return st ? st : copy(db, r, q, &undecided, err);
 }
 
 static enum inq_status evaluate(sqlite3 *db, const struct inq_rule *r, struct inq_err *err)
@@ -161,12 +190,12 @@ static enum inq_status evaluate(sqlite3 *db, const struct inq_rule *r, struct in
 	enum inq_status st = prepare_query(db, &sql, &findings, &first, err);
 	if (!st)
 		st = prepare_query(db, &sql, &evidence, &second, err);
-	if (!st && sql[strspn(sql, " \t\r\n")])
-		st = inq_fail(err, INQ_EUSAGE, "more than two queries");
 	if (!st)
 		st = copy(db, r, first, &findings, err);
 	if (!st)
 		st = copy(db, r, second, &evidence, err);
+	if (!st)
+		st = ask_undecided(db, r, sql, err);
 	if (!st)
 		st = ask(db,
 			 "SELECT 1 FROM finding f WHERE rule = ?1 AND NOT EXISTS (SELECT 1"

@@ -115,7 +115,8 @@ static const struct store_column unevaluated_cols[] = {
 	MACHINE,
 	{"rule", "TEXT NOT NULL", "id of a rule that could not be asked"},
 	{"tbl", "TEXT NOT NULL", "table that it needs and has not; empty: the rule itself failed"},
-	{"state", "TEXT NOT NULL", "missing, partial or failed"},
+	{"state", "TEXT NOT NULL",
+	 "missing, partial, failed, or unknown: rows lack a value it needs"},
 	{"message", "TEXT", "the reason, where there is more to say"},
 	{0}};
 

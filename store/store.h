@@ -71,11 +71,12 @@ INQ_MUST enum inq_status store_create_table(struct store *s, const struct inq_co
 
 /*
  * Ask a rule about every machine, in one transaction: rows go to finding and evidence.  A machine
- * that lacks a needed table, or has only part of it, goes to unevaluated instead.  Asked again,
+ * that lacks a needed table, or has only part of it, goes to unevaluated instead; one whose rows
+ * lack a value that the rule needs goes there as well, beside what it found.  Asked again,
  * its new answer replaces the old one.  A rule may only read, calls only functions that compute,
  * and has a budget of steps and rows; one that fails goes to unevaluated as failed, for all
  * machines, and the caller goes on with the next.
- * Errors: INQ_EUSAGE (not two such SELECTs, or a finding without evidence), INQ_ELIMIT (over the
+ * Errors: INQ_EUSAGE (not such SELECTs, or a finding without evidence), INQ_ELIMIT (over the
  * budget), INQ_EIO, INQ_EINTR.
  */
 INQ_MUST enum inq_status store_detect(struct store *s, const struct inq_rule *r,

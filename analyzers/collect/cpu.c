@@ -102,7 +102,12 @@ static enum inq_status one(const struct inq_machine *m, const struct inq_cpu *cp
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
+	struct inq_err why;
 
+	if (!m->nr_cpus) { /* every machine has one: this dump does not tell */
+		(void)inq_fail(&why, INQ_EABSENT, "the dump tells nothing of any cpu");
+		st = inq_gap(out, NULL, 0, 0, &why, err);
+	}
 	for (uint32_t i = 0; !st && i < m->nr_cpus; i++)
 		st = one(m, &m->cpus[i], out, err);
 	return st;

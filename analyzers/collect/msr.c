@@ -15,7 +15,12 @@ static enum inq_status of_cpu(const struct inq_machine *m, const struct inq_cpu 
 			      struct inq_sink *out, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
+	struct inq_err why;
 
+	if (!cpu->nr_msrs) {
+		(void)inq_fail(&why, INQ_EABSENT, "cpu %u: the dump has no msrs", cpu->index);
+		st = inq_gap(out, NULL, cpu->index, 0, &why, err);
+	}
 	for (size_t i = 0; !st && i < cpu->nr_msrs; i++) {
 		const struct inq_msr *r = &cpu->msrs[i];
 		if (i && r->index == r[-1].index)

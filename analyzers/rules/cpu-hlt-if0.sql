@@ -32,3 +32,15 @@ SELECT sample_id || '.' || cpu AS key,
   FROM cpu
  WHERE halted = 1
    AND intr_flag = 0;
+
+SELECT machine_id,
+       'cpu' AS tbl,
+       'halted or IF is unknown on ' || count(*) || iif(count(*) = 1, ' CPU', ' CPUs') AS message
+  FROM cpu
+ WHERE (halted IS NULL OR intr_flag IS NULL)
+   AND coalesce(halted, 1) = 1
+   AND coalesce(intr_flag, 0) = 0
+   AND coalesce(smm, 0) = 0
+   AND coalesce(nmi_pending, 0) = 0
+   AND coalesce(smi_pending, 0) = 0
+ GROUP BY machine_id;

@@ -37,3 +37,10 @@ SELECT s.sample_id || '.' || s.cpu,
   JOIN cpu c ON c.machine_id = s.machine_id AND c.sample_id = s.sample_id AND c.cpu = s.cpu
  WHERE c.smm = 1
    AND s.name IN ('rip', 'cr3', 'rflags');
+
+SELECT machine_id,
+       'cpu' AS tbl,
+       'whether it is in SMM is unknown of ' || count(*) || iif(count(*) = 1, ' CPU', ' CPUs') AS message
+  FROM cpu
+ WHERE smm IS NULL
+ GROUP BY machine_id;

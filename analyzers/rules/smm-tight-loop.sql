@@ -89,3 +89,15 @@ SELECT c.sample_id || '.' || l.cpu,
   JOIN cpu c ON c.machine_id = l.machine_id AND c.sample_id = l.sample_id
   LEFT JOIN loop o ON o.machine_id = c.machine_id AND o.sample_id = c.sample_id AND o.cpu = c.cpu
  WHERE l.smm = 1 AND l.kind IN ('closed', 'polling');
+
+SELECT machine_id,
+       'loop' AS tbl,
+       'whether it is in SMM is unknown of ' || count(*) || iif(count(*) = 1, ' looping CPU', ' looping CPUs')
+       AS message
+  FROM loop l
+ WHERE smm IS NULL
+   AND coalesce(kind, 'closed') IN ('closed', 'polling')
+   AND NOT EXISTS (SELECT 1 FROM loop_gate g
+                    WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
+                      AND g.cpu = l.cpu AND g.nr_writers > 0)
+ GROUP BY machine_id;

@@ -8,6 +8,9 @@
 	"SELECT id AS key, machine_id, 'thing' AS tbl, rowid AS row, 'note ' || note AS text"      \
 	" FROM thing"
 #define BAD " WHERE note = 'bad';"
+#define U                                                                                          \
+	"SELECT machine_id, 'thing' AS tbl, count(*) || ' notes' AS message FROM thing"            \
+	" WHERE note IS NULL GROUP BY machine_id;"
 #define RULE(name, text)                                                                           \
 	((struct inq_rule){.id = (name),                                                           \
 			   .severity = "warning",                                                  \
@@ -59,6 +62,25 @@ static void a_rule_brings_findings_with_evidence_per_machine(void **state)
 	store_destroy(s);
 }
 
+static void what_a_rule_cannot_tell_stands_beside_what_it_found(void **state)
+{
+	(void)state;
+	struct inq_err err = {0};
+	struct store *s = open_things();
+
+	run_sql(s, "INSERT INTO thing VALUES(1, 9, NULL)");
+	assert_int_equal(detect(s, RULE("r", F BAD E BAD U "\n"), &err), INQ_OK);
+	assert_says(s, "SELECT group_concat(machine_id || key) FROM finding", "17,27");
+	assert_says(s,
+		    "SELECT group_concat(machine_id || rule || ' ' || tbl || ' ' || state || ' ' ||"
+		    " message) FROM unevaluated",
+		    "1r thing unknown 1 notes");
+	run_sql(s, "DELETE FROM thing WHERE note IS NULL");
+	assert_int_equal(detect(s, RULE("r", F BAD E BAD U), &err), INQ_OK);
+	assert_says(s, "SELECT count(*) FROM unevaluated", "0");
+	store_destroy(s);
+}
+
 static void evidence_is_numbered_in_the_order_of_the_query(void **state)
 {
 	(void)state;
@@ -101,7 +123,9 @@ static void a_broken_rule_is_refused_whole_and_recorded(void **state)
 		enum inq_status st;
 	} t[] = {
 		{F BAD E " WHERE id = 8;", "a finding without evidence", INQ_EUSAGE},
-		{F BAD E BAD "SELECT 1", "more than two queries", INQ_EUSAGE},
+		{F BAD E BAD "SELECT 1", "must be a SELECT of machine_id, tbl, message",
+		 INQ_EUSAGE},
+		{F BAD E BAD U U, "more than three queries", INQ_EUSAGE},
 		{F ";", "must be a SELECT of", INQ_EUSAGE},
 		{E ";" E ";", "must be a SELECT of", INQ_EUSAGE},
 		{"SELECT gone FROM thing;", "no such column: gone", INQ_EUSAGE},
@@ -243,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_brings_findings_with_evidence_per_machine),
+		cmocka_unit_test(what_a_rule_cannot_tell_stands_beside_what_it_found),
 		cmocka_unit_test(evidence_is_numbered_in_the_order_of_the_query),
 		cmocka_unit_test(a_row_may_raise_or_lower_the_severity),
 		cmocka_unit_test(a_broken_rule_is_refused_whole_and_recorded),
