@@ -196,7 +196,7 @@ static int parse(int argc, char **argv, const struct option *options, struct arg
 	int id, bad = 0;
 
 	opterr = 0;
-	while (!bad && (id = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while (!bad && (id = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (id == ':')
 			return complain(argv[optind - 1], "wants a value",
 					"see inquest-vmm --help");
@@ -288,6 +288,9 @@ static int cmd_run(int argc, char **argv)
 	if (!a.run.scenario || !a.run.snapshot)
 		return complain("run", "--scenario and --snapshot are needed",
 				"see inquest-vmm run --help");
+	if (!strcmp(a.run.serial, a.run.snapshot))
+		return complain(a.run.serial, "named twice, --serial and --snapshot",
+				"give another file for --serial");
 	if (!a.seed_given) {
 		uint32_t seed; /* short enough to type */
 

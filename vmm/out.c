@@ -4,6 +4,7 @@
  */
 #include "vmm/out.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -52,19 +53,59 @@ static enum inq_status open_dir(struct vmm_out *o, struct inq_err *err)
 			  : INQ_OK;
 }
 
-enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err)
+/* Only a core may be replaced: never a device, a pipe or somebody's other file. */
+static bool is_core(int dir, const char *name, const struct stat *sb)
+{
+	unsigned char head[18] = {0};
+
+	if (!S_ISREG(sb->st_mode))
+		return false;
+	if (!sb->st_size)
+		return true;
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+	if (fd >= 0)
+		close(fd);
+	return n == (ssize_t)sizeof(head) && !memcmp(head, ELFMAG, SELFMAG) && head[16] == ET_CORE;
+}
+
+static enum inq_status check_target(const struct vmm_out *o, struct inq_err *err)
 {
 	struct stat sb;
+
+	errno = EISDIR;
+	if (!*o->path)
+		return inq_fail(err, INQ_EUSAGE, "--snapshot: empty; give the name of a file");
+	if (!*o->name)
+		return failed(o, INQ_EUSAGE, "give the name of a file", err);
+	if (fstatat(o->dir, o->name, &sb, 0))
+		return errno == ENOENT ? INQ_OK
+				       : failed(o, INQ_EUSAGE, "give the name of a file", err);
+	if (S_ISDIR(sb.st_mode)) {
+		errno = EISDIR;
+		return failed(o, INQ_EUSAGE, "give the name of a file", err);
+	}
+	return is_core(o->dir, o->name, &sb)
+		       ? INQ_OK
+		       : inq_fail(err, INQ_EUSAGE,
+				  "%s: exists and is no core; remove it or give another name",
+				  o->path);
+}
+
+enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err)
+{
 	uint64_t tag;
 
 	*o = (struct vmm_out){.path = path, .dir = -1, .fd = -1};
 	enum inq_status st = open_dir(o, err);
 	if (st)
 		return st;
-	if (!*o->name || (!fstatat(o->dir, o->name, &sb, 0) && S_ISDIR(sb.st_mode))) {
-		errno = EISDIR;
-		st = failed(o, INQ_EUSAGE, "give the name of a file", err);
-	} else if (getrandom(&tag, sizeof(tag), 0) != (ssize_t)sizeof(tag)) {
+	st = check_target(o, err);
+	if (st) {
+		vmm_out_close(o);
+		return st;
+	}
+	if (getrandom(&tag, sizeof(tag), 0) != (ssize_t)sizeof(tag)) {
 		st = failed(o, INQ_EIO, "no random numbers", err);
 	} else {
 		snprintf(o->temp, sizeof(o->temp), ".inquest-%016llx.tmp", (unsigned long long)tag);

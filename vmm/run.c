@@ -325,12 +325,10 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_plan_destroy_scope_) struct vmm_plan *plan = NULL;
 	struct vmm_out out;
-	FILE *serial;
+	FILE *serial = NULL;
 	sigset_t held;
 	enum inq_status st = vmm_plan_create(&plan, r->scenario, r->seed, r->nr_vcpus, r->mib, err);
 
-	if (!st)
-		st = open_serial(r, &serial, err);
 	if (st)
 		return st;
 	sigemptyset(&held);
@@ -340,12 +338,15 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
 	signal(SIGPIPE, SIG_IGN);
 	st = vmm_out_open(&out, r->snapshot, err);
+	if (st)
+		return st;
+	st = open_serial(r, &serial, err); /* empties an old log, hence not before */
 	if (!st) {
 		printf("%s: seed %" PRIu64 "%s, %u vCPUs, %" PRIu64 " MiB\n", r->scenario->name,
 		       r->seed, r->fresh_seed ? " (drawn fresh)" : "", r->nr_vcpus, r->mib);
 		st = run_with(r, plan, &out, serial, err);
-		vmm_out_close(&out);
 	}
+	vmm_out_close(&out);
 	if (serial && serial != stdout && fclose(serial) && !st)
 		st = inq_fail(err, INQ_EIO, "%s: %s; make room for the serial log", r->serial,
 			      strerror(errno));

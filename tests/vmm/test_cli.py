@@ -27,6 +27,13 @@ WRONG = [
     (["run", *SEED, "--snapshot", "x.core", "more"], "more: not expected here; see inquest-vmm --help"),
     (["run", *SEED, "--snapshot", "no/x.core"],
      "no/x.core: No such file or directory; give a file in a folder that exists"),
+    (["run", *SEED, "--snapshot", "file"], "file: exists and is no core; remove it or give another name"),
+    (["run", *SEED, "--snapshot", "/dev/null"], "/dev/null: exists and is no core; remove it or give another name"),
+    (["run", *SEED, "--snapshot", ""], "--snapshot: empty; give the name of a file"),
+    (["run", *SEED, "--snapshot", "x.core", "--serial", "x.core"],
+     "x.core: named twice, --serial and --snapshot; give another file for --serial"),
+    (["run", *SEED, "--snapshot", "no/x.core", "--serial", "file"],
+     "no/x.core: No such file or directory; give a file in a folder that exists"),
     (["run", *SEED, "--snapshot", "sub"], "sub: Is a directory; give the name of a file"),
     (["run", *SEED, "--snapshot", "file/x.core"],
      "file/x.core: Not a directory; give a file in a folder that exists"),
@@ -49,6 +56,7 @@ class Cli(unittest.TestCase):
 
     def tearDown(self):
         left = sorted(p.name for p in self.dir.iterdir())
+        self.assertEqual((self.dir / "file").read_text(), "kept")
         shutil.rmtree(self.dir)
         self.assertEqual(left, ["file", "sub"], "files were left behind")
 
@@ -64,7 +72,7 @@ class Cli(unittest.TestCase):
                 self.assertEqual((code, out, err), (2, "", f"inquest-vmm: {line}\n"))
 
     def test_help_teaches_by_example(self):
-        for args in (["--help"], ["run", "--help"], ["draw", "--help"], ["caps", "--help"]):
+        for args in (["--help"], ["run", "--help"], ["run", "-h"], ["draw", "--help"], ["caps", "--help"]):
             code, out, err = self.run_vmm(*args)
             self.assertEqual((code, err), (0, ""))
             self.assertIn("\n  inquest-vmm ", out)

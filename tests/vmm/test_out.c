@@ -70,20 +70,56 @@ static void a_committed_file_is_there_alone(void **state)
 	assert_int_equal(nr_files(*state, false), 1);
 }
 
+static void put_file(const char *name, const void *p, size_t n)
+{
+	int fd = open(name, O_CREAT | O_WRONLY, 0600);
+
+	assert_int_equal(write(fd, p, n), n);
+	close(fd);
+}
+
+static void what_is_no_core_is_never_replaced(void **state)
+{
+	char program[64] = "\177ELF";
+	struct vmm_out o;
+	struct inq_err err;
+	struct stat sb;
+
+	program[16] = 2; /* ET_EXEC */
+	put_file("letter", "dear aunt, this is no core at all", 33);
+	put_file("short", "\177ELF", 4);
+	put_file("program", program, sizeof(program));
+	put_file("empty", "", 0);
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(symlink("/dev/null", "null"), 0);
+	static const char *const kept[] = {"letter", "short", "program", "pipe", "null"};
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		assert_int_equal(vmm_out_open(&o, kept[i], &err), INQ_EUSAGE);
+		assert_non_null(strstr(err.msg, ": exists and is no core; "));
+	}
+	assert_int_equal(stat("letter", &sb), 0);
+	assert_int_equal(sb.st_size, 33);
+	assert_int_equal(nr_files(*state, false), 6);
+	assert_int_equal(vmm_out_open(&o, "empty", &err), INQ_OK);
+	vmm_out_close(&o);
+}
+
 static void an_abandoned_file_leaves_nothing_and_spares_the_old_one(void **state)
 {
 	struct vmm_out o;
 	struct inq_err err;
 	char text[4] = "";
 
-	int fd = open("a.core", O_CREAT | O_WRONLY, 0600);
-	assert_int_equal(write(fd, "old", 3), 3);
-	close(fd);
+	char old[64] = "\177ELF";
+
+	old[16] = 4; /* ET_CORE */
+	strcpy(old + 20, "old");
+	put_file("a.core", old, sizeof(old));
 	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
 	assert_int_equal(vmm_out_write(&o, "new", 3, 0, &err), INQ_OK);
 	vmm_out_close(&o);
-	fd = open("a.core", O_RDONLY);
-	assert_int_equal(read(fd, text, 3), 3);
+	int fd = open("a.core", O_RDONLY);
+	assert_int_equal(pread(fd, text, 3, 20), 3);
 	close(fd);
 	assert_string_equal(text, "old");
 	assert_int_equal(nr_files(*state, false), 1);
@@ -178,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_committed_file_is_there_alone, enter, leave),
+		cmocka_unit_test_setup_teardown(what_is_no_core_is_never_replaced, enter, leave),
 		cmocka_unit_test_setup_teardown(
 			an_abandoned_file_leaves_nothing_and_spares_the_old_one, enter, leave),
 		cmocka_unit_test_setup_teardown(places_that_cannot_be_written_are_usage_errors,
