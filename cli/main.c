@@ -93,6 +93,8 @@ static int check(const struct cli_command *c, const struct parsed *p)
 	for (unsigned i = 0; i < 3; i++)
 		if ((p->used & ~c->options) >> i & 1)
 			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
+	if (p->args.output && !*p->args.output)
+		return cli_fail_usage(hint, "%s: --output is empty", c->name);
 	if (p->args.nr_args < c->min_args)
 		return cli_fail_usage(hint, "%s: argument missing", c->name);
 	if (p->args.nr_args > c->max_args)

@@ -12,6 +12,8 @@
 
 #include "store/internal.h"
 
+enum { TEMPORARY_TRIES = 1000 };
+
 static void free_name(char **name)
 {
 	free(*name);
@@ -36,10 +38,22 @@ static enum inq_status check_target(const char *path, struct inq_err *err)
 	return INQ_OK;
 }
 
-static enum inq_status make_temporary(const char *name, struct inq_err *err)
+/* A name of its own: one that was killed may have left its file, and may have had our pid. */
+static enum inq_status make_temporary(const char *path, char **ret_name, struct inq_err *err)
 {
-	int fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0666);
+	int fd = -1;
 
+	errno = EEXIST;
+	for (int i = 0; fd < 0 && errno == EEXIST && i < TEMPORARY_TRIES; i++) {
+		INQ_SCOPED(free_name) char *name = NULL;
+		if (asprintf(&name, "%s.%ld-%d.tmp", path, (long)getpid(), i) < 0) {
+			name = NULL;
+			return inq_fail(err, INQ_ENOMEM, "name of the temporary file");
+		}
+		fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0666);
+		if (fd >= 0)
+			*ret_name = inq_take(name);
+	}
 	if (fd < 0)
 		return fail_errno(err, "temporary file");
 	close(fd);
@@ -90,11 +104,7 @@ enum inq_status store_save(struct store *s, const char *path, struct inq_err *er
 
 	if (st)
 		return st;
-	if (asprintf(&name, "%s.%ld.tmp", path, (long)getpid()) < 0) {
-		name = NULL;
-		return inq_fail(err, INQ_ENOMEM, "name of the temporary file");
-	}
-	st = make_temporary(name, err);
+	st = make_temporary(path, &name, err);
 	if (st)
 		return st;
 	st = copy_to(s, name, err);
