@@ -49,7 +49,7 @@ static const struct inq_column gate_cols[] = {
 	{"exit_cond", INQ_TEXT, "what must hold for the loop to end; NULL: not simply said"},
 	{"exit_value", INQ_ADDR, "a value with which the loop was seen to end, by running it"},
 	{"class", INQ_TEXT, "private: on the CPU's own stack; shared: other memory; device"},
-	{"nr_writers", INQ_INT, "stores to it found in code of other CPUs, see gate_writer"},
+	{"nr_writers", INQ_INT, "stores to it found in code of others, see gate_writer"},
 	{"insn", INQ_TEXT, "disassembly of the load"},
 	{0},
 };
@@ -57,7 +57,7 @@ static const struct inq_column gate_cols[] = {
 static const struct inq_column writer_cols[] = {
 	COLS_OF_CPU,
 	{"nr", INQ_INT, "number of the gate, see loop_gate"},
-	{"by_cpu", INQ_INT, "the CPU whose code writes it"},
+	{"by_cpu", INQ_INT, "the CPU whose code writes it; the waiting one: a handler of its own"},
 	{"insn_addr", INQ_ADDR, "linear address of the store"},
 	{"text", INQ_TEXT, "its disassembly"},
 	{"how", INQ_TEXT, "executed: on the path it takes now; reachable: on another from there"},

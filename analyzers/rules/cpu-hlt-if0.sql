@@ -19,7 +19,7 @@ SELECT sample_id || '.' || cpu AS key,
  WHERE halted = 1
    AND intr_flag = 0
    AND coalesce(smm, 0) = 0
-   AND coalesce(nmi_pending, 0) = 0
+   AND NOT (coalesce(nmi_pending, 0) = 1 AND coalesce(nmi_masked, 0) = 0)
    AND coalesce(smi_pending, 0) = 0;
 
 SELECT sample_id || '.' || cpu AS key,

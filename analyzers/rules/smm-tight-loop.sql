@@ -1,11 +1,21 @@
 -- id:         smm-tight-loop
 -- severity:   error
 -- confidence: strong
--- needs:      cpu loop loop_insn loop_gate gate_writer
+-- needs:      cpu reg loop loop_insn loop_gate gate_writer
 -- title:      CPU is stuck in SMM, in a loop that does not end by itself
 -- why:        In SMM no interrupt, NMI or SMI reaches the CPU, and no code found on another CPU writes the word that the loop waits for.
 -- fix:        Find who should have written that word; if nobody should, the handler has reached its dead end: look at what led there.
 -- source:     SDM vol. 3, 31.3.1 and 31.4 (events blocked in SMM); EDK2 BaseLib CpuDeadLoop
+SELECT key, machine_id, subject,
+       detail
+       || CASE WHEN breaks = 1 THEN '; but an event is about to break into it' ELSE '' END
+       || CASE WHEN passing IS NULL THEN ''
+               ELSE '; but cpu ' || passing || ' is on its way through SMM and may write it yet' END
+       AS detail,
+       CASE WHEN intr_flag = 1 OR breaks = 1 OR passing IS NOT NULL THEN 'warning'
+            WHEN dead = 1 THEN 'fatal' ELSE 'error' END AS severity,
+       CASE WHEN dead = 1 AND breaks = 0 THEN 'proof' ELSE 'strong' END AS confidence
+  FROM (
 SELECT l.sample_id || '.' || l.cpu AS key,
        l.machine_id AS machine_id,
        'cpu ' || l.cpu AS subject,
@@ -24,23 +34,42 @@ SELECT l.sample_id || '.' || l.cpu AS key,
           'which has no way out')
        || CASE WHEN l.nr_gates > 0 THEN '; no code of another CPU writes it' ELSE '' END
        AS detail,
-       CASE WHEN l.intr_flag = 1 THEN 'warning'
-            WHEN l.kind = 'closed' AND l.intr_flag = 0 AND NOT EXISTS (
-                   SELECT 1 FROM loop_gate g
-                    WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
-                      AND g.cpu = l.cpu AND g.class <> 'private') THEN 'fatal'
-            ELSE 'error' END AS severity,
-       CASE WHEN l.kind = 'closed' AND l.intr_flag = 0 AND NOT EXISTS (
-                   SELECT 1 FROM loop_gate g
-                    WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
-                      AND g.cpu = l.cpu AND g.class <> 'private') THEN 'proof'
-            ELSE 'strong' END AS confidence
+       l.intr_flag AS intr_flag,
+       l.kind = 'closed' AND l.intr_flag = 0 AND NOT EXISTS (
+            SELECT 1 FROM loop_gate g
+             WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
+               AND g.cpu = l.cpu AND g.class <> 'private') AS dead,
+       -- what is delivered before the next instruction, or behind each one (TF)
+       coalesce(c.rflags >> 8 & 1, 0) = 1
+       OR (coalesce(c.nmi_pending, 0) = 1 AND coalesce(c.nmi_masked, 0) = 0)
+       OR EXISTS (
+            SELECT 1 FROM reg r
+             WHERE r.machine_id = l.machine_id AND r.sample_id = l.sample_id AND r.cpu = l.cpu
+               AND r.value = 1
+               AND r.name IN ('exc.pending', 'exc.injected', 'int.injected', 'nmi.injected',
+                              'triple_fault')) AS breaks,
+       -- another CPU that enters SMM next, or is in it and not stuck itself
+       (SELECT min(o.cpu) FROM cpu o
+         WHERE o.machine_id = l.machine_id AND o.sample_id = l.sample_id AND o.cpu <> l.cpu
+           AND coalesce(o.mp_state, 0) IN (0, 3)
+           AND ((o.smi_pending = 1 AND coalesce(o.smm, 0) = 0)
+                OR (o.smm = 1 AND coalesce(o.halted, 0) = 0 AND NOT EXISTS (
+                      SELECT 1 FROM loop k
+                       WHERE k.machine_id = o.machine_id AND k.sample_id = o.sample_id
+                         AND k.cpu = o.cpu AND k.kind IN ('closed', 'polling'))))
+           AND EXISTS (
+                 SELECT 1 FROM loop_gate g
+                  WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
+                    AND g.cpu = l.cpu AND g.class = 'shared')) AS passing
   FROM loop l
+  JOIN cpu c ON c.machine_id = l.machine_id AND c.sample_id = l.sample_id AND c.cpu = l.cpu
  WHERE l.smm = 1
+   AND coalesce(c.mp_state, 0) = 0 -- one that halts or is not started is in no loop
+   AND coalesce(c.halted, 0) = 0
    AND l.kind IN ('closed', 'polling')
    AND NOT EXISTS (SELECT 1 FROM loop_gate g
                     WHERE g.machine_id = l.machine_id AND g.sample_id = l.sample_id
-                      AND g.cpu = l.cpu AND g.nr_writers > 0);
+                      AND g.cpu = l.cpu AND g.nr_writers > 0));
 
 SELECT l.sample_id || '.' || l.cpu AS key,
        l.machine_id AS machine_id,

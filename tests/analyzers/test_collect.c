@@ -274,12 +274,44 @@ static void without_its_registers_a_cpu_has_a_gap_and_no_loop(void **state)
 	close_lab(&l);
 }
 
+static void reassess(struct lab *l, const char *change)
+{
+	struct inq_err err = {0};
+
+	assert_int_equal(sqlite3_exec(store_db(l->store), change, NULL, NULL, NULL), SQLITE_OK);
+	for (const struct inq_rule *r = analyzers_rules; r->id; r++)
+		assert_int_equal(store_detect(l->store, r, &err), INQ_OK);
+}
+
+static void what_may_end_the_loop_yet_makes_it_a_warning(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE reg SET value = 1 WHERE cpu = 1 AND name = 'exc.pending'",
+		"UPDATE cpu SET rflags = 0x102 WHERE cpu = 1",
+		"UPDATE cpu SET nmi_pending = 1, nmi_masked = 0 WHERE cpu = 1",
+		"UPDATE cpu SET smi_pending = 1 WHERE cpu = 0",
+		"UPDATE cpu SET smm = 1 WHERE cpu = 0",
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		struct lab l;
+		open_lab(&l, NONE);
+		reassess(&l, changes[i]);
+		SAYS("SELECT severity || (detail LIKE '%; but %') FROM finding"
+		     " WHERE rule = 'smm-tight-loop'",
+		     "warning1");
+		close_lab(&l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_table_says_what_the_snapshot_holds),
 		cmocka_unit_test(the_loop_in_smm_names_its_gate_and_who_does_not_write_it),
 		cmocka_unit_test(the_rules_find_the_stuck_cpu_and_nothing_else),
+		cmocka_unit_test(what_may_end_the_loop_yet_makes_it_a_warning),
 		cmocka_unit_test(a_missing_note_makes_exactly_its_registers_unknown),
 		cmocka_unit_test(without_its_registers_a_cpu_has_a_gap_and_no_loop),
 	};
