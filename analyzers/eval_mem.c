@@ -209,13 +209,15 @@ static bool shadow_put(struct eval_shadow *sh, uint64_t linear, unsigned int byt
 
 bool eval_stack_same(const struct eval_shadow *sh, int since)
 {
+	uint32_t seen = 0; /* EVAL_SLOTS bits: what a slot first held is what counts */
+
 	for (int i = since; i < sh->nr_log; i++) {
 		const struct eval_change *c = &sh->log[i];
 		const struct eval_slot *s = &sh->slot[c->slot];
-		bool first = true;
-		for (int k = since; first && k < i; k++)
-			first = sh->log[k].slot != c->slot;
-		if (first && (!c->known || c->old != (s->val.v & mask_of(s->bytes))))
+		if (seen >> c->slot & 1)
+			continue;
+		seen |= UINT32_C(1) << c->slot;
+		if (!c->known || c->old != (s->val.v & mask_of(s->bytes)))
 			return false;
 	}
 	return true;
