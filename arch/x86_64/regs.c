@@ -74,9 +74,13 @@ int x86_64_linear_rip(const struct inq_regset *rs, uint64_t *ret)
 {
 	enum x86_64_mode mode = x86_64_mode_of(rs);
 
-	if (mode == X86_64_MODE_UNKNOWN || !inq_reg_known(rs, X86_64_RIP))
+	if (!inq_reg_known(rs, X86_64_RIP))
 		return 0;
-	if (mode == X86_64_MODE_LONG) {
+	/* only 64-bit mode gets to the upper half: enough where no control register is known */
+	bool upper = mode == X86_64_MODE_UNKNOWN && rs->v[X86_64_RIP] >> 47 == 0x1ffff;
+	if (mode == X86_64_MODE_UNKNOWN && !upper)
+		return 0;
+	if (mode == X86_64_MODE_LONG || upper) {
 		*ret = rs->v[X86_64_RIP]; /* the base of CS counts as 0 */
 		return 1;
 	}

@@ -105,6 +105,21 @@ static void test_an_unknown_register_never_changes_the_mode(void **state)
 	assert_int_equal(x86_64_mode_of(&rs), X86_64_MODE_PROT32);
 }
 
+/* An ELF core of QEMU has rip, but no control registers. */
+static void test_a_rip_in_the_upper_half_is_its_own_linear_address(void **state)
+{
+	(void)state;
+	struct inq_regset rs = {0};
+	uint64_t linear = 0;
+
+	inq_reg_set(&rs, X86_64_RIP, 0xffffffff81000000);
+	assert_int_equal(x86_64_mode_of(&rs), X86_64_MODE_UNKNOWN);
+	assert_int_equal(x86_64_linear_rip(&rs, &linear), 1);
+	assert_true(linear == 0xffffffff81000000);
+	inq_reg_set(&rs, X86_64_RIP, 0x7fffffffffff);
+	assert_int_equal(x86_64_linear_rip(&rs, &linear), 0);
+}
+
 static const struct {
 	enum x86_64_reg reg;
 	uint64_t value;
@@ -231,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_every_register_has_a_name_of_its_own),
 		cmocka_unit_test(test_control_registers_decide_the_mode_and_what_rip_means),
 		cmocka_unit_test(test_an_unknown_register_never_changes_the_mode),
+		cmocka_unit_test(test_a_rip_in_the_upper_half_is_its_own_linear_address),
 		cmocka_unit_test(test_values_are_said_in_words),
 		cmocka_unit_test(test_all_words_fit_any_buffer),
 		cmocka_unit_test(test_msrs_have_names),
