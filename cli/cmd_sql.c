@@ -63,6 +63,32 @@ static enum inq_status answer(struct session *s, const char *sql, enum view_form
 	return st ? st : query_print(s->store, sql, form, stdout, err);
 }
 
+static void answer_at_prompt(struct session *s, const char *sql, enum view_form form)
+{
+	struct inq_err err = {0};
+
+	if (!answer(s, sql, form, &err))
+		return;
+	if (err.status != INQ_EINTR) {
+		(void)cli_fail(NULL, &err, NULL);
+		return;
+	}
+	cli_forget_interrupt();
+	fflush(stdout);
+	fputs("\ninquest: stopped\n", stderr);
+}
+
+/* Ctrl-C drops the half-typed question, as shells do. */
+static bool dropped_line(void)
+{
+	if (!cli_interrupted())
+		return false;
+	cli_forget_interrupt();
+	clearerr(stdin);
+	puts("");
+	return true;
+}
+
 /* A mistake at the prompt is shown, and the prompt goes on. */
 static int prompt(struct session *s, enum view_form form)
 {
@@ -75,6 +101,10 @@ static int prompt(struct session *s, enum view_form form)
 		fputs(len ? "    ...> " : "inquest> ", stdout);
 		fflush(stdout);
 		ssize_t n = getline(&line, &cap, stdin);
+		if (n < 0 && dropped_line()) {
+			text[len = 0] = '\0';
+			continue;
+		}
 		char *more = n > 0 ? realloc(text, len + (size_t)n + 1) : NULL;
 		if (!more)
 			break;
@@ -83,9 +113,7 @@ static int prompt(struct session *s, enum view_form form)
 		len += (size_t)n;
 		if (strspn(text, " \t\n") < len && !query_complete(text))
 			continue;
-		struct inq_err err = {0};
-		if (answer(s, text, form, &err))
-			(void)cli_fail(NULL, &err, NULL);
+		answer_at_prompt(s, text, form);
 		text[len = 0] = '\0';
 	}
 	puts("");

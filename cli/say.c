@@ -133,6 +133,12 @@ bool cli_interrupted(void)
 	return interrupted;
 }
 
+void cli_forget_interrupt(void)
+{
+	interrupted = 0;
+	cli_catch_interrupt();
+}
+
 void cli_die_of_interrupt(void)
 {
 	signal(SIGINT, SIG_DFL);

@@ -26,6 +26,7 @@ void cli_progress_wipe(struct cli_progress *p);
 /* Ctrl-C: from here on it asks to stop; a second one ends at once. */
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
+void cli_forget_interrupt(void); /* at a prompt it ends the question, not the program */
 /* End as one who was killed by Ctrl-C.  Returns only if that is not to be. */
 void cli_die_of_interrupt(void);
 

@@ -37,32 +37,48 @@ static enum inq_status keep_row(void *ctx, const struct view_ref *ref, const cha
 	return tui_rows_add(&f->p->rows, ref, cell, err);
 }
 
+struct count {
+	size_t nr_rows, nr_groups; /* groups: neighbours with the same machine and first cell */
+	int64_t machine;
+	char first[96];
+};
+
 static enum inq_status count_row(void *ctx, const struct view_ref *ref, const char *const *cell,
 				 struct inq_err *err)
 {
-	(void)ref;
-	(void)cell;
+	struct count *n = ctx;
+	int64_t machine = ref->part[VIEW_REF_MACHINE];
+
 	(void)err;
-	++*(size_t *)ctx;
+	if (!n->nr_rows++ || machine != n->machine ||
+	    strncmp(n->first, cell[0], sizeof(n->first) - 1) != 0)
+		n->nr_groups++;
+	n->machine = machine;
+	snprintf(n->first, sizeof(n->first), "%s", cell[0]);
 	return INQ_OK;
 }
 
-static bool count_rows(const struct tui *t, const char *view, size_t *ret_nr)
+static bool count_rows(const struct tui *t, const char *view, struct count *ret)
 {
 	const struct view *v = view_find(view);
+	const struct tui_source *src = t->src;
+	struct inq_err why;
 
-	*ret_nr = 0;
-	return v && !view_each(t->src->store, v, NULL, count_row, ret_nr, &(struct inq_err){0});
+	*ret = (struct count){0};
+	return v && !(src->prepare && src->prepare(src->ctx, v, &why)) &&
+	       !view_each(src->store, v, NULL, count_row, ret, &why);
 }
 
 /* No findings means little without what was not asked, and what could not be seen. */
 static void write_note(struct tui *t)
 {
-	size_t rules, gaps;
+	struct count rules, gaps;
 
+	/* a rule has a row for every table that it lacks */
 	if (count_rows(t, "unevaluated", &rules) && count_rows(t, "gaps", &gaps))
-		snprintf(t->note, sizeof(t->note), "%zu rule%s not evaluated, %zu gap%s", rules,
-			 rules == 1 ? "" : "s", gaps, gaps == 1 ? "" : "s");
+		snprintf(t->note, sizeof(t->note), "%zu rule%s not evaluated, %zu gap%s",
+			 rules.nr_groups, rules.nr_groups == 1 ? "" : "s", gaps.nr_rows,
+			 gaps.nr_rows == 1 ? "" : "s");
 	else
 		snprintf(t->note, sizeof(t->note), "what was not evaluated is unknown");
 }

@@ -106,6 +106,48 @@ def the_prompt_answers_survives_mistakes_and_ends():
     assert "    ...> " in text, text
 
 
+def at_prompt(*steps):
+    """Types each text when the one before it was seen; what was printed, and the exit code."""
+    pid, fd = pty.fork()
+    if not pid:
+        os.environ["TERM"] = "dumb"
+        os.execv(INQUEST, [INQUEST, "sql", "stuck.core"])
+    out, end, step = b"", time.monotonic() + 30, 0
+    while time.monotonic() < end:
+        if step < len(steps) and steps[step][0] in out:
+            time.sleep(0.2)
+            os.write(fd, steps[step][1])
+            step += 1
+        if select.select([fd], [], [], 0.2)[0]:
+            try:
+                out += os.read(fd, 65536)
+            except OSError:
+                break
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(fd)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert (step, code) == (len(steps), 0), (step, code, out)
+
+
+def ctrl_c_at_the_prompt_stops_an_endless_answer():
+    at_prompt((b"inquest> ", ENDLESS.encode() + b";\n"), (b"FROM c;\r\n", b"\x03"),
+              (b"stopped\r\ninquest> ", b"SELECT 6 * 7 AS x;\n"), (b"\r\n42\r\n", b"\x04"))
+
+
+def ctrl_c_at_the_prompt_drops_the_question():
+    at_prompt((b"inquest> ", b"SELECT wrong\n"), (b"    ...> ", b"and worse"), (b"worse", b"\x03"),
+              (b"^C\r\ninquest> ", b"SELECT 6 * 7 AS x;\n"), (b"\r\n42\r\n", b"\x04"))
+
+
+def the_tui_counts_what_was_not_seen_as_the_report_does():
+    report = subprocess.run([INQUEST, "report", "evil.core"], stdout=subprocess.PIPE).stdout.decode()
+    counts = re.search(r"\d+ rules? not evaluated, \d+ gaps?", report)[0]
+    assert counts[0] != "0", counts
+    out, _ = on_terminal(["evil.core"], b"q", wait=b" gap")
+    assert counts in out.decode(), (counts, out[-500:])
+
+
 def a_file_alone_is_the_tui_on_a_terminal():
     out, code = on_terminal(["stuck.core"], b"q", wait=b"smm-tight-loop")
     assert b"smm-tight-loop" in out and b"\033[?1049h" in out and code == 0, (out[-300:], code)
@@ -119,10 +161,11 @@ def main():
         os.environ["HOME"] = folder
         os.environ.pop("XDG_CACHE_HOME", None)
         os.environ.pop("NO_COLOR", None)
-        subprocess.run([MKDUMP, HERE / "stuck.dump", "stuck.core"], check=True)
+        for name in ("stuck", "evil"):
+            subprocess.run([MKDUMP, HERE / f"{name}.dump", f"{name}.core"], check=True)
         for name, test in list(globals().items()):
             if "_" in name and callable(test) and test.__module__ == "__main__" and name not in \
-                    ("closed_pipe", "restore_pipe", "ignore_pipe", "on_terminal"):
+                    ("closed_pipe", "restore_pipe", "ignore_pipe", "on_terminal", "at_prompt"):
                 try:
                     test()
                     print("ok", name, flush=True)
