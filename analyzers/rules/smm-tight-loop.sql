@@ -89,7 +89,7 @@ SELECT g.sample_id || '.' || g.cpu,
        'loop_gate',
        g.rowid,
        'gate: ' || coalesce(g.insn, 'a load') || ' at ' || hex64(g.insn_addr) || ' reads '
-       || g.bytes || ' bytes at ' || g.space || ' ' || hex64(g.phys) || ' = '
+       || g.bytes || CASE g.bytes WHEN 1 THEN ' byte at ' ELSE ' bytes at ' END || g.space || ' ' || hex64(g.phys) || ' = '
        || CASE WHEN g.value IS NULL THEN 'unknown' ELSE hex64(g.value) END
        || coalesce('; the loop ends when ' || g.exit_cond, '')
        || CASE WHEN g.exit_value IS NULL THEN ''
