@@ -10,6 +10,7 @@ enum { PRSTATUS_BYTES = 336, PRSTATUS_PID = 32, PRSTATUS_REGS = 112 };
 _Static_assert(sizeof(struct inq_snap_note) == 24, "no padding in the file format");
 _Static_assert(sizeof(struct inq_snap_header) == 288, "no padding in the file format");
 _Static_assert(sizeof(struct inq_snap_slot) == 40, "no padding in the file format");
+_Static_assert(sizeof(struct inq_snap_tsc) == 16, "no padding in the file format");
 _Static_assert(sizeof(struct inq_snap_bulk) == 32, "no padding in the file format");
 
 void vmm_notes_deinit(struct vmm_notes *n)

@@ -64,9 +64,9 @@ static char *host_text(const struct vmm_vm *vm)
 	return text;
 }
 
-enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_state *state,
-			    const struct vmm_why *why, struct vmm_out *out,
-			    struct vmm_snapshot_done *ret, struct inq_err *err)
+enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
+			    const struct vmm_state *state, const struct vmm_why *why,
+			    struct vmm_out *out, struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct vmm_snapshot snap = {.mem = vm->mem};
 	char *host = host_text(vm);
@@ -78,6 +78,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_state *sta
 		vmm_state_add_prstatus(&state[i], i, &snap.core);
 		vmm_state_add_notes(&state[i], &vm->vcpu[i], &snap.vcpu);
 	}
+	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
 	enum inq_status st = fill_header(vm, why, &snap.header, err);
 	if (!st)
 		st = vmm_snapshot_write(&snap, out, ret, err);

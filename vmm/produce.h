@@ -4,6 +4,7 @@
 
 #include "vmm/snapshot.h"
 #include "vmm/state.h"
+#include "vmm/vmstate.h"
 
 /* Why the snapshot is taken. */
 struct vmm_why {
@@ -14,8 +15,9 @@ struct vmm_why {
 };
 
 /* state: one per vCPU.  Writes to out and commits it. */
-INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_state *state,
-				     const struct vmm_why *why, struct vmm_out *out,
-				     struct vmm_snapshot_done *ret, struct inq_err *err);
+INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
+				     const struct vmm_state *state, const struct vmm_why *why,
+				     struct vmm_out *out, struct vmm_snapshot_done *ret,
+				     struct inq_err *err);
 
 #endif

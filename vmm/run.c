@@ -26,6 +26,7 @@ struct session {
 	const struct vmm_plan *plan;
 	struct vmm_vm *vm;
 	struct vmm_out out;
+	struct vmm_vmstate vmstate;
 	struct vmm_state state[VMM_MAX_VCPUS];
 	unsigned nr_states;
 	const struct vmm_vcpu *dead;            /* the first that ended by itself */
@@ -188,6 +189,8 @@ static enum inq_status take_states(struct session *s, struct inq_err *err)
 
 	s->t_realtime_ns = now_ns(CLOCK_REALTIME);
 	s->t_monotonic_ns = now_ns(CLOCK_MONOTONIC);
+	if (!st)
+		vmm_vmstate_take(&s->vmstate, s->vm);
 	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++) {
 		st = vmm_state_take(&s->state[i], &s->vm->vcpu[i], err);
 		s->nr_states += !st;
@@ -215,7 +218,7 @@ static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 		snprintf(why.text, sizeof(why.text), "asked for, after %" PRIu64 " ms",
 			 s->r->after_ms);
 	}
-	enum inq_status st = vmm_produce(s->vm, s->state, &why, &s->out, &done, err);
+	enum inq_status st = vmm_produce(s->vm, &s->vmstate, s->state, &why, &s->out, &done, err);
 	if (st)
 		return st;
 	printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written, %" PRIu64 " of %" PRIu64

@@ -12,7 +12,7 @@ struct vmm_snapshot {
 	struct inq_snap_header header; /* who and why; sizes and checksums are filled in here */
 	struct vmm_notes core;         /* CORE notes */
 	const char *host;              /* text of INQ_SNAP_HOST */
-	struct vmm_notes vcpu;         /* notes of ours, of all vCPUs */
+	struct vmm_notes vcpu;         /* notes of ours, of all vCPUs, then the VM's */
 };
 
 struct vmm_snapshot_done {

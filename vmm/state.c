@@ -10,30 +10,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { MAX_MSRS = 4096, MAX_CPUID = 256, RUN_BYTES = 288 };
+#include "vmm/msrs.h"
+#include "vmm/stats.h"
 
-/* Part of the state, yet in no list of KVM_GET_MSR_INDEX_LIST: first and last of each range. */
-static const struct {
-	uint32_t first, last;
-} extra_msrs[] = {
-	{0x1b, 0x1b},   /* APIC_BASE */
-	{0x34, 0x34},   /* SMI_COUNT */
-	{0x9e, 0x9e},   /* SMBASE */
-	{0xfe, 0xfe},   /* MTRRcap */
-	{0x1d9, 0x1d9}, /* DEBUGCTL */
-	{0x200, 0x20f}, /* variable MTRRs */
-	{0x250, 0x250}, /* fixed MTRRs */
-	{0x258, 0x259},
-	{0x268, 0x26f},
-	{0x277, 0x277},           /* PAT */
-	{0x2ff, 0x2ff},           /* MTRRdefType */
-	{0x6e0, 0x6e0},           /* TSC_DEADLINE */
-	{0xda0, 0xda0},           /* XSS */
-	{0xc0000080, 0xc0000084}, /* EFER, STAR, LSTAR, CSTAR, SFMASK */
-	{0xc0000100, 0xc0000103}, /* FS, GS and kernel GS base, TSC_AUX */
-	{0xc0010114, 0xc0010114}, /* VM_CR */
-	{0xc0010117, 0xc0010117}, /* VM_HSAVE_PA */
-};
+enum { MAX_CPUID = 256, RUN_BYTES = 288, XSAVE_BYTES = 4096, MAX_BYTES = 1 << 20 };
 
 static void take(struct vmm_state *s, enum inq_snap_kind kind, bool have, int fd,
 		 unsigned long request, void *to)
@@ -48,43 +28,14 @@ static void take(struct vmm_state *s, enum inq_snap_kind kind, bool have, int fd
 	}
 }
 
-static void add_msr(struct vmm_state *s, const struct vmm_vcpu *v, uint32_t index)
-{
-	struct kvm_msr_entry e = {.index = index};
-
-	for (uint32_t i = 0; i < s->nr_msrs; i++)
-		if (s->msrs[i].index == index)
-			return;
-	if (s->nr_msrs == MAX_MSRS)
-		return;
-	e.reserved = !vmm_vcpu_msr(v, KVM_GET_MSRS, &e);
-	s->msrs[s->nr_msrs++] = e;
-}
-
-/* One by one: KVM_GET_MSRS stops at the first that it refuses. */
 static enum inq_status take_msrs(struct vmm_state *s, const struct vmm_vcpu *v, struct inq_err *err)
 {
-	struct kvm_msr_list *list = calloc(1, sizeof(*list) + MAX_MSRS * sizeof(uint32_t));
+	int e = 0;
+	enum inq_status st = vmm_msrs_take(v, &s->msrs, &s->nr_msrs, &e, err);
 
-	s->msrs = calloc(MAX_MSRS, sizeof(*s->msrs));
-	if (!list || !s->msrs) {
-		free(list);
-		return inq_fail(err, INQ_ENOMEM, "list of MSRs");
-	}
-	list->nmsrs = MAX_MSRS;
-	if (ioctl(v->vm->kvm, KVM_GET_MSR_INDEX_LIST, list)) {
-		s->state[INQ_SNAP_MSRS] = INQ_SNAP_FAILED;
-		s->error[INQ_SNAP_MSRS] = (uint16_t)errno;
-		free(list);
-		return INQ_OK;
-	}
-	for (uint32_t i = 0; i < list->nmsrs; i++)
-		add_msr(s, v, list->indices[i]);
-	for (size_t i = 0; i < sizeof(extra_msrs) / sizeof(*extra_msrs); i++)
-		for (uint32_t m = extra_msrs[i].first; m <= extra_msrs[i].last; m++)
-			add_msr(s, v, m);
-	free(list);
-	return INQ_OK;
+	s->state[INQ_SNAP_MSRS] = e ? INQ_SNAP_FAILED : INQ_SNAP_PRESENT;
+	s->error[INQ_SNAP_MSRS] = (uint16_t)e;
+	return st;
 }
 
 static enum inq_status take_cpuid(struct vmm_state *s, int fd, struct inq_err *err)
@@ -106,6 +57,85 @@ static enum inq_status take_cpuid(struct vmm_state *s, int fd, struct inq_err *e
 	return INQ_OK;
 }
 
+/* XSAVE2 tells its size on the VM only: what the guest was allowed counts. */
+static enum inq_status take_xsave(struct vmm_state *s, const struct vmm_vcpu *v,
+				  struct inq_err *err)
+{
+	int n = ioctl(v->vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+	bool two = n >= XSAVE_BYTES && n <= MAX_BYTES;
+
+	s->xsave_bytes = two ? (size_t)n : XSAVE_BYTES;
+	s->xsave = calloc(1, s->xsave_bytes);
+	if (!s->xsave)
+		return inq_fail(err, INQ_ENOMEM, "FPU state");
+	take(s, INQ_SNAP_XSAVE, true, v->fd, two ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, s->xsave);
+	return INQ_OK;
+}
+
+/* The buffer is always as long as KVM can need: kvm-amd 6.1 writes that much even when told less.
+ */
+static enum inq_status take_nested(struct vmm_state *s, const struct vmm_vcpu *v,
+				   struct inq_err *err)
+{
+	size_t n = (size_t)v->vm->caps.value[VMM_CAP_NESTED];
+	bool have = n >= sizeof(struct kvm_nested_state) && n <= MAX_BYTES;
+	struct kvm_nested_state h = {.size = (uint32_t)n};
+
+	s->nested_bytes = have ? n : sizeof(h);
+	s->nested = calloc(1, s->nested_bytes);
+	if (!s->nested)
+		return inq_fail(err, INQ_ENOMEM, "nested state");
+	memcpy(s->nested, &h, sizeof(h));
+	take(s, INQ_SNAP_NESTED, have, v->fd, KVM_GET_NESTED_STATE, s->nested);
+	return INQ_OK;
+}
+
+static void take_tsc(struct vmm_state *s, const struct vmm_vcpu *v)
+{
+	uint64_t offset = 0;
+	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL,
+				       .attr = KVM_VCPU_TSC_OFFSET,
+				       .addr = (uintptr_t)&offset};
+	int khz = v->vm->caps.value[VMM_CAP_TSC_KHZ] ? ioctl(v->fd, KVM_GET_TSC_KHZ, 0) : 0;
+
+	s->tsc.khz = khz > 0 ? (uint32_t)khz : 0;
+	s->tsc.offset_known = v->vm->caps.value[VMM_CAP_VCPU_ATTRIBUTES] &&
+			      !ioctl(v->fd, KVM_GET_DEVICE_ATTR, &attr);
+	s->tsc.offset = s->tsc.offset_known ? offset : 0;
+	s->state[INQ_SNAP_TSC] =
+		s->tsc.khz || s->tsc.offset_known ? INQ_SNAP_PRESENT : INQ_SNAP_ABSENT;
+}
+
+static void take_stats(struct vmm_state *s, const struct vmm_vcpu *v)
+{
+	int e = 0;
+
+	s->state[INQ_SNAP_STATS] = INQ_SNAP_ABSENT;
+	if (!v->vm->caps.value[VMM_CAP_STATS_FD])
+		return;
+	s->stats = vmm_stats_text(v->fd, &s->stats_bytes, &e);
+	s->state[INQ_SNAP_STATS] = s->stats ? INQ_SNAP_PRESENT : INQ_SNAP_FAILED;
+	s->error[INQ_SNAP_STATS] = (uint16_t)e;
+}
+
+/* What is larger than a structure. */
+static enum inq_status take_rest(struct vmm_state *s, const struct vmm_vcpu *v, struct inq_err *err)
+{
+	enum inq_status st = take_msrs(s, v, err);
+
+	if (!st)
+		st = take_cpuid(s, v->fd, err);
+	if (!st)
+		st = take_xsave(s, v, err);
+	if (!st)
+		st = take_nested(s, v, err);
+	if (st)
+		return st;
+	take_tsc(s, v);
+	take_stats(s, v);
+	return INQ_OK;
+}
+
 enum inq_status vmm_state_take(struct vmm_state *ret, const struct vmm_vcpu *v, struct inq_err *err)
 {
 	const int *cap = v->vm->caps.value;
@@ -120,9 +150,8 @@ enum inq_status vmm_state_take(struct vmm_state *ret, const struct vmm_vcpu *v, 
 	take(s, INQ_SNAP_SREGS, true, fd, KVM_GET_SREGS, &s->sregs);
 	take(s, INQ_SNAP_DEBUGREGS, cap[VMM_CAP_DEBUGREGS], fd, KVM_GET_DEBUGREGS, &s->debugregs);
 	take(s, INQ_SNAP_LAPIC, true, fd, KVM_GET_LAPIC, &s->lapic);
-	enum inq_status st = take_msrs(s, v, err);
-	if (!st)
-		st = take_cpuid(s, fd, err);
+	take(s, INQ_SNAP_XCRS, cap[VMM_CAP_XCRS], fd, KVM_GET_XCRS, &s->xcrs);
+	enum inq_status st = take_rest(s, v, err);
 	if (st)
 		vmm_state_deinit(s);
 	return st;
@@ -132,6 +161,9 @@ void vmm_state_deinit(struct vmm_state *s)
 {
 	free(s->msrs);
 	free(s->cpuid);
+	free(s->xsave);
+	free(s->nested);
+	free(s->stats);
 	*s = (struct vmm_state){0};
 }
 
@@ -186,6 +218,11 @@ void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, st
 		{INQ_SNAP_MSRS, s->msrs, s->nr_msrs * sizeof(*s->msrs)},
 		{INQ_SNAP_CPUID2, s->cpuid, s->nr_cpuid * sizeof(*s->cpuid)},
 		{INQ_SNAP_RUN, v->run_seen, RUN_BYTES},
+		{INQ_SNAP_XSAVE, s->xsave, s->xsave_bytes},
+		{INQ_SNAP_XCRS, &s->xcrs, sizeof(s->xcrs)},
+		{INQ_SNAP_NESTED, s->nested, s->nested_bytes},
+		{INQ_SNAP_TSC, &s->tsc, sizeof(s->tsc)},
+		{INQ_SNAP_STATS, s->stats, s->stats_bytes},
 	};
 
 	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++) {

@@ -14,10 +14,15 @@ struct vmm_state {
 	struct kvm_sregs2 sregs2;
 	struct kvm_debugregs debugregs;
 	struct kvm_lapic_state lapic;
+	struct kvm_xcrs xcrs;
+	struct inq_snap_tsc tsc;
 	struct kvm_msr_entry *msrs;     /* heap */
 	struct kvm_cpuid_entry2 *cpuid; /* heap */
+	uint8_t *xsave, *nested;        /* heap */
+	char *stats;                    /* heap */
 	uint32_t nr_msrs, nr_cpuid;
-	uint16_t state[INQ_SNAP_ZERO + 1], error[INQ_SNAP_ZERO + 1]; /* by enum inq_snap_kind */
+	size_t xsave_bytes, nested_bytes, stats_bytes;
+	uint16_t state[INQ_SNAP_CLOCK + 1], error[INQ_SNAP_CLOCK + 1]; /* by enum inq_snap_kind */
 };
 
 /* v must be parked.  Only running out of memory fails; what KVM refuses is noted in state[]. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vmm/vm.h"
+#include "vmm/msrs.h"
 
 enum { MSR_SMBASE = 0x9e };
 
@@ -43,26 +43,11 @@ static enum inq_status set_cpuid(const struct vmm_vcpu *v, const struct kvm_cpui
 	return r ? refused(err, v->index, "KVM_SET_CPUID2") : INQ_OK;
 }
 
-bool vmm_vcpu_msr(const struct vmm_vcpu *v, unsigned long request, struct kvm_msr_entry *e)
-{
-	union {
-		struct kvm_msrs msrs;
-		uint8_t room[sizeof(struct kvm_msrs) + sizeof(*e)];
-	} u = {.room = {0}};
-
-	u.msrs.nmsrs = 1;
-	u.msrs.entries[0] = *e;
-	if (ioctl(v->fd, request, &u.msrs) != 1)
-		return false;
-	*e = u.msrs.entries[0];
-	return true;
-}
-
 static enum inq_status set_smbase(const struct vmm_vcpu *v, uint64_t smbase, struct inq_err *err)
 {
 	struct kvm_msr_entry e = {.index = MSR_SMBASE, .data = smbase};
 
-	if (!vmm_vcpu_msr(v, KVM_SET_MSRS, &e))
+	if (vmm_msrs_set(v->fd, &e, 1) != 1)
 		return inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: SMBASE 0x%llx was refused",
 				v->index, (unsigned long long)smbase);
 	return INQ_OK;

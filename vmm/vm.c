@@ -41,6 +41,14 @@ static void enable_caps(const struct vmm_vm *vm)
 		(void)ioctl(vm->fd, KVM_ENABLE_CAP, &triple);
 }
 
+/* A machine without a PIT runs all the same. */
+static void create_pit(struct vmm_vm *vm)
+{
+	struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
+
+	vm->has_pit = vm->caps.value[VMM_CAP_PIT2] && !ioctl(vm->fd, KVM_CREATE_PIT2, &pit);
+}
+
 static enum inq_status set_slots(const struct vmm_vm *vm, struct inq_err *err)
 {
 	for (unsigned i = 0; i < vm->mem->nr_slots; i++) {
@@ -133,6 +141,7 @@ enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_cap
 		return refused(err, "setting the TSS address");
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
 		return refused(err, "creating the irqchip");
+	create_pit(vm);
 	enum inq_status st = set_slots(vm, err);
 	if (!st)
 		st = create_vcpus(vm, plan, err);

@@ -43,6 +43,7 @@ struct vmm_vcpu {
 struct vmm_vm {
 	int kvm, fd;
 	struct vmm_caps caps;
+	bool has_pit;
 	struct vmm_memory *mem;
 	struct vmm_devices dev; /* the caller sets it before vmm_vm_start */
 	unsigned nr_vcpus;
@@ -62,9 +63,6 @@ void vmm_vm_destroy(struct vmm_vm *vm);
 /* Set a vCPU's CPUID, SMBASE and registers, straight into 64-bit mode (vcpu.c). */
 INQ_MUST enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
 					const struct kvm_cpuid2 *cpuid, struct inq_err *err);
-
-/* KVM_GET_MSRS or KVM_SET_MSRS of one; false: KVM refused. */
-bool vmm_vcpu_msr(const struct vmm_vcpu *v, unsigned long request, struct kvm_msr_entry *e);
 
 /* A thread per vCPU. */
 INQ_MUST enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err);

@@ -40,6 +40,16 @@ enum inq_snap_kind {
 	INQ_SNAP_SLOTS = 13,    /* struct inq_snap_slot[], VM-wide */
 	INQ_SNAP_SMRAM = 14,    /* struct inq_snap_bulk[], VM-wide: what address space 1 has of its own */
 	INQ_SNAP_ZERO = 15,     /* struct inq_snap_bulk[1], VM-wide: the zero bitmap */
+	INQ_SNAP_XSAVE = 16,    /* KVM_GET_XSAVE2: 4096 bytes or more, standard format */
+	INQ_SNAP_XCRS = 17,     /* struct kvm_xcrs, 392 */
+	INQ_SNAP_NESTED = 18,   /* struct kvm_nested_state, as long as KVM can make it */
+	INQ_SNAP_TSC = 19,      /* struct inq_snap_tsc */
+	INQ_SNAP_STATS = 20,    /* text, "name=value[,value]...\n" lines: KVM's counters of the vCPU */
+	INQ_SNAP_PIC1 = 21,     /* struct kvm_irqchip, 520, VM-wide: the master */
+	INQ_SNAP_PIC2 = 22,     /* the slave */
+	INQ_SNAP_IOAPIC = 23,   /* struct kvm_irqchip, 520, VM-wide */
+	INQ_SNAP_PIT2 = 24,     /* struct kvm_pit_state2, 112, VM-wide */
+	INQ_SNAP_CLOCK = 25,    /* struct kvm_clock_data, 48, VM-wide: kvmclock */
 };
 
 enum inq_snap_state {
@@ -82,6 +92,13 @@ struct inq_snap_header {
 	uint32_t headers_crc;   /* crc32 of the ELF header and all program headers */
 	char producer[64];      /* "inquest-vmm 0.1.0", NUL-padded */
 	char reason_text[128];  /* for people, NUL-padded */
+};
+
+/* Payload of INQ_SNAP_TSC.  The counter itself is MSR 0x10. */
+struct inq_snap_tsc {
+	uint32_t khz;          /* of the guest; 0: unknown */
+	uint32_t offset_known; /* 1: KVM told the offset */
+	uint64_t offset;       /* what KVM adds to the host's TSC, modulo 2^64 */
 };
 
 /* One KVM memory slot. */

@@ -5,7 +5,7 @@ usage: test_kvm.py here|svm INQUEST_VMM DYING_GUEST [SEEDS]
 
 here: on this machine's /dev/kvm, however small (exit code 77: there is none); svm: in the svm testbed.
 Every snapshot goes through the stranger's reader (core.py) and is compared with what was drawn."""
-import pathlib, signal, struct, subprocess, sys, tempfile
+import pathlib, re, signal, struct, subprocess, sys, tempfile
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -87,7 +87,32 @@ def check_gate(c, d):
         yield "the writer names the gate", struct.pack("<I", gate) in c.phys(code, 8)
 
 
+def check_complete(c, smm):
+    """All that KVM has of the machine is there; what is absent, this KVM really lacks."""
+    host = dict(line.split("=", 1) for line in c.notes["host", core.VM].decode().splitlines())
+    lacks = {"nested": host["kvm.cap.nested_state"] == "0", "sregs": "sregs2" in {k for k, _ in c.notes}}
+    for kind in ("pic1", "pic2", "ioapic", "pit2", "clock"):
+        yield f"{kind} is there", c.states.get((kind, core.VM)) == (0, 0)
+    for i in range(c.nr_vcpus):
+        for kind in ("xsave", "xcrs", "nested", "tsc", "stats", "msrs", "lapic", "events", "debugregs", "mp_state"):
+            yield f"vcpu {i}: {kind} is there", c.states.get((kind, i)) == ((1, 0) if lacks.get(kind) else (0, 0))
+        yield f"vcpu {i}: FPU control word", struct.unpack_from("<H", c.notes["xsave", i])[0] in (0x37F, 0x40)
+        yield f"vcpu {i}: x87 state is enabled", struct.unpack_from("<I", c.notes["xcrs", i])[0] == 0 or \
+            struct.unpack_from("<Q", c.notes["xcrs", i], 16)[0] & 1
+        yield f"vcpu {i}: the TSC runs", struct.unpack_from("<I", c.notes["tsc", i])[0] > 0 and c.msr(i, 0x10) > 0
+        yield f"vcpu {i}: counters of KVM", re.search(rb"^exits=[1-9]", c.notes["stats", i], re.M)
+        banks = c.msr(i, 0x179) & 0xFF
+        known = {m for m, _, _ in struct.iter_unpack("<IIQ", c.notes["msrs", i])}
+        yield f"vcpu {i}: machine-check banks", banks and set(range(0x400, 0x400 + 4 * banks)) <= known
+        yield f"vcpu {i}: MTRRs", all(c.msr(i, m) is not None for m in (0x2FF, 0x250, 0x200, 0xFE, 0x277))
+        yield f"vcpu {i}: SMBASE", (c.msr(i, 0x9E) is not None) == smm
+        if not lacks["nested"]:
+            flags, _, size = struct.unpack_from("<HHI", c.notes["nested", i])
+            yield f"vcpu {i}: nested state", flags == 0x100 and size >= 128 and len(c.notes["nested", i]) >= 4224
+
+
 def check_snapshot(job, c, d, smm):
+    yield from check_complete(c, smm)
     n = int(d["vcpus"])
     yield "one set of notes per vCPU", c.nr_vcpus == n == len(c.prstatus)
     yield "all of the memory", sum(s for _, s, _ in c.loads) == int(d["memory_mib"]) * MIB - 0x60000
