@@ -71,7 +71,8 @@ static int save(struct session *s, const char *path)
 		return cli_fail(path, &err, "inquest index -o FILE writes elsewhere");
 	if (report_counts(s, &counts, &err))
 		return cli_fail(s->file, &err, NULL);
-	printf("%s: ", path);
+	cli_put_safe(stdout, path);
+	fputs(": ", stdout);
 	cli_put_wrapped(stdout, counts, (int)strlen(path) + 2, 2);
 	return CLI_GOOD;
 }

@@ -63,27 +63,27 @@ static enum inq_status answer(struct session *s, const char *sql, enum view_form
 	return st ? st : query_print(s->store, sql, form, stdout, err);
 }
 
-static void answer_at_prompt(struct session *s, const char *sql, enum view_form form)
+/* False: there shall be no other question. */
+static bool answer_at_prompt(struct session *s, const char *sql, enum view_form form)
 {
 	struct inq_err err = {0};
 
 	if (!answer(s, sql, form, &err))
-		return;
-	if (err.status != INQ_EINTR) {
+		return true;
+	if (err.status != INQ_EINTR || !cli_forget_interrupt()) {
 		(void)cli_fail(NULL, &err, NULL);
-		return;
+		return err.status != INQ_EINTR;
 	}
-	cli_forget_interrupt();
 	fflush(stdout);
 	fputs("\ninquest: stopped\n", stderr);
+	return true;
 }
 
 /* Ctrl-C drops the half-typed question, as shells do. */
 static bool dropped_line(void)
 {
-	if (!cli_interrupted())
+	if (!cli_forget_interrupt())
 		return false;
-	cli_forget_interrupt();
 	clearerr(stdin);
 	puts("");
 	return true;
@@ -113,10 +113,14 @@ static int prompt(struct session *s, enum view_form form)
 		len += (size_t)n;
 		if (strspn(text, " \t\n") < len && !query_complete(text))
 			continue;
-		answer_at_prompt(s, text, form);
+		if (!answer_at_prompt(s, text, form))
+			break;
 		text[len = 0] = '\0';
 	}
 	puts("");
+	fflush(stdout);
+	if (cli_interrupted())
+		cli_die_of_interrupt();
 	return CLI_GOOD;
 }
 

@@ -15,7 +15,7 @@
 /* The only state that a signal handler can reach. */
 static volatile sig_atomic_t interrupted;
 
-static void put_safe(const char *text)
+void cli_put_safe(FILE *out, const char *text)
 {
 	const uint8_t *t = (const uint8_t *)text;
 	size_t left = strlen(text);
@@ -23,9 +23,9 @@ static void put_safe(const char *text)
 	while (left) {
 		size_t n = text_printable(t, left);
 		if (n)
-			fwrite(t, 1, n, stderr);
+			fwrite(t, 1, n, out);
 		else
-			fprintf(stderr, "\\x%02x", *t);
+			fprintf(out, "\\x%02x", *t);
 		n += !n;
 		t += n;
 		left -= n;
@@ -34,6 +34,8 @@ static void put_safe(const char *text)
 
 int cli_fail(const char *file, const struct inq_err *err, const char *hint)
 {
+	if (!hint && err->status == INQ_EUNSUPPORTED)
+		hint = "inquest formats lists what can be opened";
 	fflush(stdout);
 	if (err->status == INQ_EINTR) {
 		fputs("inquest: stopped\n", stderr);
@@ -43,13 +45,13 @@ int cli_fail(const char *file, const struct inq_err *err, const char *hint)
 	fputs("inquest: ", stderr);
 	size_t n = file ? strlen(file) : 0;
 	if (n && !(strncmp(err->msg, file, n) == 0 && err->msg[n] == ':')) {
-		put_safe(file);
+		cli_put_safe(stderr, file);
 		fputs(": ", stderr);
 	}
-	put_safe(err->msg[0] ? err->msg : inq_status_name(err->status));
+	cli_put_safe(stderr, err->msg[0] ? err->msg : inq_status_name(err->status));
 	if (hint) {
 		fputs("; ", stderr);
-		put_safe(hint);
+		cli_put_safe(stderr, hint);
 	}
 	fputc('\n', stderr);
 	return CLI_FAILED;
@@ -64,9 +66,9 @@ int cli_fail_usage(const char *hint, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	fputs("inquest: ", stderr);
-	put_safe(text);
+	cli_put_safe(stderr, text);
 	fputs("; try ", stderr);
-	put_safe(hint);
+	cli_put_safe(stderr, hint);
 	fputc('\n', stderr);
 	return CLI_FAILED;
 }
@@ -80,9 +82,9 @@ void cli_note(const char *file, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	fputs("inquest: ", stderr);
-	put_safe(file);
+	cli_put_safe(stderr, file);
 	fputs(": ", stderr);
-	put_safe(text);
+	cli_put_safe(stderr, text);
 	fputc('\n', stderr);
 }
 
@@ -116,16 +118,22 @@ void cli_progress_wipe(struct cli_progress *p)
 
 static void on_interrupt(int sig)
 {
-	(void)sig;
-	interrupted = 1;
+	interrupted = sig;
 }
 
 void cli_catch_interrupt(void)
 {
+	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
 
 	sigemptyset(&sa.sa_mask);
-	sigaction(SIGINT, &sa, NULL);
+	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++) {
+		struct sigaction old;
+
+		/* ignored is what nohup asked for */
+		if (!sigaction(stops[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(stops[i], &sa, NULL);
+	}
 }
 
 bool cli_interrupted(void)
@@ -133,16 +141,21 @@ bool cli_interrupted(void)
 	return interrupted;
 }
 
-void cli_forget_interrupt(void)
+bool cli_forget_interrupt(void)
 {
+	if (interrupted != SIGINT)
+		return false;
 	interrupted = 0;
 	cli_catch_interrupt();
+	return true;
 }
 
 void cli_die_of_interrupt(void)
 {
-	signal(SIGINT, SIG_DFL);
-	raise(SIGINT);
+	int sig = interrupted ? interrupted : SIGINT;
+
+	signal(sig, SIG_DFL);
+	raise(sig);
 }
 
 int cli_flush(int code)
@@ -152,7 +165,8 @@ int cli_flush(int code)
 	errno = 0;
 	if (fflush(stdout) || bad) {
 		struct inq_err err;
-		(void)inq_fail(&err, INQ_EIO, "%s", errno ? strerror(errno) : "write failed");
+		(void)inq_fail(&err, interrupted ? INQ_EINTR : INQ_EIO, "%s",
+			       errno ? strerror(errno) : "write failed");
 		return cli_fail("standard output", &err, NULL);
 	}
 	return code;

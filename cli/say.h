@@ -3,9 +3,13 @@
 #define CLI_SAY_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <inquest/err.h>
+
+/* A text of somebody else's, a file's name: no byte of it reaches a terminal as a command. */
+void cli_put_safe(FILE *out, const char *text);
 
 /* Print the failure with a hint what to do (may be NULL), and yield the exit code. */
 int cli_fail(const char *file, const struct inq_err *err, const char *hint);
@@ -23,11 +27,12 @@ void cli_progress_start(struct cli_progress *p);
 void cli_progress_show(struct cli_progress *p, const char *what);
 void cli_progress_wipe(struct cli_progress *p);
 
-/* Ctrl-C: from here on it asks to stop; a second one ends at once. */
+/* Ctrl-C, SIGTERM and SIGHUP: from here on they ask to stop; a second one ends at once. */
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
-void cli_forget_interrupt(void); /* at a prompt it ends the question, not the program */
-/* End as one who was killed by Ctrl-C.  Returns only if that is not to be. */
+/* Was it Ctrl-C?  Then it is forgotten: at a prompt it ends the question, not the program. */
+bool cli_forget_interrupt(void);
+/* End as one who was killed by that signal.  Returns only if that is not to be. */
 void cli_die_of_interrupt(void);
 
 /* Write out what standard output holds; yields code, or CLI_FAILED when it cannot be written. */

@@ -34,7 +34,7 @@ static const char run_help[] =
 	"inquest-vmm run --scenario NAME --snapshot FILE [options]\n"
 	"\n"
 	"  --scenario NAME   which guest; inquest-vmm scenarios lists them\n"
-	"  --snapshot FILE   where the core goes; appears complete or not at all\n"
+	"  --snapshot FILE   where the core goes; appears complete or not at all, replaces a core only\n"
 	"  --seed N          draw the guest from N; without it a fresh one is taken and printed\n"
 	"  --vcpus N         1 to 32, default 2\n"
 	"  --memory MIB      16 to 65536, default 64\n"

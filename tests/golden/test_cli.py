@@ -49,6 +49,22 @@ def killed_at_any_time_there_is_a_whole_index_or_none():
     assert False in seen, "never killed in time"
 
 
+def asked_to_end_an_index_leaves_nothing_behind():
+    stopped = 0
+    for ms in range(0, 40):
+        p = subprocess.Popen([INQUEST, "index", "-o", "ended.inq", "stuck.core"], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        time.sleep(ms / 2000)
+        p.terminate()
+        p.wait()
+        assert p.returncode in (0, -signal.SIGTERM), p.returncode
+        stopped += p.returncode != 0
+        left = list(pathlib.Path().glob("ended.inq.*"))
+        assert not left, left
+        pathlib.Path("ended.inq").unlink(missing_ok=True)
+    assert stopped, "never ended in time"
+
+
 ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
 
 
