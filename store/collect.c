@@ -127,9 +127,17 @@ enum inq_status inq_gap(struct inq_sink *out, const struct inq_space *space, uin
 	if (st)
 		return st;
 	sqlite3_stmt *q = out->gap;
-	if ((space ? sqlite3_bind_int64(q, 3, space->space_id) : sqlite3_bind_null(q, 3)) ||
-	    sqlite3_bind_int64(q, 4, (int64_t)addr) || sqlite3_bind_int64(q, 5, (int64_t)length) ||
-	    sql_bind_text(q, 6, inq_status_name(why->status)) || sql_bind_text(q, 7, why->msg))
+	bool bad;
+
+	if (!space && !length) /* a value that the dump does not tell lies nowhere */
+		bad = sqlite3_bind_null(q, 3) || sqlite3_bind_null(q, 4) || sqlite3_bind_null(q, 5);
+	else
+		bad = (space ? sqlite3_bind_int64(q, 3, space->space_id)
+			     : sqlite3_bind_null(q, 3)) ||
+		      sqlite3_bind_int64(q, 4, (int64_t)addr) ||
+		      sqlite3_bind_int64(q, 5, (int64_t)length);
+	if (bad || sql_bind_text(q, 6, inq_status_name(why->status)) ||
+	    sql_bind_text(q, 7, why->msg))
 		return sql_fail(out->s->db, INQ_EIO, "bind", err);
 	return sql_done(q, "gap", err);
 }

@@ -72,9 +72,11 @@ static const struct store_column run_cols[] = {
 static const struct store_column gap_cols[] = {
 	MACHINE,
 	{"tbl", "TEXT NOT NULL", "table that lacks something for it; dump: the file itself"},
-	{"space_id", "INTEGER REFERENCES space", "space of addr; NULL: an offset in the file"},
-	{"addr", "INTEGER NOT NULL", "where the part that could not be seen begins"},
-	{"length", "INTEGER NOT NULL", "its bytes"},
+	{"space_id", "INTEGER REFERENCES space",
+	 "space of addr; NULL: the file, where there is an addr"},
+	{"addr", "INTEGER",
+	 "where the part that could not be seen begins; NULL: no place in memory"},
+	{"length", "INTEGER", "its bytes"},
 	{"status", "TEXT NOT NULL", "absent (not dumped), fault (not mapped) or corrupt"},
 	{"message", "TEXT NOT NULL", "the whole story"},
 	{0}};

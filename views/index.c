@@ -109,8 +109,8 @@ const struct view view_group_index[] = {
 		.doc = "what could not be seen",
 		.needs = {"*"},
 		.sql = "SELECT g.machine_id, NULL, addr, g.rowid, tbl,"
-		       " coalesce(s.name, iif(g.space_id IS NULL, 'file', "
-		       "NULL)), addr, length,"
+		       " coalesce(s.name, iif(g.space_id IS NULL AND addr IS NOT "
+		       "NULL, 'file', NULL)), addr, length,"
 		       " status, message FROM gap g LEFT JOIN space s "
 		       "USING(machine_id, space_id)"
 		       " WHERE " VIEW_OF_MACHINE(g) " ORDER BY g.machine_id, g.rowid",

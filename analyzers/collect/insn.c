@@ -138,7 +138,7 @@ static enum inq_status of_cpu(const struct inq_machine *m, const struct inq_cpu 
 		memset(&loop, 0, sizeof(loop));
 	if (!inq_reg_known(&cpu->regs, X86_64_RIP)) {
 		inq_fail(&why, INQ_EABSENT, "cpu %u: rip is unknown", (unsigned int)cpu->index);
-		return inq_gap(out, m->dump->phys, 0, 0, &why, err);
+		return inq_gap(out, NULL, 0, 0, &why, err);
 	}
 	list_before(cpu, &loop, &l);
 	enum inq_status st = list_ahead(cpu, &loop, &l, &why);
@@ -151,8 +151,10 @@ static enum inq_status of_cpu(const struct inq_machine *m, const struct inq_cpu 
 		if (sent)
 			return sent;
 	}
-	return st ? inq_gap(out, cpu->virt ? cpu->virt : m->dump->phys, rip_of(cpu), 1, &why, err)
-		  : INQ_OK;
+	if (!st)
+		return INQ_OK;
+	return cpu->virt ? inq_gap(out, cpu->virt, rip_of(cpu), 1, &why, err)
+			 : inq_gap(out, NULL, 0, 0, &why, err);
 }
 
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)

@@ -129,8 +129,9 @@ static enum inq_status scan_all(const struct inq_machine *m, struct inq_sink *ou
 		if (st == INQ_EUNSUPPORTED) /* its registers are unknown: so are its loops */
 			why.status = st = INQ_EABSENT;
 		if (st) {
-			(void)x86_64_linear_rip(&cpu->regs, &at);
-			st = inq_gap(out, cpu->virt ? cpu->virt : m->dump->phys, at, 1, &why, err);
+			st = cpu->virt && x86_64_linear_rip(&cpu->regs, &at)
+				     ? inq_gap(out, cpu->virt, at, 1, &why, err)
+				     : inq_gap(out, NULL, 0, 0, &why, err);
 		} else if (l.kind != LOOP_NONE) {
 			st = rows(m, cpu, &l, found, out, err);
 		}

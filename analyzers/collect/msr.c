@@ -19,7 +19,7 @@ static enum inq_status of_cpu(const struct inq_machine *m, const struct inq_cpu 
 
 	if (!cpu->nr_msrs) {
 		(void)inq_fail(&why, INQ_EABSENT, "cpu %u: the dump has no msrs", cpu->index);
-		st = inq_gap(out, NULL, cpu->index, 0, &why, err);
+		st = inq_gap(out, NULL, 0, 0, &why, err);
 	}
 	for (size_t i = 0; !st && i < cpu->nr_msrs; i++) {
 		const struct inq_msr *r = &cpu->msrs[i];

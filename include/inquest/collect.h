@@ -41,7 +41,8 @@ INQ_MUST enum inq_status inq_row(struct inq_sink *out, const struct inq_value *v
 
 /*
  * Damage in the target (absent, fault, corrupt): why becomes a gap row, the table partial, and
- * the collector goes on or returns.  Any other failure is ours and comes back as it is.
+ * the collector goes on or returns.  Any other failure is ours and comes back as it is.  Space
+ * NULL: an offset in the file, or with length 0 no place: a value that the dump does not tell.
  */
 INQ_MUST enum inq_status inq_gap(struct inq_sink *out, const struct inq_space *space, uint64_t addr,
 				 uint64_t length, const struct inq_err *why, struct inq_err *err);
