@@ -2,7 +2,7 @@
 """inquest-vmm's command line: every wrong use gets one clear line, its exit code, and loses nothing.
 
 usage: test_cli.py INQUEST_VMM"""
-import pathlib, shutil, subprocess, sys, tempfile, unittest
+import os, pathlib, shutil, subprocess, sys, tempfile, unittest
 
 VMM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 NUMBER = "see inquest-vmm run --help"
@@ -104,13 +104,18 @@ class Cli(unittest.TestCase):
                          (1, "inquest-vmm: standard output: No space left on device; make room\n"))
 
     def test_without_dev_kvm_it_says_so(self):
-        without = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]
-        for args in (["caps"], ["run", *SEED, "--snapshot", "x.core"]):
-            done = subprocess.run([*without, VMM, *args], cwd=self.dir, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            self.assertEqual(done.returncode, 1, done.stderr)
-            self.assertEqual(done.stderr, "inquest-vmm: /dev/kvm: No such file or directory; load kvm-intel or kvm-amd, "
-                                          "check the permissions, or use a testbed (./dev demo does)\n")
+        """A folder with nothing but the program is a world without /dev/kvm."""
+        if subprocess.run(["ldd", VMM], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+            self.skipTest("a build with sanitizers needs libraries and /proc; the static one shows it")
+        with tempfile.TemporaryDirectory() as world:
+            shutil.copy(VMM, f"{world}/vmm")
+            for args in (["caps"], ["run", *SEED, "--snapshot", "x.core"]):
+                done = subprocess.run(["chroot", world, "/vmm", *args], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertEqual(done.stderr, "inquest-vmm: /dev/kvm: No such file or directory; load kvm-intel or "
+                                              "kvm-amd, check the permissions, or use a testbed (./dev demo does)\n")
+            self.assertEqual([f for f in os.listdir(world) if "core" in f], [], "a file was left behind")
 
 
 if __name__ == "__main__":

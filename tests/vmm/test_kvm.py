@@ -39,7 +39,7 @@ def jobs(smm, seeds):
     if not smm:
         yield shell("no-smm", f"{RUNS} x.core --scenario smm-spin")
     for name in ("again.1", "again.2"):
-        yield shell(name, "echo old > x.core; inquest-vmm run --scenario hlt-if0 --snapshot x.core --memory 16 "
+        yield shell(name, f"printf '\\177ELF{'.' * 12}\\004\\0old' > x.core; inquest-vmm run --scenario hlt-if0 --snapshot x.core --memory 16 "
                           f"--after 0 --seed {SEED}")
     yield bed.Job("dies", ["dying_guest", "x.core"], 60)
 
@@ -50,10 +50,13 @@ def run_here(todo, programs, out):
     path.mkdir()
     for p in programs:
         (path / p.name).symlink_to(p.resolve())
+    own_mounts = ["unshare", "--mount"]  # so that no mount outlives a killed test; not to be had in a chroot
+    if subprocess.run([*own_mounts, "true"], stderr=subprocess.DEVNULL).returncode:
+        own_mounts = []
     for job in todo:
         files = out / job.id / "files"
         files.mkdir(parents=True)
-        argv = ["unshare", "--mount", *job.argv] if job.id == "full" else job.argv
+        argv = [*own_mounts, *job.argv] if job.id == "full" else job.argv
         with open(out / job.id / "stdout", "wb") as so, open(out / job.id / "stderr", "wb") as se:
             p = subprocess.run(argv, cwd=files, stdin=subprocess.DEVNULL, stdout=so, stderr=se, timeout=job.seconds,
                                env={"PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin"})
