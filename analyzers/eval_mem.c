@@ -98,18 +98,25 @@ static bool stack_mask(const struct eval *e, uint64_t *ret)
 	return inq_reg_known(rs, X86_64_SS_ATTR);
 }
 
+static bool near_top(uint64_t linear, uint64_t top)
+{
+	return linear - top < STACK_SPAN || top - linear < STACK_SPAN;
+}
+
+/* Firmware in 16-bit big real mode keeps a flat stack in ESP, though a push would use SP alone. */
 static bool on_stack(const struct eval *e, const struct eval_state *s, const struct x86_64_op *op,
 		     uint64_t linear)
 {
-	uint64_t base = 0, m = 0;
+	uint64_t base = 0, top = s->gpr[X86_64_RSP].v;
 
 	if (!op) /* PUSH, POP and their kin */
 		return true;
 	if ((op->base != X86_64_RSP && op->base != X86_64_RBP) ||
-	    !segment_base(e, X86_64_SS_SEL, &base) || !stack_mask(e, &m))
+	    !segment_base(e, X86_64_SS_SEL, &base))
 		return false;
-	uint64_t distance = linear - (base + (s->gpr[X86_64_RSP].v & m));
-	return distance < STACK_SPAN || -distance < STACK_SPAN;
+	if (e->mode == X86_64_MODE_LONG)
+		return near_top(linear, base + top);
+	return near_top(linear, base + (top & 0xffff)) || near_top(linear, base + (uint32_t)top);
 }
 
 /* A fresh or an earlier slot for this load; -1 when there are too many. */

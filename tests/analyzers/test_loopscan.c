@@ -317,6 +317,24 @@ static void a_slot_of_the_own_stack_is_a_private_gate(void **state)
 	free(f);
 }
 
+static void big_real_mode_keeps_a_flat_stack_in_esp(void **state)
+{
+	struct frozen *f = machine();
+	(void)state;
+
+	frozen_real(f, 0, 0x10000, 0x8000);
+	frozen_set(f, 0, X86_64_RSP, 0x1f530);
+	frozen_set(f, 0, X86_64_RBP, 0x1f5c0);
+	CODE(f, 0x18000,
+	     "\x66\x67\x83\x7d\xc8\x00" /* cmp dword [ebp-0x38], 0 */
+	     "\x74\xf8");               /* jz 0x8000 */
+	struct loop l = scan(f);
+	assert_int_equal(l.kind, LOOP_CLOSED);
+	assert_int_equal(l.gate[0].load.linear, 0x1f588);
+	assert_int_equal(l.gate[0].cls, LOOP_GATE_PRIVATE);
+	free(f);
+}
+
 static void a_wait_on_a_device_polls_and_its_value_is_unknown(void **state)
 {
 	struct frozen *f = machine();
@@ -895,6 +913,7 @@ int main(void)
 		cmocka_unit_test(stores_calls_and_halts_are_not_closed),
 		cmocka_unit_test(straight_code_is_no_loop),
 		cmocka_unit_test(a_slot_of_the_own_stack_is_a_private_gate),
+		cmocka_unit_test(big_real_mode_keeps_a_flat_stack_in_esp),
 		cmocka_unit_test(a_wait_on_a_device_polls_and_its_value_is_unknown),
 		cmocka_unit_test(a_gate_that_was_not_dumped_proves_nothing),
 		cmocka_unit_test(an_unknown_address_register_proves_nothing),
