@@ -56,6 +56,7 @@ struct loader_dump {
 	uint64_t nr_zero_bits;
 	struct loader_overlay *overlays; /* ascending, without overlap */
 	size_t nr_overlays;
+	struct inq_ring *rings;
 	struct loader_space phys, smm;
 };
 
@@ -93,6 +94,15 @@ struct loader_frame {
 /* Errors: INQ_EUNSUPPORTED (another major), INQ_ELIMIT, INQ_ENOMEM. */
 INQ_MUST enum inq_status loader_snapshot(struct loader_dump *d, const struct loader_frame *f,
 					 struct inq_err *err);
+
+/*
+ * How many of a bulk entry's bytes the file has, once its place and checksum were looked at; what
+ * is wrong with it is recorded as damage of `what`.
+ */
+uint64_t loader_bulk_have(struct loader_dump *d, const struct inq_snap_bulk *b, const char *what);
+
+/* Flight records: d->pub.rings.  Contradictions are damage.  Errors: INQ_ENOMEM. */
+INQ_MUST enum inq_status loader_rings(struct loader_dump *d, struct inq_err *err);
 
 /* Make d->pub.phys; and smm when with_smm.  Cannot fail. */
 void loader_phys_init(struct loader_dump *d);

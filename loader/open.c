@@ -94,6 +94,7 @@ static void dump_destroy(struct loader_dump *d)
 	free(d->blobs);
 	free(d->by_key);
 	free(d->overlays);
+	free(d->rings);
 	free(d);
 }
 INQ_DEFINE_SCOPE(struct loader_dump, dump_destroy)

@@ -124,7 +124,7 @@ static struct inq_snap_bulk next_bulk(struct span *s)
  * How many of its bytes the file has.  Bulk must lie where the header says, in what it says is
  * there; else it is nothing.
  */
-static uint64_t bulk_have(struct loader_dump *d, const struct inq_snap_bulk *b, const char *what)
+uint64_t loader_bulk_have(struct loader_dump *d, const struct inq_snap_bulk *b, const char *what)
 {
 	const struct inq_snap_header *h = &d->header;
 	uint64_t left = d->map->n > b->file_off ? d->map->n - b->file_off : 0;
@@ -174,7 +174,7 @@ static void use_zero_bitmap(struct loader_dump *d, const struct loader_frame *f)
 			      "the zero bitmap does not fit the segments");
 		return;
 	}
-	uint64_t have = bulk_have(d, &b, "the zero bitmap");
+	uint64_t have = loader_bulk_have(d, &b, "the zero bitmap");
 	if (have != b.bytes || d->nr_damages != damages)
 		return; /* no bitmap is better than a wrong one */
 	d->zero_bits = d->map->p + b.file_off;
@@ -233,7 +233,7 @@ static enum inq_status use_smram(struct loader_dump *d, struct inq_err *err)
 			(struct loader_overlay){.first = b.gpa,
 						.last = b.gpa + (b.bytes - 1),
 						.off = b.file_off,
-						.have = bulk_have(d, &b, "smram")};
+						.have = loader_bulk_have(d, &b, "smram")};
 	}
 	flatten(d);
 	loader_smm_init(d);
@@ -255,5 +255,6 @@ enum inq_status loader_snapshot(struct loader_dump *d, const struct loader_frame
 	check_sizes(d, f);
 	check_vcpus(d);
 	use_zero_bitmap(d, f);
-	return use_smram(d, err);
+	st = use_smram(d, err);
+	return st ? st : loader_rings(d, err);
 }

@@ -22,6 +22,12 @@ static const char *reason_name(uint32_t reason)
 		return "kvm-error";
 	case INQ_SNAP_WHY_PANIC:
 		return "panic";
+	case INQ_SNAP_WHY_HANG:
+		return "hang";
+	case INQ_SNAP_WHY_SMM:
+		return "smm";
+	case INQ_SNAP_WHY_EXIT:
+		return "exit";
 	default:
 		return NULL;
 	}
@@ -142,6 +148,26 @@ static enum inq_status add_sample(struct store *s, const struct inq_machine *m, 
 	return bad ? sql_fail(s->db, INQ_EIO, "bind", err) : sql_done(q, "sample", err);
 }
 
+/* Registers that are older than the snapshot are a picture of their own. */
+static enum inq_status add_last_known(struct store *s, const struct inq_machine *m,
+				      struct inq_err *err)
+{
+	INQ_SCOPED(sql_stmt_free_scope_) sqlite3_stmt *q = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < m->dump->nr_blobs && !any; i++)
+		any = m->dump->blobs[i].kind == INQ_SNAP_LAST_KNOWN &&
+		      m->dump->blobs[i].sample == 1;
+	if (!any)
+		return INQ_OK;
+	enum inq_status st = sql_prepare(
+		s->db, "INSERT OR IGNORE INTO sample VALUES(?1, 1, NULL, 'last-known')", &q, err);
+	if (st)
+		return st;
+	return sqlite3_bind_int64(q, 1, m->machine_id) ? sql_fail(s->db, INQ_EIO, "bind", err)
+						       : sql_done(q, "sample", err);
+}
+
 static int bind_damage(sqlite3_stmt *q, const struct inq_machine *m, const struct inq_damage *d)
 {
 	const struct inq_space *phys = m->dump->phys;
@@ -183,6 +209,8 @@ static enum inq_status add_all(struct store *s, const struct inq_machine *m, str
 		st = add_spaces(s, m, err);
 	if (!st)
 		st = add_sample(s, m, err);
+	if (!st && !m->parent)
+		st = add_last_known(s, m, err);
 	return st || m->parent ? st : add_damages(s, m, err);
 }
 

@@ -10,6 +10,7 @@
 	X(cpu)                                                                                     \
 	X(smm)                                                                                     \
 	X(code)                                                                                    \
+	X(flight)                                                                                  \
 	X(index)
 
 #define VIEW_GROUP_DECLARE(n) extern const struct view view_group_##n[];

@@ -55,6 +55,9 @@ static const struct {
 			      "KVM's own counters"},
 	[VMM_CAP_MAX_VCPUS] = {KVM_CAP_MAX_VCPUS, "max_vcpus", false, "nothing"},
 	[VMM_CAP_MEMSLOTS] = {KVM_CAP_NR_MEMSLOTS, "nr_memslots", false, "nothing"},
+	[VMM_CAP_SYNC_REGS] = {KVM_CAP_SYNC_REGS, "sync_regs", false,
+			       "RIPs in the flight record; the last registers before a triple "
+			       "fault"},
 };
 
 const char *vmm_cap_name(enum vmm_cap cap)

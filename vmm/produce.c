@@ -29,6 +29,56 @@ static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why
 	return INQ_OK;
 }
 
+/* The registers that a triple fault may have erased, as sample 1: never those of the snapshot. */
+static void add_last_known(const struct vmm_vcpu *v, struct vmm_notes *n)
+{
+	struct inq_snap_last_known k = v->before_at;
+	struct kvm_run page;
+
+	if (v->end != VMM_END_SHUTDOWN || !v->synced || !k.t_ns)
+		return;
+	memcpy(&page, v->run_before, sizeof(page));
+	k.age_ns = v->seen_at.t_ns - k.t_ns;
+	const struct {
+		enum inq_snap_kind kind;
+		const void *p;
+		size_t n;
+	} part[] = {{INQ_SNAP_LAST_KNOWN, &k, sizeof(k)},
+		    {INQ_SNAP_REGS, &page.s.regs.regs, sizeof(page.s.regs.regs)},
+		    {INQ_SNAP_SREGS, &page.s.regs.sregs, sizeof(page.s.regs.sregs)},
+		    {INQ_SNAP_EVENTS, &page.s.regs.events, sizeof(page.s.regs.events)}};
+	const uint32_t sample = 1;
+
+	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++) {
+		size_t at = vmm_notes_add(n, v->index, part[i].kind, part[i].p, part[i].n);
+
+		if (at)
+			memcpy(n->bytes + at - sizeof(struct inq_snap_note) +
+				       offsetof(struct inq_snap_note, sample),
+			       &sample, sizeof(sample));
+	}
+}
+
+/* What was recorded while it ran.  Heap, to be freed as one by the caller: *ret_records. */
+static enum inq_status take_rings(const struct vmm_vm *vm, struct vmm_snapshot *snap,
+				  struct vmm_snapshot_ring *ring,
+				  struct inq_snap_flight **ret_records, struct inq_err *err)
+{
+	size_t n = (size_t)vm->nr_vcpus * INQ_SNAP_FLIGHT_RECORDS;
+	struct inq_snap_flight *at = calloc(n, sizeof(*at));
+
+	if (!at)
+		return inq_fail(err, INQ_ENOMEM, "flight records");
+	*ret_records = at;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++, at += INQ_SNAP_FLIGHT_RECORDS) {
+		ring[i] = (struct vmm_snapshot_ring){.vcpu = i, .at = at};
+		vmm_flight_copy(&vm->vcpu[i].flight, at, &ring[i].ring);
+	}
+	snap->ring = ring;
+	snap->nr_rings = vm->nr_vcpus;
+	return INQ_OK;
+}
+
 static void print_host(const struct vmm_vm *vm, FILE *f)
 {
 	struct utsname u = {0};
@@ -69,6 +119,8 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 			    struct vmm_out *out, struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct vmm_snapshot snap = {.mem = vm->mem};
+	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
+	struct inq_snap_flight *records = NULL;
 	char *host = host_text(vm);
 
 	if (!host)
@@ -77,15 +129,22 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		vmm_state_add_prstatus(&state[i], i, &snap.core);
 		vmm_state_add_notes(&state[i], &vm->vcpu[i], &snap.vcpu);
+		if (vm->vcpu[i].nr_rips)
+			vmm_notes_add(&snap.vcpu, i, INQ_SNAP_RIPS, vm->vcpu[i].rip,
+				      vm->vcpu[i].nr_rips * sizeof(*vm->vcpu[i].rip));
+		add_last_known(&vm->vcpu[i], &snap.vcpu);
 	}
 	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
 	enum inq_status st = fill_header(vm, why, &snap.header, err);
+	if (!st)
+		st = take_rings(vm, &snap, ring, &records, err);
 	if (!st)
 		st = vmm_snapshot_write(&snap, out, ret, err);
 	if (!st)
 		st = vmm_out_commit(out, err);
 	vmm_notes_deinit(&snap.core);
 	vmm_notes_deinit(&snap.vcpu);
+	free(records);
 	free(host);
 	return st;
 }

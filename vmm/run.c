@@ -185,6 +185,7 @@ static enum inq_status check_vcpu(const struct session *s, unsigned i, struct in
 
 static enum inq_status take_states(struct session *s, struct inq_err *err)
 {
+	vmm_vm_rips(s->vm);
 	enum inq_status st = vmm_vm_stop(s->vm, err);
 
 	s->t_realtime_ns = now_ns(CLOCK_REALTIME);

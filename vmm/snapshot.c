@@ -1,8 +1,8 @@
 /*
  * Knows where everything lies in the file: ELF header, program headers, notes, memory from the next
- * page on, the bulk region (SMRAM windows, zero bitmap).  Notes are laid out first, memory is
- * streamed from the guest's mapping in one pass, and what the pass found out (zero bitmap, its
- * checksum) goes into the notes, which are written last.
+ * page on, the bulk region (SMRAM windows, zero bitmap, flight records).  Notes are laid out first,
+ * memory is streamed from the guest's mapping in one pass, and what the pass found out (zero
+ * bitmap, its checksum) goes into the notes, which are written last.
  */
 #include "vmm/snapshot.h"
 
@@ -21,7 +21,7 @@ struct writer {
 	const struct vmm_out *o;
 	struct vmm_notes notes;    /* all of them */
 	size_t header_at, zero_at; /* payloads in notes.bytes */
-	uint64_t memory_off, smram_off, bitmap_off, file_bytes;
+	uint64_t memory_off, smram_off, bitmap_off, rings_off, file_bytes;
 	uint8_t *bitmap;
 	uint64_t bitmap_bytes, page; /* page: next bit */
 	struct vmm_snapshot_done done;
@@ -97,6 +97,20 @@ static void add_smram(struct writer *w)
 		vmm_notes_missing(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, INQ_SNAP_ABSENT, 0);
 }
 
+static void add_rings(struct writer *w)
+{
+	uint64_t off = w->rings_off;
+
+	for (unsigned i = 0; i < w->s->nr_rings; i++) {
+		struct vmm_snapshot_ring *r = &w->s->ring[i];
+
+		r->ring.file_off = off;
+		r->ring.crc = (uint32_t)crc32_z(0, (const uint8_t *)r->at, r->ring.bytes);
+		vmm_notes_add(&w->notes, r->vcpu, INQ_SNAP_FLIGHT, &r->ring, sizeof(r->ring));
+		off += r->ring.bytes;
+	}
+}
+
 static void append(struct vmm_notes *to, const struct vmm_notes *from)
 {
 	if (to->failed || from->failed || from->len > INQ_SNAP_MAX_NOTES - to->len) {
@@ -129,6 +143,7 @@ static enum inq_status build_notes(struct writer *w, struct inq_err *err)
 		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, &s->header, sizeof(s->header));
 	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, s->host, strlen(s->host));
 	append(n, &s->vcpu);
+	add_rings(w);
 	add_slots(w, slot);
 	add_smram(w);
 	w->zero_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, &zero, sizeof(zero));
@@ -148,7 +163,10 @@ static enum inq_status lay_out(struct writer *w, struct inq_err *err)
 	w->bitmap_off = w->smram_off + m->nr_windows * VMM_SMRAM_BYTES;
 	w->done.pages = memory_bytes(m) / VMM_PAGE;
 	w->bitmap_bytes = (w->done.pages + 7) / 8;
-	w->file_bytes = w->bitmap_off + w->bitmap_bytes;
+	w->rings_off = w->bitmap_off + w->bitmap_bytes;
+	w->file_bytes = w->rings_off;
+	for (unsigned i = 0; i < w->s->nr_rings; i++)
+		w->file_bytes += w->s->ring[i].ring.bytes;
 	w->bitmap = calloc(1, w->bitmap_bytes);
 	if (!w->bitmap)
 		return inq_fail(err, INQ_ENOMEM, "zero bitmap");
@@ -246,7 +264,14 @@ static enum inq_status put_memory(struct writer *w, struct inq_err *err)
 	}
 	if (!st && m->nr_windows)
 		st = put(w, m->smram, m->nr_windows * VMM_SMRAM_BYTES, w->smram_off, err);
-	return st ? st : put(w, w->bitmap, w->bitmap_bytes, w->bitmap_off, err);
+	if (!st)
+		st = put(w, w->bitmap, w->bitmap_bytes, w->bitmap_off, err);
+	for (unsigned i = 0; i < w->s->nr_rings && !st; i++) {
+		const struct vmm_snapshot_ring *r = &w->s->ring[i];
+
+		st = put(w, r->at, r->ring.bytes, r->ring.file_off, err);
+	}
+	return st;
 }
 
 static size_t build_headers(const struct writer *w, uint8_t *to)

@@ -6,13 +6,22 @@
 #include "vmm/notes.h"
 #include "vmm/out.h"
 
+/* A vCPU's flight record; ring.file_off and .crc are filled in by the writer. */
+struct vmm_snapshot_ring {
+	uint32_t vcpu;
+	struct inq_snap_ring ring;
+	const struct inq_snap_flight *at; /* ring.count of them */
+};
+
 /* The parts, in the order of their notes. */
 struct vmm_snapshot {
 	const struct vmm_memory *mem;
-	struct inq_snap_header header; /* who and why; sizes and checksums are filled in here */
-	struct vmm_notes core;         /* CORE notes */
-	const char *host;              /* text of INQ_SNAP_HOST */
-	struct vmm_notes vcpu;         /* notes of ours, of all vCPUs, then the VM's */
+	struct inq_snap_header header;  /* who and why; sizes and checksums are filled in here */
+	struct vmm_notes core;          /* CORE notes */
+	const char *host;               /* text of INQ_SNAP_HOST */
+	struct vmm_notes vcpu;          /* notes of ours, of all vCPUs, then the VM's */
+	struct vmm_snapshot_ring *ring; /* flight records, nr_rings of them */
+	unsigned nr_rings;
 };
 
 struct vmm_snapshot_done {

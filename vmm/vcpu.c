@@ -21,7 +21,7 @@ static enum inq_status refused(struct inq_err *err, unsigned vcpu, const char *w
 }
 
 /* KVM_GET_SUPPORTED_CPUID speaks of the CPU that asked; the APIC id is ours. */
-static enum inq_status set_cpuid(const struct vmm_vcpu *v, const struct kvm_cpuid2 *supported,
+static enum inq_status set_cpuid(struct vmm_vcpu *v, const struct kvm_cpuid2 *supported,
 				 struct inq_err *err)
 {
 	size_t bytes = sizeof(*supported) + supported->nent * sizeof(supported->entries[0]);
@@ -38,16 +38,18 @@ static enum inq_status set_cpuid(const struct vmm_vcpu *v, const struct kvm_cpui
 		else if (e->function == 0xb || e->function == 0x1f)
 			e->edx = v->index;
 	}
-	int r = ioctl(v->fd, KVM_SET_CPUID2, c);
+	int r = vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_CPUID2, c);
 	free(c);
 	return r ? refused(err, v->index, "KVM_SET_CPUID2") : INQ_OK;
 }
 
-static enum inq_status set_smbase(const struct vmm_vcpu *v, uint64_t smbase, struct inq_err *err)
+static enum inq_status set_smbase(struct vmm_vcpu *v, uint64_t smbase, struct inq_err *err)
 {
 	struct kvm_msr_entry e = {.index = MSR_SMBASE, .data = smbase};
+	bool done = vmm_msrs_set(v->fd, &e, 1) == 1;
 
-	if (vmm_msrs_set(v->fd, &e, 1) != 1)
+	vmm_flight_note(&v->flight, KVM_SET_MSRS, done ? 0 : EINVAL);
+	if (!done)
 		return inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: SMBASE 0x%llx was refused",
 				v->index, (unsigned long long)smbase);
 	return INQ_OK;
@@ -63,8 +65,7 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type)
 				    .g = 1};
 }
 
-static enum inq_status set_sregs(const struct vmm_vcpu *v, const struct vmm_plan *p,
-				 struct inq_err *err)
+static enum inq_status set_sregs(struct vmm_vcpu *v, const struct vmm_plan *p, struct inq_err *err)
 {
 	struct kvm_sregs s;
 
@@ -86,10 +87,12 @@ static enum inq_status set_sregs(const struct vmm_vcpu *v, const struct vmm_plan
 	s.cr4 = 0x20;       /* PAE */
 	s.cr0 = 0x80050033; /* PG AM WP NE ET MP PE */
 	s.efer = 0x500;     /* LMA LME */
-	return ioctl(v->fd, KVM_SET_SREGS, &s) ? refused(err, v->index, "KVM_SET_SREGS") : INQ_OK;
+	return vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_SREGS, &s)
+		       ? refused(err, v->index, "KVM_SET_SREGS")
+		       : INQ_OK;
 }
 
-static enum inq_status set_regs(const struct vmm_vcpu *v, const struct vmm_plan_cpu *c,
+static enum inq_status set_regs(struct vmm_vcpu *v, const struct vmm_plan_cpu *c,
 				struct inq_err *err)
 {
 	const uint64_t *g = c->gpr;
@@ -115,10 +118,11 @@ static enum inq_status set_regs(const struct vmm_vcpu *v, const struct vmm_plan_
 	};
 	struct kvm_mp_state mp = {KVM_MP_STATE_RUNNABLE};
 
-	if (ioctl(v->fd, KVM_SET_REGS, &r))
+	if (vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_REGS, &r))
 		return refused(err, v->index, "KVM_SET_REGS");
-	return ioctl(v->fd, KVM_SET_MP_STATE, &mp) ? refused(err, v->index, "KVM_SET_MP_STATE")
-						   : INQ_OK;
+	return vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_MP_STATE, &mp)
+		       ? refused(err, v->index, "KVM_SET_MP_STATE")
+		       : INQ_OK;
 }
 
 enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
@@ -197,12 +201,34 @@ static void handle_exit(struct vmm_vcpu *v)
 	}
 }
 
+/* KVM_RUN, recorded; 0 or errno. */
+static int enter(struct vmm_vcpu *v)
+{
+	int e = ioctl(v->fd, KVM_RUN, 0) ? errno : 0;
+
+	vmm_flight_exit(&v->flight, v->run, v->run_bytes, v->synced, e);
+	return e;
+}
+
+/* Keep the page of this exit and that of the one before. */
+static void keep_page(struct vmm_vcpu *v)
+{
+	uint8_t *oldest = v->run_before;
+	const struct inq_snap_flight *r = vmm_flight_newest(&v->flight);
+
+	v->run_before = v->run_seen;
+	v->before_at = v->seen_at;
+	v->run_seen = oldest;
+	v->seen_at = (struct inq_snap_last_known){.nr = r->nr, .t_ns = r->t_ns};
+	memcpy(v->run_seen, v->run, 4096);
+}
+
 static void run_once(struct vmm_vcpu *v)
 {
-	int r = ioctl(v->fd, KVM_RUN, 0), e = errno;
+	int e = enter(v);
 
-	memcpy(v->run_seen, v->run, 4096);
-	if (!r)
+	keep_page(v);
+	if (!e)
 		handle_exit(v);
 	else if (e != EINTR && e != EAGAIN)
 		set_end(v, VMM_END_KVM_ERROR, "KVM_RUN: %s", strerror(e));
@@ -213,8 +239,9 @@ static void finish_io(struct vmm_vcpu *v)
 {
 	for (int i = 0; i < 64 && v->end == VMM_ALIVE; i++) {
 		v->run->immediate_exit = 1;
-		if (ioctl(v->fd, KVM_RUN, 0))
+		if (enter(v))
 			break;
+		keep_page(v);
 		handle_exit(v);
 	}
 }
@@ -227,10 +254,14 @@ static void park(struct vmm_vcpu *v)
 	pthread_mutex_unlock(&vm->lock);
 	finish_io(v);
 	pthread_mutex_lock(&vm->lock);
-	v->parked = true;
-	pthread_cond_broadcast(&vm->changed);
-	while (!vm->quit)
+	while (!vm->quit && (vm->stop || v->end != VMM_ALIVE)) {
+		if (!v->parked) { /* again, when a stop came before it woke up from the last */
+			v->parked = true;
+			pthread_cond_broadcast(&vm->changed);
+		}
 		pthread_cond_wait(&vm->changed, &vm->lock);
+	}
+	v->parked = false;
 }
 
 /* Between two runs; false: quit.  Only here, and under the lock, immediate_exit is cleared. */
@@ -241,9 +272,11 @@ static bool take_orders(struct vmm_vcpu *v)
 	pthread_mutex_lock(&vm->lock);
 	if (v->want_smi && !vm->stop) {
 		v->want_smi = false;
-		v->smi_error = ioctl(v->fd, KVM_SMI, 0) ? errno : 0;
+		v->smi_error = vmm_flight_ioctl(&v->flight, v->fd, KVM_SMI, NULL) ? errno : 0;
 		pthread_cond_broadcast(&vm->changed);
 	}
+	if (v->want_sample)
+		vmm_vcpu_sample(v);
 	if ((vm->stop || v->end != VMM_ALIVE) && !vm->quit)
 		park(v);
 	v->run->immediate_exit = 0;

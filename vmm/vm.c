@@ -23,6 +23,7 @@
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
 enum { TSS_ADDR = 0xfffbd000u, MAX_CPUID = 256, STOP_SECONDS = 20 };
+enum { SYNCED = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS };
 
 static enum inq_status refused(struct inq_err *err, const char *what)
 {
@@ -82,7 +83,12 @@ static enum inq_status create_vcpu(struct vmm_vm *vm, unsigned i, size_t run_byt
 		return refused(err, "mapping kvm_run");
 	v->run = p;
 	v->run_seen = calloc(1, 4096);
-	return v->run_seen ? INQ_OK : inq_fail(err, INQ_ENOMEM, "vCPU %u", i);
+	v->run_before = calloc(1, 4096);
+	if (!v->run_seen || !v->run_before)
+		return inq_fail(err, INQ_ENOMEM, "vCPU %u", i);
+	v->synced = (vm->caps.value[VMM_CAP_SYNC_REGS] & SYNCED) == SYNCED;
+	v->run->kvm_valid_regs = v->synced ? SYNCED : 0;
+	return vmm_flight_init(&v->flight, err);
 }
 
 static enum inq_status create_vcpus(struct vmm_vm *vm, const struct vmm_plan *plan,
@@ -174,6 +180,8 @@ void vmm_vm_destroy(struct vmm_vm *vm)
 		if (v->run)
 			munmap(v->run, v->run_bytes);
 		free(v->run_seen);
+		free(v->run_before);
+		vmm_flight_deinit(&v->flight);
 		close(v->fd);
 	}
 	if (vm->fd >= 0)
@@ -194,7 +202,7 @@ enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err)
 {
 	struct sigaction sa = {.sa_handler = on_kick};
 
-	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGRTMIN, &sa, NULL);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vmm_vcpu *v = &vm->vcpu[i];
 		int e = pthread_create(&v->thread, NULL, vmm_vcpu_main, v);
@@ -211,7 +219,7 @@ void vmm_vcpu_kick(struct vmm_vcpu *v)
 	if (!v->started)
 		return;
 	v->run->immediate_exit = 1; /* for a signal that comes before KVM_RUN is entered */
-	pthread_kill(v->thread, SIGUSR1);
+	pthread_kill(v->thread, SIGRTMIN);
 }
 
 void vmm_vm_smi(struct vmm_vm *vm, unsigned vcpu)
@@ -248,4 +256,16 @@ enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err)
 	pthread_mutex_unlock(&vm->lock);
 	return late ? inq_fail(err, INQ_EIO, "vCPU %u does not leave KVM_RUN", late->index)
 		    : INQ_OK;
+}
+
+void vmm_vm_go(struct vmm_vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->stop = false;
+	/* a vCPU that has not woken up by the next stop must not count as parked meanwhile */
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpu[i].end == VMM_ALIVE)
+			vm->vcpu[i].parked = false;
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
 }

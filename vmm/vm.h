@@ -11,8 +11,11 @@
 
 #include "vmm/caps.h"
 #include "vmm/devices.h"
+#include "vmm/flight.h"
 #include "vmm/memory.h"
 #include "vmm/scenarios/plan.h"
+
+enum { VMM_NR_RIPS = 16 }; /* taken before a snapshot */
 
 /* Why a vCPU will not run on. */
 enum vmm_end {
@@ -28,12 +31,21 @@ struct vmm_vcpu {
 	struct kvm_run *run; /* mapped */
 	size_t run_bytes;
 	uint8_t *run_seen; /* copy of that page as the last real exit left it */
+	/* the same of the exit before: a triple fault may have erased the registers in run_seen */
+	uint8_t *run_before;
+	struct inq_snap_last_known seen_at, before_at; /* of which records; age_ns unused */
+	bool synced;                                   /* KVM mirrors registers into run */
+	struct vmm_flight flight;
 	pthread_t thread;
 	bool started;
 	/* under vm->lock */
 	bool parked; /* outside KVM_RUN, pending I/O finished, waits for vm->stop to end */
-	bool want_smi;
-	int smi_error;     /* errno of KVM_SMI, 0: fine */
+	bool want_smi, want_sample;
+	int smi_error;              /* errno of KVM_SMI, 0: fine */
+	struct inq_snap_rip sample; /* the last one taken */
+	uint64_t nr_samples;
+	struct inq_snap_rip rip[VMM_NR_RIPS];
+	unsigned nr_rips;
 	uint64_t posts[4]; /* POST codes seen, a bit each */
 	int last_post;     /* -1: none yet */
 	enum vmm_end end;
@@ -70,8 +82,23 @@ INQ_MUST enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err);
 /* Ask for an SMI between two runs of that vCPU. */
 void vmm_vm_smi(struct vmm_vm *vm, unsigned vcpu);
 
-/* Park all vCPUs; they stay so until vmm_vm_destroy.  INQ_EIO when one does not come. */
+/* Park all vCPUs, until vmm_vm_go or vmm_vm_destroy.  INQ_EIO when one does not come. */
 INQ_MUST enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err);
+
+/* Let those go on that did not end by themselves. */
+void vmm_vm_go(struct vmm_vm *vm);
+
+/*
+ * Kick every vCPU that runs and wait until each has set .sample.  False: one did not come for
+ * seconds.
+ */
+bool vmm_vm_sample(struct vmm_vm *vm);
+
+/* Fill .rip[] of every vCPU that runs: VMM_NR_RIPS samples, 1 ms apart or more. */
+void vmm_vm_rips(struct vmm_vm *vm);
+
+/* Between two runs, on the vCPU's own thread, under the lock. */
+void vmm_vcpu_sample(struct vmm_vcpu *v);
 
 /* Body of a vCPU's thread (vcpu.c). */
 void *vmm_vcpu_main(void *vcpu);

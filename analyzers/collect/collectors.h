@@ -17,7 +17,10 @@
 	X(loop)                                                                                    \
 	X(loop_insn)                                                                               \
 	X(loop_gate)                                                                               \
-	X(gate_writer)
+	X(gate_writer)                                                                             \
+	X(flight)                                                                                  \
+	X(rip_sample)                                                                              \
+	X(last_known)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
 ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)

@@ -38,6 +38,15 @@ struct inq_damage {
 	char message[160];      /* "the file ends at 0x5000, 1 of 2 segments lost" */
 };
 
+/* A vCPU's flight record, newest records; see inq_snap_flight. */
+struct inq_ring {
+	uint32_t vcpu;
+	uint32_t count;        /* records that the file holds whole */
+	uint32_t record_bytes; /* INQ_SNAP_FLIGHT_BYTES or more */
+	uint64_t first;        /* number of the first of them */
+	uint64_t file_off;
+};
+
 struct inq_dump {
 	const char *path;    /* as given */
 	const char *format;  /* the loader's name: "elfcore" */
@@ -49,6 +58,8 @@ struct inq_dump {
 	size_t nr_extents;
 	const struct inq_blob *blobs; /* in file order */
 	size_t nr_blobs;
+	const struct inq_ring *rings; /* one per vCPU at most, in file order */
+	size_t nr_rings;
 	const struct inq_damage *damages;
 	size_t nr_damages;
 	struct inq_space *phys; /* guest physical memory, address space 0 */
@@ -67,5 +78,10 @@ void inq_dump_close(struct inq_dump *dump);
 /* The blob, present or not; NULL when the file has no such note at all. */
 const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,
 				     uint32_t kind);
+
+/* Record i of the ring; i < count.  Errors: INQ_EABSENT, when the file lost it meanwhile. */
+INQ_MUST enum inq_status inq_dump_flight(const struct inq_dump *dump, const struct inq_ring *ring,
+					 uint32_t i, struct inq_snap_flight *ret,
+					 struct inq_err *err);
 
 #endif

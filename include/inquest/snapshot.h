@@ -50,6 +50,9 @@ enum inq_snap_kind {
 	INQ_SNAP_IOAPIC = 23,   /* struct kvm_irqchip, 520, VM-wide */
 	INQ_SNAP_PIT2 = 24,     /* struct kvm_pit_state2, 112, VM-wide */
 	INQ_SNAP_CLOCK = 25,    /* struct kvm_clock_data, 48, VM-wide: kvmclock */
+	INQ_SNAP_FLIGHT = 32,   /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
+	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
+	INQ_SNAP_LAST_KNOWN = 34, /* struct inq_snap_last_known, in sample 1 */
 };
 
 enum inq_snap_state {
@@ -74,6 +77,9 @@ enum inq_snap_reason {
 	INQ_SNAP_WHY_SHUTDOWN = 2, /* triple fault */
 	INQ_SNAP_WHY_KVM_ERROR = 3, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or a failed KVM_RUN */
 	INQ_SNAP_WHY_PANIC = 4,    /* the guest said so */
+	INQ_SNAP_WHY_HANG = 5,     /* a vCPU made no progress */
+	INQ_SNAP_WHY_SMM = 6,      /* a vCPU was in SMM for too long */
+	INQ_SNAP_WHY_EXIT = 7,     /* the guest ended by itself */
 };
 
 /* Payload of INQ_SNAP_HEADER. */
@@ -119,6 +125,70 @@ struct inq_snap_bulk {
 	uint32_t crc;      /* crc32 of those bytes */
 	uint32_t pad;      /* 0 */
 };
+
+/* The newest records of a vCPU, oldest first; they lie in the bulk region. */
+struct inq_snap_ring {
+	uint64_t file_off, bytes; /* as in inq_snap_bulk; bytes = count * record_bytes */
+	uint64_t first;           /* number of the first record; that many are lost */
+	uint32_t count;
+	uint32_t record_bytes; /* INQ_SNAP_FLIGHT_BYTES or more: what follows is to be skipped */
+	uint32_t crc;          /* crc32 of those bytes */
+	uint32_t pad;          /* 0 */
+};
+
+#define INQ_SNAP_FLIGHT_BYTES 64u
+#define INQ_SNAP_FLIGHT_RECORDS 4096u /* kept per vCPU */
+
+enum inq_snap_flight_what {
+	INQ_FLIGHT_RUN = 1,   /* KVM_RUN returned */
+	INQ_FLIGHT_IOCTL = 2, /* an ioctl changed the vCPU */
+};
+
+enum inq_snap_flight_flags {
+	INQ_FLIGHT_RIP = 1, /* .rip is known */
+	INQ_FLIGHT_SMM_KNOWN = 2,
+	INQ_FLIGHT_SMM = 4,     /* in SMM when KVM_RUN returned */
+	INQ_FLIGHT_ADDR = 8,    /* .addr is known */
+	INQ_FLIGHT_VALUE = 16,  /* .value is known */
+	INQ_FLIGHT_WRITE = 32,  /* the guest wrote; else it read */
+	INQ_FLIGHT_HALTED = 64, /* rips only: waited in HLT */
+	INQ_FLIGHT_HALT_KNOWN = 128,
+};
+
+/* One record of the flight record, 64 bytes. */
+struct inq_snap_flight {
+	uint64_t nr;     /* from 0, one more each time */
+	uint64_t t_ns;   /* CLOCK_MONOTONIC */
+	uint64_t rip;    /* linear, when it was over */
+	uint64_t addr;   /* port, guest-physical address, MSR, linear address of a debug stop */
+	uint64_t value;  /* moved, or what the exit says; see docs/snapshot-format.md */
+	uint32_t reason; /* KVM_EXIT_*, or the ioctl's number */
+	uint16_t what;   /* enum inq_snap_flight_what */
+	uint16_t flags;  /* enum inq_snap_flight_flags */
+	uint32_t size;   /* bytes of one item moved */
+	uint32_t items;  /* how many of them */
+	int32_t error;   /* errno of KVM_RUN or the ioctl, 0: fine */
+	uint32_t pad;    /* 0 */
+};
+
+/* Where a vCPU was when it was made to leave KVM_RUN. */
+struct inq_snap_rip {
+	uint64_t t_ns;  /* CLOCK_MONOTONIC */
+	uint64_t rip;   /* linear */
+	uint32_t flags; /* enum inq_snap_flight_flags */
+	uint32_t pad;   /* 0 */
+};
+
+/*
+ * Of which moment the registers of sample 1 are: the last that were seen before a triple fault,
+ * never those of the fault itself.
+ */
+struct inq_snap_last_known {
+	uint64_t nr;     /* number of that record in the flight record */
+	uint64_t t_ns;   /* CLOCK_MONOTONIC of it */
+	uint64_t age_ns; /* from then to the triple fault */
+};
+
 /*
  * The zero bitmap: one bit per 4 KiB page of all PT_LOADs in program-header order, bit 0 of byte 0
  * first; a set bit says that the page was all zero in the guest.  A zero page in the file without

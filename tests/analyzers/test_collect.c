@@ -83,6 +83,52 @@ static void add_cpu(struct built *b, uint32_t vcpu, bool smm, int without)
 	add(b, INQ_SNAP_RUN, vcpu, run, sizeof(run), without);
 }
 
+static void add_note_of_sample_1(struct built *b, enum inq_snap_kind kind, const void *p, size_t n)
+{
+	struct inq_snap_note head = {.sample = 1, .kind = (uint16_t)kind, .version = 1, .size = n};
+
+	built_note_raw(b, INQ_SNAP_NOTE_TYPE | kind, &head, p, n);
+}
+
+/* CPU 0 wrote a byte to a port, was kicked, and got an SMI; CPU 1's KVM_RUN failed. */
+static void add_flight(struct built *b)
+{
+	static const struct inq_snap_flight r[] = {
+		{.nr = 40,
+		 .t_ns = 1000,
+		 .what = INQ_FLIGHT_RUN,
+		 .reason = KVM_EXIT_IO,
+		 .flags = INQ_FLIGHT_RIP | INQ_FLIGHT_SMM_KNOWN | INQ_FLIGHT_ADDR |
+			  INQ_FLIGHT_VALUE | INQ_FLIGHT_WRITE,
+		 .rip = 0xffffffff81000002,
+		 .addr = 0x80,
+		 .value = 0x10,
+		 .size = 1,
+		 .items = 1},
+		{.nr = 41,
+		 .t_ns = 2000,
+		 .what = INQ_FLIGHT_RUN,
+		 .reason = KVM_EXIT_INTR,
+		 .flags = INQ_FLIGHT_SMM_KNOWN | INQ_FLIGHT_SMM,
+		 .error = 4},
+		{.nr = 42, .t_ns = 3000, .what = INQ_FLIGHT_IOCTL, .reason = KVM_SMI},
+	};
+	static const struct inq_snap_flight failed = {
+		.what = INQ_FLIGHT_RUN, .reason = KVM_EXIT_IO, .error = 14};
+	static const struct inq_snap_rip rips[] = {
+		{.t_ns = 5, .rip = 0x1002, .flags = INQ_FLIGHT_RIP | INQ_FLIGHT_SMM_KNOWN},
+		{.t_ns = 6, .rip = 0x1002, .flags = INQ_FLIGHT_HALT_KNOWN | INQ_FLIGHT_HALTED}};
+	static const struct inq_snap_last_known last = {.nr = 40, .t_ns = 1000, .age_ns = 500};
+	static const struct kvm_regs regs = {.rip = 0xdead, .rsp = 0xbeef};
+
+	for (size_t i = 0; i < 3; i++)
+		built_flight(b, 0, &r[i]);
+	built_flight(b, 1, &failed);
+	built_note_of(b, INQ_SNAP_RIPS, 0, rips, sizeof(rips));
+	add_note_of_sample_1(b, INQ_SNAP_LAST_KNOWN, &last, sizeof(last));
+	add_note_of_sample_1(b, INQ_SNAP_REGS, &regs, sizeof(regs));
+}
+
 static void open_lab(struct lab *l, int without)
 {
 	struct built *b = built_snapshot(2);
@@ -102,6 +148,7 @@ static void open_lab(struct lab *l, int without)
 	}
 	add_cpu(b, 0, false, without);
 	add_cpu(b, 1, true, without);
+	add_flight(b);
 	size_t n = 0;
 	uint8_t *file = built_finish(b, &n);
 	l->fd = built_memfd(file, n, path);
@@ -170,6 +217,50 @@ static void every_table_says_what_the_snapshot_holds(void **state)
 	SAYS("SELECT count(*) FROM gap", "0");
 	SAYS("SELECT text LIKE 'inc %[0x2000]' FROM insn WHERE cpu = 0 AND is_rip = 1", "1");
 	SAYS("SELECT hex64(mem_addr) FROM insn WHERE cpu = 0 AND is_rip = 1", "0x2000");
+	close_lab(&l);
+}
+
+static void the_flight_record_says_what_is_known_and_no_more(void **state)
+{
+	struct lab l;
+	(void)state;
+
+	open_lab(&l, NONE);
+	SAYS("SELECT group_concat(cpu || ':' || nr, ' ') FROM flight", "0:40 0:41 0:42 1:0");
+	SAYS("SELECT exit_name || ' ' || hex64(rip) || ' ' || smm || ' ' || addr || ' ' || is_write"
+	     " || ' ' || value || ' ' || size || ' ' || items FROM flight WHERE nr = 40",
+	     "io 0xffffffff81000002 0 128 1 16 1 1");
+	SAYS("SELECT rip FROM flight WHERE nr = 41", "NULL");
+	SAYS("SELECT coalesce(addr, is_write, value, size, items) FROM flight WHERE nr = 41",
+	     "NULL");
+	SAYS("SELECT exit_name || ' ' || smm || ' ' || error FROM flight WHERE nr = 41",
+	     "intr 1 4");
+	SAYS("SELECT what || ' ' || exit_name FROM flight WHERE nr = 42", "ioctl KVM_SMI");
+	SAYS("SELECT smm FROM flight WHERE nr = 42", "NULL");
+	SAYS("SELECT coalesce(exit_reason, exit_name, 'unknown') || ' ' || error FROM flight"
+	     " WHERE cpu = 1",
+	     "unknown 14");
+	SAYS("SELECT group_concat(nr || ' ' || coalesce(hex64(rip), '-') || ' ' ||"
+	     " coalesce(smm, '-') || ' ' || coalesce(halted, '-') || ' ' || t_ns, '; ')"
+	     " FROM rip_sample",
+	     "0 0x1002 0 - 5; 1 - - 1 6");
+	close_lab(&l);
+}
+
+static void registers_before_a_triple_fault_are_a_sample_of_their_own(void **state)
+{
+	struct lab l;
+	(void)state;
+
+	open_lab(&l, NONE);
+	SAYS("SELECT group_concat(sample_id || ' ' || kind, ', ') FROM sample",
+	     "0 snapshot, 1 last-known");
+	SAYS("SELECT sample_id || ' ' || nr || ' ' || age_ns || ' ' || hex64(rip) || ' ' ||"
+	     " hex64(rsp) FROM last_known",
+	     "1 40 500 0xdead 0xbeef");
+	SAYS("SELECT coalesce(cs_base, cr0, cr3, efer) FROM last_known", "NULL");
+	SAYS("SELECT hex64(rip) FROM cpu WHERE cpu = 0", "0x1000");
+	SAYS("SELECT count(*) FROM reg WHERE sample_id <> 0 OR value = 0xdead", "0");
 	close_lab(&l);
 }
 
@@ -309,6 +400,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_table_says_what_the_snapshot_holds),
+		cmocka_unit_test(the_flight_record_says_what_is_known_and_no_more),
+		cmocka_unit_test(registers_before_a_triple_fault_are_a_sample_of_their_own),
 		cmocka_unit_test(the_loop_in_smm_names_its_gate_and_who_does_not_write_it),
 		cmocka_unit_test(the_rules_find_the_stuck_cpu_and_nothing_else),
 		cmocka_unit_test(what_may_end_the_loop_yet_makes_it_a_warning),

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 enum { MAX_SEGMENTS = 256, MAX_PIECES = 64, PAGE = 4096, NOTE_NAME = 8 };
+enum { MAX_RINGS = 4, MAX_RECORDS = 64 };
 
 struct piece {
 	uint64_t gpa, memsz, file_off;
@@ -28,6 +29,9 @@ struct built {
 	struct inq_snap_header header;
 	struct piece seg[MAX_SEGMENTS], smram[MAX_PIECES];
 	size_t nr_segs, nr_smram;
+	struct inq_snap_flight flight[MAX_RINGS][MAX_RECORDS];
+	uint32_t nr_flight[MAX_RINGS];
+	size_t rings_at;
 	uint8_t *notes;
 	size_t notes_n, notes_cap;
 	uint8_t *file;
@@ -214,6 +218,12 @@ void built_smram_note(struct built *b)
 	b->want_smram = true;
 }
 
+void built_flight(struct built *b, uint32_t vcpu, const struct inq_snap_flight *r)
+{
+	must(!b->file && vcpu < MAX_RINGS && b->nr_flight[vcpu] < MAX_RECORDS, "too many records");
+	b->flight[vcpu][b->nr_flight[vcpu]++] = *r;
+}
+
 void built_zero_bitmap(struct built *b)
 {
 	b->want_zero = true;
@@ -296,6 +306,8 @@ static void lay_out(struct built *b)
 		at += note_takes(b->nr_smram * sizeof(struct inq_snap_bulk));
 	if (b->want_zero)
 		at += note_takes(sizeof(struct inq_snap_bulk));
+	for (size_t i = 0; i < MAX_RINGS; i++)
+		at += b->nr_flight[i] ? note_takes(sizeof(struct inq_snap_ring)) : 0;
 	at = page_up(b, at);
 	for (size_t i = 0; i < b->nr_segs; i++) {
 		struct piece *s = &b->seg[i];
@@ -307,7 +319,10 @@ static void lay_out(struct built *b)
 		b->smram[i].file_off = at;
 		at += b->smram[i].n;
 	}
-	b->file_n = at + (b->want_zero ? bitmap_bytes(b) : 0);
+	b->rings_at = at + (b->want_zero ? bitmap_bytes(b) : 0);
+	b->file_n = b->rings_at;
+	for (size_t i = 0; i < MAX_RINGS; i++)
+		b->file_n += b->nr_flight[i] * sizeof(b->flight[i][0]);
 	b->file = zeros(b->file_n);
 }
 
@@ -327,6 +342,26 @@ static void put_memory(struct built *b)
 			       b->seg[i].n);
 	for (size_t i = 0; i < b->nr_smram; i++)
 		memcpy(b->file + b->smram[i].file_off, b->smram[i].bytes, b->smram[i].n);
+}
+
+static void put_rings(struct built *b)
+{
+	size_t at = b->rings_at;
+
+	for (uint32_t i = 0; i < MAX_RINGS; i++) {
+		uint32_t n = b->nr_flight[i];
+		struct inq_snap_ring r = {.file_off = at,
+					  .bytes = n * sizeof(b->flight[i][0]),
+					  .first = b->flight[i][0].nr,
+					  .count = n,
+					  .record_bytes = sizeof(b->flight[i][0])};
+		if (!n)
+			continue;
+		memcpy(b->file + at, b->flight[i], r.bytes);
+		r.crc = (uint32_t)crc32(0, b->file + at, (uInt)r.bytes);
+		built_note_of(b, INQ_SNAP_FLIGHT, i, &r, sizeof(r));
+		at += r.bytes;
+	}
 }
 
 static void put_bulk_notes(struct built *b)
@@ -407,6 +442,7 @@ uint8_t *built_finish(struct built *b, size_t *ret_n)
 		lay_out(b);
 		put_memory(b);
 		put_bulk_notes(b);
+		put_rings(b);
 		put_headers(b);
 		if (b->is_snapshot)
 			seal(b);

@@ -55,6 +55,8 @@ void built_prstatus(struct built *b, const uint64_t regs[27]);
 uint8_t *built_smram(struct built *b, uint64_t gpa, size_t n);
 /* An SMRAM note even when there is no piece. */
 void built_smram_note(struct built *b);
+/* One more record of a vCPU's flight record; all its members as given. */
+void built_flight(struct built *b, uint32_t vcpu, const struct inq_snap_flight *r);
 /* The bitmap of the pages that are zero, computed at finish. */
 void built_zero_bitmap(struct built *b);
 

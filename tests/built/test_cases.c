@@ -42,6 +42,12 @@ static void show_dump(FILE *out, const struct inq_dump *d)
 			fprintf(out, " error=%d", b->error);
 		fprintf(out, " %zu bytes\n", b->n);
 	}
+	for (size_t i = 0; i < d->nr_rings; i++)
+		fprintf(out,
+			"ring vcpu=%" PRIu32 " records %" PRIu64 "+%" PRIu32 " of %" PRIu32
+			" bytes at 0x%" PRIx64 "\n",
+			d->rings[i].vcpu, d->rings[i].first, d->rings[i].count,
+			d->rings[i].record_bytes, d->rings[i].file_off);
 	for (size_t i = 0; i < d->nr_damages; i++)
 		fprintf(out, "damage %s %s 0x%" PRIx64 "+0x%" PRIx64 ": %s\n",
 			inq_status_name(d->damages[i].status),

@@ -299,6 +299,31 @@ static void say_raw(struct text *t)
 	built_note_of(t->b, r->kind, vcpu(t), at, r->n);
 }
 
+static const struct field flight_fields[] = {
+	F(inq_snap_flight, nr),    F(inq_snap_flight, t_ns),  F(inq_snap_flight, rip),
+	F(inq_snap_flight, addr),  F(inq_snap_flight, value), F(inq_snap_flight, reason),
+	F(inq_snap_flight, what),  F(inq_snap_flight, flags), F(inq_snap_flight, size),
+	F(inq_snap_flight, items), F(inq_snap_flight, error), {0},
+};
+static const struct field rip_fields[] = {
+	F(inq_snap_rip, t_ns), F(inq_snap_rip, rip), F(inq_snap_rip, flags), {0}};
+
+static void say_flight(struct text *t)
+{
+	struct inq_snap_flight r = {0};
+
+	fill(t, flight_fields, (uint8_t *)&r);
+	built_flight(t->b, vcpu(t), &r);
+}
+
+static void say_rips(struct text *t)
+{
+	struct inq_snap_rip r = {0};
+
+	fill(t, rip_fields, (uint8_t *)&r);
+	built_note_of(t->b, INQ_SNAP_RIPS, vcpu(t), &r, sizeof(r));
+}
+
 static void say_lapic(struct text *t)
 {
 	uint8_t page[1024] = {0};
@@ -485,31 +510,15 @@ static const struct {
 	void (*say)(struct text *t);
 	bool late;
 } statements[] = {
-	{"regs", say_raw},
-	{"sregs2", say_raw},
-	{"debugregs", say_raw},
-	{"events", say_raw},
-	{"mp_state", say_raw},
-	{"run", say_raw},
-	{"lapic", say_lapic},
-	{"msrs", say_msrs},
-	{"cpuid2", say_cpuid2},
-	{"host", say_host},
-	{"absent", say_lacks},
-	{"failed", say_lacks},
-	{"prstatus", say_prstatus},
-	{"note", say_note},
-	{"smram", say_smram},
-	{"alias", say_frame},
-	{"memsz", say_frame},
-	{"zero-bitmap", say_frame},
-	{"pn-xnum", say_frame},
-	{"packed", say_frame},
-	{"ehsize", say_frame},
-	{"read", say_ask},
-	{"runs", say_ask},
-	{"poke", say_poke, true},
-	{"truncate", say_truncate, true},
+	{"regs", say_raw},      {"sregs2", say_raw},        {"debugregs", say_raw},
+	{"events", say_raw},    {"mp_state", say_raw},      {"run", say_raw},
+	{"lapic", say_lapic},   {"msrs", say_msrs},         {"cpuid2", say_cpuid2},
+	{"flight", say_flight}, {"rips", say_rips},         {"host", say_host},
+	{"absent", say_lacks},  {"failed", say_lacks},      {"prstatus", say_prstatus},
+	{"note", say_note},     {"smram", say_smram},       {"alias", say_frame},
+	{"memsz", say_frame},   {"zero-bitmap", say_frame}, {"pn-xnum", say_frame},
+	{"packed", say_frame},  {"ehsize", say_frame},      {"read", say_ask},
+	{"runs", say_ask},      {"poke", say_poke, true},   {"truncate", say_truncate, true},
 };
 
 static void begin(struct text *t)

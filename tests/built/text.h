@@ -18,6 +18,8 @@ struct built_ask {
  *	memsz 0x2000                             of the last segment
  *	smram 0x30000 f4*65536                   a piece of address space 1; without bytes: the note
  *	zero-bitmap
+ *	flight vcpu=0 nr=0 what=1 reason=2 ...   one record, as in struct inq_snap_flight
+ *	rips vcpu=0 t_ns=1 rip=0x1000 flags=3    one sample, as in struct inq_snap_rip
  *	regs|sregs2|debugregs|events|mp_state|run vcpu=0 field=value ...   as in struct kvm_...
  *	lapic vcpu=0 0x320=0x10000 ...           registers by their offset
  *	msrs vcpu=0 0x10=5 0x9e=refused ...

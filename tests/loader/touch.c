@@ -58,6 +58,23 @@ static void touch_run(const struct inq_run *run, uint64_t most)
 		seen = seen + sum(run->p, run->len);
 }
 
+static void touch_rings(const struct inq_dump *d)
+{
+	for (size_t i = 0; i < d->nr_rings; i++) {
+		const struct inq_ring *r = &d->rings[i];
+		HOLD(d->header && r->record_bytes >= INQ_SNAP_FLIGHT_BYTES);
+		HOLD(!r->count ||
+		     r->file_off + (uint64_t)r->count * r->record_bytes <= d->file_bytes);
+		HOLD(r->first + r->count >= r->first);
+		for (uint32_t at = 0; at < r->count; at += at < 16 ? 1 : r->count - 16) {
+			struct inq_snap_flight f;
+			struct inq_err err = {0};
+			enum inq_status st = inq_dump_flight(d, r, at, &f, &err);
+			HOLD(!st || st == INQ_EABSENT);
+		}
+	}
+}
+
 static void touch_runs(const struct inq_space *sp, uint64_t addr, uint64_t n)
 {
 	for (unsigned int i = 0; n && i < MOST_RUNS; i++) {
@@ -134,6 +151,7 @@ void touch_dump(const struct inq_dump *d)
 	if (d->header)
 		HOLD(d->header->nr_vcpus <= INQ_SNAP_MAX_VCPUS);
 	touch_blobs(d);
+	touch_rings(d);
 	touch_space(d, d->phys);
 	if (d->smm)
 		touch_space(d, d->smm);

@@ -24,7 +24,13 @@ static const char tables[] =
 	"CREATE TABLE loop_gate(machine_id, sample_id, cpu, nr, insn_addr, linear, phys, space, "
 	"bytes,"
 	" value, exit_cond, exit_value, class, nr_writers, insn);"
-	"CREATE TABLE gate_writer(machine_id, sample_id, cpu, nr, by_cpu, insn_addr, text, how);";
+	"CREATE TABLE gate_writer(machine_id, sample_id, cpu, nr, by_cpu, insn_addr, text, how);"
+	"CREATE TABLE flight(machine_id, sample_id, cpu, nr, t_ns, what, exit_reason, exit_name, "
+	"rip,"
+	" smm, addr, is_write, value, size, items, error);"
+	"CREATE TABLE rip_sample(machine_id, sample_id, cpu, nr, rip, smm, halted, t_ns);"
+	"CREATE TABLE last_known(machine_id, sample_id, cpu, nr, t_ns, age_ns, rip, cs_base, rsp,"
+	" rflags, cr0, cr2, cr3, cr4, efer);";
 
 static struct store *open_rows(const char *sql)
 {

@@ -4,7 +4,8 @@ import mmap, struct, zlib
 NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
 KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
          9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero", 16: "xsave",
-         17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock"}
+         17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock",
+         32: "flight", 33: "rips", 34: "last_known"}
 SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4,
          "xcrs": 392, "tsc": 16, "pic1": 520, "pic2": 520, "ioapic": 520, "pit2": 112, "clock": 48}
 VM = 0xFFFFFFFF
@@ -40,6 +41,7 @@ class Core:
         if headers_only:
             return
         self.check_bulk()
+        self.check_rings()
         self.check_zero_pages()
         self.check_slots()
 
@@ -80,13 +82,14 @@ class Core:
                 continue
             need(name == b"INQUEST\0" and kind & ~0xFF == NOTE_TYPE, f"unknown note {name}")
             vcpu, sample, k, version, state, error, size = struct.unpack("<IIHHHHQ", self.at(desc, 24))
-            need(k == kind & 0xFF and k in KINDS and version == 1 and sample == 0, "note header")
+            need(k == kind & 0xFF and k in KINDS and version == 1 and sample in (0, 1), "note header")
+            need((KINDS[k] == "last_known") <= (sample == 1), "sample of last_known")
             need(size + 24 <= descsz, "payload longer than its note")
             need(state == 0 or size == 0, "payload of what is not there")
             need((error != 0) == (state == 2), "errno and state")
-            key = KINDS[k], vcpu
+            key = KINDS[k] + ("@1" if sample else ""), vcpu
             need(key not in self.notes, f"{key} twice")
-            self.order.append(KINDS[k])
+            self.order.append(key[0])
             self.payload_at[key] = desc + 24
             self.states[key] = state, error
             self.notes[key] = self.at(desc + 24, size) if state == 0 else None
@@ -130,6 +133,28 @@ class Core:
                     self.smram[gpa] = self.at(off, n)
                 else:
                     self.bitmap = self.at(off, n)
+
+    def check_rings(self):
+        """self.flight[vcpu] = records in order, each a dict."""
+        names = "nr t_ns rip addr value reason what flags size items error pad".split()
+        self.flight = {}
+        for (kind, vcpu), raw in self.notes.items():
+            if kind != "flight":
+                continue
+            off, n, first, count, size, crc, pad = struct.unpack("<QQQIIII", raw)
+            need(size >= 64 and n == count * size and not pad, "flight: sizes")
+            need(self.bulk[0] <= off and off + n <= sum(self.bulk), "flight outside the bulk region")
+            data = self.at(off, n)
+            need(zlib.crc32(data) == crc, "flight: checksum")
+            records = [dict(zip(names, struct.unpack_from("<QQQQQIHHIIiI", data, i * size))) for i in range(count)]
+            need([r["nr"] for r in records] == list(range(first, first + count)), "flight: numbers")
+            need(all(a["t_ns"] <= b["t_ns"] for a, b in zip(records, records[1:])), "flight: time goes on")
+            need(all(r["what"] in (1, 2) and not r["pad"] for r in records), "flight: what")
+            self.flight[vcpu] = records
+
+    def rips(self, vcpu):
+        """[(t_ns, rip, flags)]"""
+        return [(t, rip, flags) for t, rip, flags, _ in struct.iter_unpack("<QQII", self.notes.get(("rips", vcpu), b""))]
 
     def check_zero_pages(self):
         """The bitmap says of each page whether it was zero, no more and no less."""

@@ -1,6 +1,7 @@
 /*
  * usage: dying_guest FILE
- * A guest that dies instead of getting anywhere: vCPU 1 takes #UD with an empty IDT.  The snapshot
+ * A guest that dies instead of getting anywhere: vCPU 1 writes a POST code and takes #UD with an
+ * empty IDT.  The snapshot
  * must be written all the same, with the reason in it, and the run must fail.
  */
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 static enum inq_status draw(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
-	static const uint8_t ud2[] = {0x0f, 0x0b};
+	static const uint8_t ud2[] = {0xb0, 0x10, 0xe6, 0x80, 0x0f, 0x0b}; /* mov al; out; ud2 */
 	enum inq_status st = vmm_plan_count(p, rng, err);
 	struct vmm_code *c = &p->cpu[1].code;
 

@@ -4,8 +4,10 @@
  * known to test_writer.py.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "vmm/flight.h"
 #include "vmm/snapshot.h"
 
 enum { MIB = 16, TOUCHED = 0x7000 };
@@ -39,6 +41,28 @@ static void fill_notes(struct vmm_snapshot *s)
 	}
 }
 
+/* vCPU 0 wrote 3 records, vCPU 1 so many that the oldest are lost. */
+static void fill_rings(struct vmm_snapshot *s, struct vmm_snapshot_ring *ring,
+		       struct inq_snap_flight *at)
+{
+	static const unsigned n[] = {3, INQ_SNAP_FLIGHT_RECORDS + 5};
+	struct inq_err err;
+
+	for (unsigned i = 0; i < 2; i++, at += INQ_SNAP_FLIGHT_RECORDS) {
+		struct vmm_flight f;
+
+		if (vmm_flight_init(&f, &err))
+			abort();
+		for (unsigned k = 0; k < n[i]; k++)
+			vmm_flight_note(&f, 0x1000 + k, 0);
+		ring[i] = (struct vmm_snapshot_ring){.vcpu = i, .at = at};
+		vmm_flight_copy(&f, at, &ring[i].ring);
+		vmm_flight_deinit(&f);
+	}
+	s->ring = ring;
+	s->nr_rings = 2;
+}
+
 int main(int argc, char **argv)
 {
 	static const uint64_t smbase[] = {0xa00000, 0x408000};
@@ -47,6 +71,8 @@ int main(int argc, char **argv)
 					    .reason = INQ_SNAP_WHY_COMMAND,
 					    .reason_vcpu = INQ_SNAP_VM,
 					    .producer = "fake_core"}};
+	static struct inq_snap_flight records[2 * INQ_SNAP_FLIGHT_RECORDS];
+	struct vmm_snapshot_ring ring[2];
 	struct vmm_snapshot_done done;
 	struct vmm_memory *m = NULL;
 	struct vmm_out out;
@@ -61,6 +87,7 @@ int main(int argc, char **argv)
 		s.mem = m;
 		fill_memory(m);
 		fill_notes(&s);
+		fill_rings(&s, ring, records);
 		st = vmm_snapshot_write(&s, &out, &done, &err);
 		if (!st)
 			st = vmm_out_commit(&out, &err);

@@ -47,6 +47,9 @@ static enum inq_status attempt(const char *path, struct inq_err *err)
 	struct vmm_snapshot s = {.host = "a=b\n", .header = {.nr_vcpus = 1}};
 	struct vmm_snapshot_done done;
 	struct vmm_memory *m = NULL;
+	static const struct inq_snap_flight record = {.what = 1};
+	struct vmm_snapshot_ring ring = {.ring = {.bytes = 64, .count = 1, .record_bytes = 64},
+					 .at = &record};
 	struct vmm_out out = {0};
 	uint64_t reg[VMM_NR_USER_REGS] = {1};
 
@@ -58,6 +61,8 @@ static enum inq_status attempt(const char *path, struct inq_err *err)
 		vmm_notes_prstatus(&s.core, 0, reg);
 		vmm_notes_add(&s.vcpu, 0, INQ_SNAP_REGS, reg, 144);
 		s.mem = m;
+		s.ring = &ring;
+		s.nr_rings = 1;
 		st = vmm_snapshot_write(&s, &out, &done, err);
 		if (!st)
 			st = vmm_out_commit(&out, err);

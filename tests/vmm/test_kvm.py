@@ -114,6 +114,30 @@ def check_complete(c, smm):
             yield f"vcpu {i}: nested state", flags == 0x100 and size >= 128 and len(c.notes["nested", i]) >= 4224
 
 
+def check_flight(c, i, n):
+    records = c.flight[i]
+    runs = [r for r in records if r["what"] == 1]
+    yield f"vcpu {i}: every KVM_RUN is recorded", len(runs) >= 17 and records[0]["nr"] == 0
+    yield f"vcpu {i}: and its setup", [r["reason"] & 0xFF for r in records if r["what"] == 2][:1] == [0x90]  # KVM_SET_CPUID2
+    yield f"vcpu {i}: rips are known", all(r["flags"] & 1 for r in runs)
+    posts = [r["value"] for r in runs if r["reason"] == 2 and r["addr"] == 0x80]
+    yield f"vcpu {i}: POST codes are recorded: {posts}", posts and all(r["flags"] & 0x38 == 0x38 for r in runs if r["reason"] == 2)
+
+
+def check_last_known(c):
+    """vCPU 1 wrote a POST code and died."""
+    yield "triple fault: one sample 1", [k for k in c.order if k == "last_known@1"] == ["last_known@1"]
+    nr, t, age = struct.unpack("<QQQ", c.notes["last_known@1", 1])
+    records = c.flight[1]
+    last = records[nr - records[0]["nr"]]
+    yield f"triple fault: last known at its last exit: {last}", last["reason"] == 2 and last["addr"] == 0x80 and last["t_ns"] == t
+    death = records[-1]
+    yield "triple fault: nothing is recorded behind it", death["reason"] == 8 and death["t_ns"] == t + age
+    regs, sregs = (c.notes[k + "@1", 1] for k in ("regs", "sregs"))
+    rip = struct.unpack_from("<Q", regs, 128)[0] + struct.unpack_from("<Q", sregs)[0]
+    yield "triple fault: registers of that moment", rip == last["rip"] and regs[0] == 0x10
+
+
 def check_snapshot(job, c, d, smm):
     yield from check_complete(c, smm)
     n = int(d["vcpus"])
@@ -134,6 +158,14 @@ def check_snapshot(job, c, d, smm):
         if d["scenario"] == "healthy":
             svr, lvt = (struct.unpack_from("<I", c.notes["lapic", i], off)[0] for off in (0xF0, 0x320))
             yield f"vcpu {i}: its timer is periodic", svr == 0x1FF and lvt & 0x30000 == 0x20000
+        yield from check_flight(c, i, n)
+        rips = c.rips(i)
+        yield f"vcpu {i}: {len(rips)} rip samples", len(rips) == 16 and all(a[0] < b[0] for a, b in zip(rips, rips[1:]))
+        yield f"vcpu {i}: samples are older than the snapshot", rips[-1][0] <= c.t_mono
+        yield f"vcpu {i}: samples know SMM", all(bool(f & 4) == in_smm and f & 2 for _, _, f in rips)
+        yield f"vcpu {i}: samples know HLT", all(f & 0x80 for _, _, f in rips) and all(f & 0x40 for _, _, f in rips) >= halts
+        if in_smm:
+            yield "all samples lie in the loop", all(int(d["loop_first"], 0) <= r < int(d["loop_end"], 0) for _, r, f in rips)
     if "gate" in d:
         yield from check_gate(c, d)
 
@@ -167,6 +199,7 @@ def check_failures(by, smm):
         1, "vCPU 1: triple fault; its snapshot is in x.core\n")
     c = core.load(dies.files / "x.core")
     yield "triple fault: why", (c.reason, c.reason_vcpu) == (2, 1) and c.reason_text == "vCPU 1: triple fault"
+    yield from check_last_known(c)
     if not smm:
         yield "no SMM: exit code and line", by["no-smm"].code == 1 and "has no SMM, and smm-spin needs it; " in by["no-smm"].text("stderr")
 

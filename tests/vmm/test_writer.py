@@ -34,7 +34,7 @@ class Writer(unittest.TestCase):
 
     def test_notes_come_in_their_order(self):
         vcpu = ["regs", "sregs2", "debugregs", "msrs"]
-        self.assertEqual(self.core.order, ["CORE"] * 2 + ["header", "host"] + vcpu * 2 + ["slots", "smram", "zero"])
+        self.assertEqual(self.core.order, ["CORE"] * 2 + ["header", "host"] + vcpu * 2 + ["flight"] * 2 + ["slots", "smram", "zero"])
 
     def test_absent_and_failed_are_kept_apart(self):
         self.assertEqual(self.core.states["sregs2", 1], (1, 0))
@@ -88,6 +88,12 @@ class Writer(unittest.TestCase):
                 core.Core(data, headers_only=True)
             data[at] ^= 0x10
         core.Core(data, headers_only=True)
+
+    def test_the_flight_record_holds_the_newest_in_their_order(self):
+        few, many = self.core.flight[0], self.core.flight[1]
+        self.assertEqual([r["reason"] for r in few], [0x1000, 0x1001, 0x1002])
+        self.assertEqual((many[0]["nr"], many[-1]["nr"], len(many)), (5, 4096 + 4, 4096))
+        self.assertTrue(all(r["reason"] == 0x1000 + r["nr"] and r["what"] == 2 for r in many))
 
     def test_readelf_lists_all_notes(self):
         out = run("readelf", "-nW", self.path)

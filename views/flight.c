@@ -1,0 +1,59 @@
+/* Views of what the producer saw before the snapshot. */
+#include "views/views.h"
+
+const struct view view_group_flight[] = {
+	{
+		.name = "flight",
+		.title = "Flight record",
+		.doc = "what each vCPU left KVM_RUN for, newest first",
+		.needs = {"flight"},
+		.sql = "SELECT f.machine_id, cpu, rip, f.rowid, cpu, nr,"
+		       " (max(t_ns) OVER (PARTITION BY f.machine_id) - t_ns) / 1000,"
+		       " coalesce(exit_name, exit_reason), rip, smm, addr, value, error"
+		       " FROM flight f WHERE " VIEW_OF_CPU(
+			       f) " ORDER BY f.machine_id, sample_id, cpu, nr DESC",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 5},
+			{"AGE US", VIEW_DEC, 9},
+			{"EXIT", VIEW_TEXT, 12},
+			{"RIP", VIEW_HEX, 18},
+			{"SMM", VIEW_DEC, 3},
+			{"ADDR", VIEW_HEX, 6},
+			{"VALUE", VIEW_HEX, 5},
+			{"ERRNO", VIEW_DEC, 5}},
+	},
+	{
+		.name = "rips",
+		.title = "RIP samples",
+		.doc = "where each vCPU was, about 1 ms apart, before the snapshot",
+		.needs = {"rip_sample"},
+		.sql = "SELECT r.machine_id, cpu, rip, r.rowid, cpu, nr, rip, smm, halted,"
+		       " (max(t_ns) OVER (PARTITION BY r.machine_id) - t_ns) / 1000"
+		       " FROM rip_sample r WHERE " VIEW_OF_CPU(
+			       r) " ORDER BY r.machine_id, sample_id, cpu, nr",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 3},
+			{"RIP", VIEW_HEX, 18},
+			{"SMM", VIEW_DEC, 3},
+			{"HALTED", VIEW_DEC, 6},
+			{"AGE US", VIEW_DEC, 9}},
+	},
+	{
+		.name = "last-known",
+		.title = "Registers some time before a triple fault (not those of the crash)",
+		.doc = "last registers seen before a triple fault, and how old they are",
+		.needs = {"last_known"},
+		.sql = "SELECT l.machine_id, cpu, rip, l.rowid, cpu, nr, age_ns / 1000, rip, rsp,"
+		       " rflags, cr3"
+		       " FROM last_known l WHERE " VIEW_OF_CPU(
+			       l) " ORDER BY l.machine_id, sample_id, cpu",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 5},
+			{"AGE US", VIEW_DEC, 9},
+			{"RIP", VIEW_HEX, 18},
+			{"RSP", VIEW_HEX, 18},
+			{"RFLAGS", VIEW_HEX, 7},
+			{"CR3", VIEW_HEX, 8}},
+	},
+	{0},
+};
