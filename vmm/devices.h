@@ -8,6 +8,7 @@
 
 #define VMM_PORT_SERIAL 0x3f8
 #define VMM_PORT_POST 0x80
+#define VMM_PORT_RESULT 0x600 /* 32 bits: what a vCPU worked out */
 
 struct vmm_devices {
 	FILE *serial; /* borrowed; NULL: what the guest sends is lost */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/caps.h"
+#include "vmm/resume.h"
 #include "vmm/run.h"
 
 enum { EXIT_OK = 0, EXIT_GUEST = 1, EXIT_USAGE = 2 };
@@ -24,6 +25,8 @@ static const char top_help[] =
 	"      run one until it is stuck, write dead.core (a fresh guest each time)\n"
 	"  inquest-vmm run --scenario smm-spin --seed 7 --vcpus 2 --snapshot spin.core\n"
 	"      the same guest again: everything is drawn from the seed\n"
+	"  inquest-vmm resume spin.core --for 100 --snapshot later.core\n"
+	"      go on from a snapshot, for 100 ms, and write another\n"
 	"  inquest-vmm draw --scenario smm-spin --seed 7\n"
 	"      what is drawn for that seed (never in the snapshot)\n"
 	"\n"
@@ -47,6 +50,23 @@ static const char run_help[] =
 	"\n"
 	"  inquest-vmm run --scenario smm-spin --snapshot spin.core\n"
 	"  inquest-vmm run --scenario hlt-if0 --memory 1024 --fill --timing --snapshot big.core\n";
+
+static const char resume_help[] =
+	"inquest-vmm resume FILE [options]\n"
+	"\n"
+	"The machine of a snapshot goes on as if nothing had happened: until every vCPU has given "
+	"its\n"
+	"result (port 0x600), one of them died, or the time is over.\n"
+	"\n"
+	"  --for MS          run for so long; 0: not at all\n"
+	"  --step N          before that, N single steps of one vCPU, each printed\n"
+	"  --vcpu N          which one steps, default 0\n"
+	"  --snapshot FILE   write another snapshot at the end\n"
+	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
+	"  --force           leave out what the snapshot lacks or this KVM cannot do\n"
+	"\n"
+	"  inquest-vmm resume spin.core --for 100 --snapshot later.core\n"
+	"  inquest-vmm resume spin.core --step 20 --for 0\n";
 
 static const char draw_help[] =
 	"inquest-vmm draw --scenario NAME --seed N [--vcpus N] [--memory MIB]\n"
@@ -101,6 +121,10 @@ enum option_id {
 	OPT_SERIAL,
 	OPT_FILL,
 	OPT_TIMING,
+	OPT_FOR,
+	OPT_STEP,
+	OPT_VCPU,
+	OPT_FORCE,
 	OPT_HELP,
 };
 
@@ -126,15 +150,27 @@ static const struct option draw_options[] = {
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
+static const struct option resume_options[] = {
+	{"for", required_argument, NULL, OPT_FOR},
+	{"step", required_argument, NULL, OPT_STEP},
+	{"vcpu", required_argument, NULL, OPT_VCPU},
+	{"snapshot", required_argument, NULL, OPT_SNAPSHOT},
+	{"serial", required_argument, NULL, OPT_SERIAL},
+	{"force", no_argument, NULL, OPT_FORCE},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
 static const struct option bare_options[] = {{"help", no_argument, NULL, OPT_HELP}, {0}};
 
 /* What the options said; help: asked for. */
 struct args {
 	struct vmm_run run;
+	struct vmm_resume resume;
 	bool seed_given, help;
 };
 
-static int take_number(const char *name, uint64_t least, uint64_t most, uint64_t *ret)
+static int take_number_of(const char *help, const char *name, uint64_t least, uint64_t most,
+			  uint64_t *ret)
 {
 	char why[96];
 
@@ -143,7 +179,38 @@ static int take_number(const char *name, uint64_t least, uint64_t most, uint64_t
 	snprintf(why, sizeof(why), "not a number from %" PRIu64 " to %" PRIu64, least, most);
 	char what[64];
 	snprintf(what, sizeof(what), "--%s %.32s", name, optarg);
-	return complain(what, why, "see inquest-vmm run --help");
+	return complain(what, why, help);
+}
+
+static int take_number(const char *name, uint64_t least, uint64_t most, uint64_t *ret)
+{
+	return take_number_of("see inquest-vmm run --help", name, least, most, ret);
+}
+
+static int take_resume_option(int id, struct args *a)
+{
+	static const char help[] = "see inquest-vmm resume --help";
+	struct vmm_resume *r = &a->resume;
+	uint64_t n = 0;
+	int bad = 0;
+
+	switch (id) {
+	case OPT_FOR:
+		r->timed = true;
+		return take_number_of(help, "for", 0, 86400000, &r->for_ms);
+	case OPT_STEP:
+		return take_number_of(help, "step", 1, 1000000, &r->steps);
+	case OPT_VCPU:
+		bad = take_number_of(help, "vcpu", 0, VMM_MAX_VCPUS - 1, &n);
+		r->step_vcpu = (unsigned)n;
+		return bad;
+	case OPT_FORCE:
+		r->force = true;
+		return EXIT_OK;
+	default:
+		a->help = true;
+		return EXIT_OK;
+	}
 }
 
 static int take_option(int id, struct args *a)
@@ -184,8 +251,7 @@ static int take_option(int id, struct args *a)
 		r->timing = true;
 		return EXIT_OK;
 	default:
-		a->help = true;
-		return EXIT_OK;
+		return take_resume_option(id, a);
 	}
 }
 
@@ -206,6 +272,8 @@ static int parse(int argc, char **argv, const struct option *options, struct arg
 					"see inquest-vmm --help");
 		bad = take_option(id, a);
 	}
+	if (!bad && options == resume_options && optind < argc)
+		a->resume.path = argv[optind++];
 	if (!bad && !a->help && optind < argc)
 		return complain(argv[optind], "not expected here", "see inquest-vmm --help");
 	return bad;
@@ -304,14 +372,32 @@ static int cmd_run(int argc, char **argv)
 	return st ? fail(st, &err) : EXIT_OK;
 }
 
+static int cmd_resume(int argc, char **argv)
+{
+	struct inq_err err;
+	struct args a;
+	int bad = parse(argc, argv, resume_options, &a);
+
+	if (bad)
+		return bad;
+	if (a.help) {
+		fputs(resume_help, stdout);
+		return EXIT_OK;
+	}
+	if (!a.resume.path)
+		return complain("resume", "a snapshot is needed", "see inquest-vmm resume --help");
+	a.resume.snapshot = a.run.snapshot;
+	a.resume.serial = a.run.serial;
+	enum inq_status st = vmm_resume(&a.resume, &err);
+	return st ? fail(st, &err) : EXIT_OK;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"caps", cmd_caps},
-	{"run", cmd_run},
-	{"scenarios", cmd_scenarios},
-	{"draw", cmd_draw},
+	{"caps", cmd_caps},           {"run", cmd_run},   {"resume", cmd_resume},
+	{"scenarios", cmd_scenarios}, {"draw", cmd_draw},
 };
 
 int main(int argc, char **argv)

@@ -21,29 +21,30 @@ uint64_t vmm_memory_low_end(uint64_t mib)
 	return mib * VMM_MIB < VMM_LOW_END ? mib * VMM_MIB : VMM_LOW_END;
 }
 
-static void add_region(struct vmm_memory *m, uint64_t gpa, uint64_t end, uint64_t off)
+static unsigned lay_out(uint64_t mib, struct vmm_region region[VMM_MAX_REGIONS])
 {
-	m->region[m->nr_regions++] = (struct vmm_region){gpa, end - gpa, off};
+	uint64_t low = vmm_memory_low_end(mib), bytes = mib * VMM_MIB;
+
+	region[0] = (struct vmm_region){0, 0xa0000, 0};
+	region[1] = (struct vmm_region){VMM_MIB, low - VMM_MIB, VMM_MIB};
+	region[2] = (struct vmm_region){VMM_HIGH, bytes - low, low};
+	return bytes > low ? 3 : 2;
 }
 
-static enum inq_status map_ram(struct vmm_memory *m, uint64_t mib, struct inq_err *err)
+static enum inq_status map_ram(struct vmm_memory *m, const struct vmm_region *region, unsigned nr,
+			       struct inq_err *err)
 {
-	uint64_t low = vmm_memory_low_end(mib);
-
-	m->ram_bytes = mib * VMM_MIB;
-	add_region(m, 0, 0xa0000, 0);
-	add_region(m, VMM_MIB, low, VMM_MIB);
-	if (m->ram_bytes > low)
-		add_region(m, VMM_HIGH, VMM_HIGH + m->ram_bytes - low, low);
-
+	memcpy(m->region, region, nr * sizeof(*region));
+	m->nr_regions = nr;
+	m->ram_bytes = region[nr - 1].off + region[nr - 1].bytes;
 	m->ram_fd = memfd_create("guest-ram", MFD_CLOEXEC);
 	if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)m->ram_bytes))
 		return inq_fail(err, INQ_ENOMEM, "guest memory of %llu MiB: %s; give less --memory",
-				(unsigned long long)mib, strerror(errno));
+				(unsigned long long)(m->ram_bytes / VMM_MIB), strerror(errno));
 	void *p = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->ram_fd, 0);
 	if (p == MAP_FAILED)
 		return inq_fail(err, INQ_ENOMEM, "guest memory of %llu MiB: %s; give less --memory",
-				(unsigned long long)mib, strerror(errno));
+				(unsigned long long)(m->ram_bytes / VMM_MIB), strerror(errno));
 	m->ram = p;
 	return INQ_OK;
 }
@@ -102,29 +103,41 @@ static void add_smm_slots(struct vmm_memory *m, const struct vmm_region *r)
 	add_slot(m, 1, at, end - at, m->ram + r->off + (at - r->gpa), false);
 }
 
-enum inq_status vmm_memory_create(struct vmm_memory **ret, uint64_t mib, const uint64_t *smbase,
-				  unsigned nr, bool with_smm, struct inq_err *err)
+enum inq_status vmm_memory_map(struct vmm_memory **ret, const struct vmm_region *region,
+			       unsigned nr_regions, const uint64_t *window, unsigned nr_windows,
+			       struct inq_err *err)
 {
 	INQ_SCOPED(vmm_memory_destroy_scope_) struct vmm_memory *m = calloc(1, sizeof(*m));
 	if (!m)
 		return inq_fail(err, INQ_ENOMEM, "guest memory");
 	m->ram_fd = -1;
-	if (mib < VMM_MIN_MIB || mib > VMM_MAX_MIB || nr > VMM_MAX_VCPUS)
-		return inq_fail(err, INQ_EUSAGE, "guest memory: %llu MiB, %u vCPUs",
-				(unsigned long long)mib, nr);
+	if (!nr_regions || nr_regions > VMM_MAX_REGIONS || nr_windows > VMM_MAX_VCPUS)
+		return inq_fail(err, INQ_EUSAGE, "guest memory: %u pieces, %u SMRAM windows",
+				nr_regions, nr_windows);
 
-	enum inq_status st = map_ram(m, mib, err);
-	if (!st && with_smm)
-		st = map_smram(m, smbase, nr, err);
+	enum inq_status st = map_ram(m, region, nr_regions, err);
+	if (!st && nr_windows)
+		st = map_smram(m, window, nr_windows, err);
 	if (st)
 		return st;
 	for (unsigned i = 0; i < m->nr_regions; i++)
 		add_slot(m, 0, m->region[i].gpa, m->region[i].bytes, m->ram + m->region[i].off,
 			 false);
-	for (unsigned i = 0; with_smm && i < m->nr_regions; i++)
+	for (unsigned i = 0; nr_windows && i < m->nr_regions; i++)
 		add_smm_slots(m, &m->region[i]);
 	*ret = inq_take(m);
 	return INQ_OK;
+}
+
+enum inq_status vmm_memory_create(struct vmm_memory **ret, uint64_t mib, const uint64_t *smbase,
+				  unsigned nr, bool with_smm, struct inq_err *err)
+{
+	struct vmm_region region[VMM_MAX_REGIONS];
+
+	if (mib < VMM_MIN_MIB || mib > VMM_MAX_MIB || nr > VMM_MAX_VCPUS)
+		return inq_fail(err, INQ_EUSAGE, "guest memory: %llu MiB, %u vCPUs",
+				(unsigned long long)mib, nr);
+	return vmm_memory_map(ret, region, lay_out(mib, region), smbase, with_smm ? nr : 0, err);
 }
 
 void vmm_memory_destroy(struct vmm_memory *m)

@@ -51,6 +51,13 @@ struct vmm_memory {
 INQ_MUST enum inq_status vmm_memory_create(struct vmm_memory **ret, uint64_t mib,
 					   const uint64_t *smbase, unsigned nr, bool with_smm,
 					   struct inq_err *err);
+/*
+ * The same for any map: region[] ascends, in whole pages and without overlap, off in its mapping;
+ * window[] lies in it.  nr_windows 0: no slots of address space 1.
+ */
+INQ_MUST enum inq_status vmm_memory_map(struct vmm_memory **ret, const struct vmm_region *region,
+					unsigned nr_regions, const uint64_t *window,
+					unsigned nr_windows, struct inq_err *err);
 /* NULL is fine. */
 void vmm_memory_destroy(struct vmm_memory *m);
 

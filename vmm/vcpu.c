@@ -5,11 +5,13 @@
  * kvm_run).
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 
 #include "vmm/msrs.h"
 
@@ -167,6 +169,11 @@ static void handle_io(struct vmm_vcpu *v)
 		v->last_post = post;
 		pthread_cond_broadcast(&v->vm->changed);
 	}
+	if (r->io.direction == KVM_EXIT_IO_OUT && r->io.port == VMM_PORT_RESULT && n == 4) {
+		v->has_result = true;
+		memcpy(&v->result, (const uint8_t *)r + off, 4);
+		pthread_cond_broadcast(&v->vm->changed);
+	}
 	pthread_mutex_unlock(&v->vm->lock);
 }
 
@@ -183,6 +190,7 @@ static void handle_exit(struct vmm_vcpu *v)
 		break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
+	case KVM_EXIT_DEBUG: /* a step */
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		set_end(v, VMM_END_SHUTDOWN, "triple fault");
@@ -283,6 +291,36 @@ static bool take_orders(struct vmm_vcpu *v)
 	bool go_on = !vm->quit;
 	pthread_mutex_unlock(&vm->lock);
 	return go_on;
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig; /* its arrival ends KVM_RUN */
+}
+
+bool vmm_vcpu_step(struct vmm_vcpu *v)
+{
+	struct kvm_guest_debug on = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP},
+			       none = {0};
+	const struct itimerval second = {.it_value = {.tv_sec = 1}}, never = {0};
+	struct sigaction sa = {.sa_handler = on_alarm}, old;
+
+	if (vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &on))
+		return false;
+	sigaction(SIGALRM, &sa, &old);
+	setitimer(ITIMER_REAL, &second, NULL);
+	int e = enter(v);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	if (!e) {
+		keep_page(v);
+		handle_exit(v);
+		finish_io(v);
+	} else if (e != EINTR && e != EAGAIN) {
+		set_end(v, VMM_END_KVM_ERROR, "KVM_RUN: %s", strerror(e));
+	}
+	v->run->immediate_exit = 0;
+	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &none) && !e;
 }
 
 void *vmm_vcpu_main(void *vcpu)

@@ -91,26 +91,30 @@ static enum inq_status create_vcpu(struct vmm_vm *vm, unsigned i, size_t run_byt
 	return vmm_flight_init(&v->flight, err);
 }
 
-static enum inq_status create_vcpus(struct vmm_vm *vm, const struct vmm_plan *plan,
-				    struct inq_err *err)
+static enum inq_status create_vcpus(struct vmm_vm *vm, unsigned nr, struct inq_err *err)
 {
-	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + MAX_CPUID * sizeof(cpuid->entries[0]));
 	int run_bytes = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	enum inq_status st =
+		run_bytes < 4096 ? refused(err, "asking for the size of kvm_run") : INQ_OK;
 
-	if (!cpuid)
-		return inq_fail(err, INQ_ENOMEM, "CPUID table");
-	enum inq_status st = INQ_OK;
-	cpuid->nent = MAX_CPUID;
-	if (run_bytes < 4096 || ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
-		st = refused(err, "asking for CPUID");
-	for (unsigned i = 0; i < plan->nr_vcpus && !st; i++) {
+	for (unsigned i = 0; i < nr && !st; i++)
 		st = create_vcpu(vm, i, (size_t)run_bytes, err);
-		if (!st)
-			st = vmm_vcpu_setup(&vm->vcpu[i], plan, cpuid, err);
-	}
-	free(cpuid);
 	return st;
+}
+
+enum inq_status vmm_vm_cpuid(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err)
+{
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
+
+	if (!c)
+		return inq_fail(err, INQ_ENOMEM, "CPUID table");
+	c->nent = MAX_CPUID;
+	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, c)) {
+		free(c);
+		return refused(err, "asking for CPUID");
+	}
+	*ret = c;
+	return INQ_OK;
 }
 
 static void init_locks(struct vmm_vm *vm)
@@ -124,9 +128,8 @@ static void init_locks(struct vmm_vm *vm)
 	pthread_condattr_destroy(&a);
 }
 
-enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
-			      struct vmm_memory *mem, const struct vmm_plan *plan,
-			      struct inq_err *err)
+enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
+			    struct vmm_memory *mem, unsigned nr_vcpus, struct inq_err *err)
 {
 	struct vmm_vm *raw = calloc(1, sizeof(*raw));
 
@@ -150,7 +153,25 @@ enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_cap
 	create_pit(vm);
 	enum inq_status st = set_slots(vm, err);
 	if (!st)
-		st = create_vcpus(vm, plan, err);
+		st = create_vcpus(vm, nr_vcpus, err);
+	if (!st)
+		*ret = inq_take(vm);
+	return st;
+}
+
+enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
+			      struct vmm_memory *mem, const struct vmm_plan *plan,
+			      struct inq_err *err)
+{
+	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
+	struct kvm_cpuid2 *cpuid = NULL;
+	enum inq_status st = vmm_vm_make(&vm, kvm, caps, mem, plan->nr_vcpus, err);
+
+	if (!st)
+		st = vmm_vm_cpuid(vm->kvm, &cpuid, err);
+	for (unsigned i = 0; i < plan->nr_vcpus && !st; i++)
+		st = vmm_vcpu_setup(&vm->vcpu[i], plan, cpuid, err);
+	free(cpuid);
 	if (!st)
 		*ret = inq_take(vm);
 	return st;

@@ -48,6 +48,8 @@ struct vmm_vcpu {
 	unsigned nr_rips;
 	uint64_t posts[4]; /* POST codes seen, a bit each */
 	int last_post;     /* -1: none yet */
+	bool has_result;   /* the guest wrote to VMM_PORT_RESULT */
+	uint32_t result;
 	enum vmm_end end;
 	char end_text[96];
 };
@@ -65,10 +67,18 @@ struct vmm_vm {
 	bool stop, quit;        /* under lock */
 };
 
-/* VM, slots and vCPUs as the plan has them; nothing runs yet.  Takes over kvm and mem. */
+/* VM, slots and vCPUs as KVM makes them.  Takes over kvm and mem. */
+INQ_MUST enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
+				     struct vmm_memory *mem, unsigned nr_vcpus,
+				     struct inq_err *err);
+
+/* The same, and the vCPUs set as the plan has them; nothing runs yet. */
 INQ_MUST enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
 				       struct vmm_memory *mem, const struct vmm_plan *plan,
 				       struct inq_err *err);
+/* KVM_GET_SUPPORTED_CPUID; heap. */
+INQ_MUST enum inq_status vmm_vm_cpuid(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err);
+
 /* Ends the threads first.  NULL is fine. */
 void vmm_vm_destroy(struct vmm_vm *vm);
 
@@ -102,6 +112,12 @@ void vmm_vcpu_sample(struct vmm_vcpu *v);
 
 /* Body of a vCPU's thread (vcpu.c). */
 void *vmm_vcpu_main(void *vcpu);
+
+/*
+ * One instruction of a vCPU that has no thread, with what it does to devices; false: it did not get
+ * on within a second (halted), or this KVM cannot.
+ */
+bool vmm_vcpu_step(struct vmm_vcpu *v);
 
 /* Under vm->lock: make v leave KVM_RUN. */
 void vmm_vcpu_kick(struct vmm_vcpu *v);

@@ -39,6 +39,11 @@ WRONG = [
      "file/x.core: Not a directory; give a file in a folder that exists"),
     (["run", *SEED, "--snapshot", "x.core", "--serial", "no/log"],
      "no/log: No such file or directory; give another file for --serial"),
+    (["resume"], "resume: a snapshot is needed; see inquest-vmm resume --help"),
+    (["resume", "file", "more"], "more: not expected here; see inquest-vmm --help"),
+    (["resume", "file", "--for", "x"], "--for x: not a number from 0 to 86400000; see inquest-vmm resume --help"),
+    (["resume", "file", "--snapshot", "no/x.core"],
+     "no/x.core: No such file or directory; give a file in a folder that exists"),
     (["draw", "--scenario", "smm-spin"], "draw: --scenario and --seed are needed; see inquest-vmm draw --help"),
     (["draw", *SEED, "--snapshot", "x.core"], "--snapshot: unknown option; see inquest-vmm --help"),
     (["draw", "--scenario", "smm-gate-written", "--seed", "1", "--vcpus", "1"],
@@ -72,11 +77,18 @@ class Cli(unittest.TestCase):
                 self.assertEqual((code, out, err), (2, "", f"inquest-vmm: {line}\n"))
 
     def test_help_teaches_by_example(self):
-        for args in (["--help"], ["run", "--help"], ["run", "-h"], ["draw", "--help"], ["caps", "--help"]):
+        for args in (["--help"], ["run", "--help"], ["run", "-h"], ["resume", "--help"], ["draw", "--help"], ["caps", "--help"]):
             code, out, err = self.run_vmm(*args)
             self.assertEqual((code, err), (0, ""))
             self.assertIn("\n  inquest-vmm ", out)
         self.assertRegex(self.run_vmm("--version")[1], r"^inquest-vmm \d+\.\d+\.\d+\n$")
+
+    def test_what_is_no_snapshot_is_not_resumed(self):
+        for name, why in (("none", "none: cannot open: No such file or directory"), ("sub", "sub: "),
+                          ("file", "file: too short for a snapshot")):
+            code, out, err = self.run_vmm("resume", name, "--snapshot", "x.core")
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn(f"inquest-vmm: {why}", err)
 
     def test_every_scenario_has_a_line(self):
         code, out, _ = self.run_vmm("scenarios")

@@ -1,0 +1,183 @@
+#!/usr/bin/python3
+"""A machine goes on from its snapshot as if nothing had happened; and one that only was loaded and saved is the same.
+
+usage: test_resume.py here|svm INQUEST_VMM
+
+here: on this machine's /dev/kvm (exit code 77: there is none); svm: in the svm testbed.  What may differ between a
+snapshot and the snapshot of its unmoved copy is docs/snapshot-format.md, section 11; everything else must be equal."""
+import pathlib, struct, subprocess, sys, tempfile
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "bed")]
+import bed, core  # noqa: E402
+from test_kvm import drawn, rip_of, run_here  # noqa: E402
+
+SMM = ("smm-spin", "smm-gate-open")
+SLACK = 5.0  # seconds that saving may take on a slow machine
+RECORD = ("flight", "rips")  # what an inquest-vmm did and saw while it ran
+HYPERV_RUNTIME, HYPERV_TIME, TSC = 0x40000010, 0x40000020, 0x10
+
+
+def jobs(smm):
+    for scenario in ("hlt-if0", "healthy", *(SMM if smm else ())):
+        for seed in (1, 2):
+            args = f"--scenario {scenario} --seed {seed} --vcpus {1 + seed} --memory 16"
+            yield bed.Job(f"{scenario}.{seed}", ["sh", "-c", f"inquest-vmm run {args} --snapshot a.core && "
+                          "inquest-vmm resume a.core --for 0 --snapshot b.core && "
+                          "inquest-vmm resume b.core --for 1500 --snapshot c.core && "
+                          "inquest-vmm resume b.core --step 8 --for 0"], 60)
+
+
+def u(raw, at, size=8):
+    return int.from_bytes(raw[at:at + size], "little")
+
+
+def within(low, value, high):
+    return low <= value <= high
+
+
+class Pair:
+    """A snapshot and that of its unmoved copy: each difference is masked by name, and then within its bound."""
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+        self.passed = (b.t_mono - a.t_mono) / 1e9 + SLACK
+
+    def blank(self, raw, fields):
+        out = bytearray(raw)
+        for at, size in fields:
+            out[at:at + size] = bytes(size)
+        return out
+
+    def lapic(self, x, y):
+        yield "all but the timer's current count", self.blank(x, [(0x390, 4)]) == self.blank(y, [(0x390, 4)])
+        yield "current count <= initial count", u(y, 0x390, 4) <= u(y, 0x380, 4)
+
+    def tsc(self, x, y):
+        yield "frequency, and whether the offset is known", x[:8] == y[:8]
+
+    def pit2(self, x, y):
+        loads = [(16, 8), (40, 8), (64, 8)]
+        yield "all but when counters were loaded", self.blank(x, loads) == self.blank(y, loads)
+        yield "loaded later", all(u(x, at) <= u(y, at) for at, _ in loads)
+
+    def clock(self, x, y):
+        times = [(0, 8), (16, 8), (24, 8)]
+        yield "flags", self.blank(x, times) == self.blank(y, times)
+        yield "goes forward, and does not jump", within(u(x, 0), u(y, 0), u(x, 0) + self.passed * 1e9)
+
+    def stats(self, x, y):
+        def names(raw):
+            return [line.split(b"=")[0] for line in raw.splitlines()]
+        yield "names", names(x) == names(y)
+
+    def msrs(self, x, y, vcpu):
+        old, new = ({i: (r, d) for i, r, d in struct.iter_unpack("<IIQ", raw)} for raw in (x, y))
+        yield "the same registers", list(old) == list(new)
+        khz = u(self.a.notes["tsc", vcpu], 0, 4)
+        clock = [u(c.notes["clock", core.VM], 0) for c in (self.a, self.b)]
+        bounds = {TSC: (old[TSC][1], old[TSC][1] + self.passed * khz * 1e3)}
+        if HYPERV_TIME in old:
+            bounds[HYPERV_TIME] = clock[0] // 100, clock[1] / 100 + SLACK * 1e7
+        if HYPERV_RUNTIME in old:
+            bounds[HYPERV_RUNTIME] = old[HYPERV_RUNTIME][1], old[HYPERV_RUNTIME][1] + self.passed * 1e7
+        for i in old:
+            ok = within(bounds[i][0], new[i][1], bounds[i][1]) if i in bounds else old[i] == new[i]
+            yield f"MSR 0x{i:x}: {old[i]} {new[i]}", ok
+
+    def slots(self, x, y):
+        offs = [(at, 8) for at in range(32, len(x), 40)]
+        yield "all but where the bytes lie in the file", self.blank(x, offs) == self.blank(y, offs)
+
+    def smram(self, x, y):
+        offs = [(at, 8) for at in range(8, len(x or b""), 32)]
+        yield "all but where the bytes lie in the file", x == y or self.blank(x, offs) == self.blank(y, offs)
+
+    def zero(self, x, y):
+        yield "all but where the bytes lie in the file", self.blank(x, [(8, 8)]) == self.blank(y, [(8, 8)])
+
+    def header(self, x, y):
+        yield "vCPUs and memory", x[:16] == y[:16] and x[40:48] == y[40:48]
+        yield "asked for", (self.b.reason, self.b.reason_vcpu) == (1, core.VM)
+        yield "nonce", self.a.nonce != self.b.nonce
+
+    def check(self):
+        def state(c):
+            return [k for k in c.order if k not in RECORD], {k: v for k, v in c.states.items() if k[0] not in RECORD}
+        yield "the same notes", state(self.a) == state(self.b)
+        yield "NT_PRSTATUS", self.a.prstatus == self.b.prstatus
+        for (kind, vcpu), x in self.a.notes.items():
+            if kind in RECORD:
+                continue
+            y = self.b.notes[kind, vcpu]
+            if kind == "msrs":
+                found = self.msrs(x, y, vcpu)
+            else:
+                masked = getattr(self, kind, None) if x else None
+                found = masked(x, y) if masked else [("equal", x == y)]
+            yield from ((f"{kind} of {vcpu}: {what}", ok) for what, ok in found)
+        for gpa, n, off in self.a.loads:
+            yield f"memory at 0x{gpa:x}", self.a.at(off, n) == self.b.phys(gpa, n)
+
+
+def check_went_on(c, later, d):
+    """The machine of c, some time later."""
+    for i in range(c.nr_vcpus):
+        hit = str(i) == d.get("cpu")
+        count = [int.from_bytes(x.phys(int(d[f"counter[{i}]"], 0), 8), "little") for x in (c, later)]
+        if d["scenario"] == "hlt-if0" and hit:
+            yield f"vcpu {i}: still halted", later.notes["mp_state", i][0] == 3 and later.regs(i) == c.regs(i)
+            continue
+        if d["scenario"] == "smm-spin" and hit:
+            yield f"vcpu {i}: still in SMM", later.notes["events", i][24] == 1
+            yield f"vcpu {i}: in its loop", int(d["loop_first"], 0) <= rip_of(later, i) < int(d["loop_end"], 0)
+            yield f"vcpu {i}: no SMI came in between", later.msr(i, 0x34) == c.msr(i, 0x34) == 1
+            continue
+        if d["scenario"] == "smm-gate-open" and hit:
+            yield f"vcpu {i}: was in SMM and left it", (c.notes["events", i][24], later.notes["events", i][24]) == (1, 0)
+        yield f"vcpu {i}: counts on from where it was: {count}", count[0] < count[1]
+
+
+def check_job(r, vmm):
+    if r.code != 0:
+        yield f"exit code {r.code}: {r.why or r.text('stderr').strip()}", False
+        return
+    argv = r.job.argv[2].split(" && ")[0].split()
+    d = drawn(vmm, argv)
+    a, b, c = (core.load(r.files / f"{name}.core") for name in "abc")
+    yield from Pair(a, b).check()
+    yield from check_went_on(b, c, d)
+    steps = [line for line in r.text("stdout").splitlines() if line.startswith("step ")]
+    halted = a.notes["mp_state", 0][0] == 3 and not a.regs(0)["rflags"] & 0x200
+    yield f"steps: {steps}", len(steps) == (1 if halted else 8) and ("does not get on" in steps[0]) == halted
+
+
+def main():
+    where, vmm = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
+    smm = True
+    if where == "here":
+        caps = subprocess.run([vmm, "caps"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if caps.returncode:
+            return 77
+        smm = "SMM scenarios: can run here" in caps.stdout
+    todo = list(jobs(smm))
+    with tempfile.TemporaryDirectory() as tmp:
+        if where == "here":
+            results, why = list(run_here(todo, [vmm], pathlib.Path(tmp))), None
+        else:
+            results, why = bed.run("svm", todo, [vmm], tmp, limit=300)
+        wrong = [why] if why else []
+        for r in results:
+            try:
+                wrong += [f"{r.job.id}: {what}" for what, good in check_job(r, vmm) if not good]
+            except core.Bad as e:
+                wrong.append(f"{r.job.id}: {e}")
+    for what in wrong:
+        print(f"not so: {what}")
+    print(f"{len(todo)} machines, {len(wrong)} complaints")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+/* `inquest-vmm resume`: a machine that goes on from its snapshot. */
+#ifndef VMM_RESUME_H
+#define VMM_RESUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <inquest/err.h>
+
+struct vmm_resume {
+	const char *path, *snapshot, *serial; /* snapshot NULL: none; serial as in struct vmm_run */
+	uint64_t for_ms, steps;
+	unsigned step_vcpu;
+	bool timed; /* for_ms counts; 0: it does not run at all */
+	bool force;
+};
+
+/* Prints what it does on stdout.  Without a time, until every vCPU gave its result or one died. */
+INQ_MUST enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err);
+
+#endif
