@@ -4,24 +4,36 @@
 #define FIELD(nr, name, value)                                                                     \
 	" SELECT dump_id, " #nr " AS nr, '" name "' AS field, " value " AS value FROM dump"
 
+/* A list of texts, which clang-format does not understand. */
+/* clang-format off */
+#define DUMP_FIELDS                                                     \
+	FIELD(1, "path", "path") " UNION ALL"                           \
+	FIELD(2, "format", "format") " UNION ALL"                       \
+	FIELD(3, "variant", "variant") " UNION ALL"                     \
+	FIELD(4, "bytes", "file_bytes") " UNION ALL"                    \
+	FIELD(5, "content id", "content_id") " UNION ALL"               \
+	FIELD(6, "producer", "producer") " UNION ALL"                   \
+	FIELD(7, "reason", "reason") " UNION ALL"                       \
+	FIELD(8, "reason text", "reason_text") " UNION ALL"             \
+	FIELD(9, "reason cpu", "reason_cpu") " UNION ALL"               \
+	FIELD(10, "nonce", "nonce") " UNION ALL"                        \
+	FIELD(11, "taken", "datetime(t_ns / 1000000000, 'unixepoch') || ' UTC'")
+/* clang-format on */
+
+/* last - first + 1, by halves: as a whole it may overflow, and then SQLite answers with a REAL. */
+#define LOW(v) "(" v " & 0xffffffff)"
+#define LOW_BYTES "(" LOW("last") " - " LOW("first") " + 1)"
+#define BYTES                                                                                      \
+	"((((last >> 32) - (first >> 32) + (" LOW_BYTES " >> 32)) << 32) | (" LOW_BYTES            \
+	" & 0xffffffff))"
+
 const struct view view_group_index[] = {
 	{
 		.name = "dump",
 		.title = "Dump",
-		.doc = "the file: format, producer, why and when it was "
-		       "taken",
-		.sql =
-			"SELECT NULL, NULL, NULL, dump_id, field, value "
-			"FROM (" FIELD(1, "path", "path") " UNION ALL" FIELD(
-				2, "format",
-				"format") " UNION ALL" FIELD(3, "variant",
-							     "variant") " UNION ALL" FIELD(4,
-											   "bytes", "file_bytes") " UNION ALL" FIELD(5, "content id", "content_id") " UNION ALL" FIELD(6, "producer", "producer") " UNION ALL" FIELD(7, "reason", "reason") " UNION ALL" FIELD(8, "reason text", "reason_text") " UNION ALL" FIELD(9,
-																																								   "reason cpu", "reason_cpu") " UNION ALL" FIELD(10,
-																																														  "nonce",
-																																														  "nonce") " UNION ALL" FIELD(11,
-																																																	      "taken",
-																																																	      "datetime(t_ns / 1000000000, 'unixepoch') || ' UTC'") ") ORDER BY dump_id, nr",
+		.doc = "the file: format, producer, why and when it was taken",
+		.sql = "SELECT NULL, NULL, NULL, dump_id, field, value FROM (" DUMP_FIELDS
+		       ") ORDER BY dump_id, nr",
 		.col = {{"FIELD", VIEW_TEXT, 11}, {"VALUE", VIEW_TEXT, 20}},
 	},
 	{
@@ -60,11 +72,9 @@ const struct view view_group_index[] = {
 		.title = "Memory",
 		.doc = "stretches of memory: in the file, absent, left out",
 		.needs = {"mem_range"},
-		.sql = "SELECT r.machine_id, NULL, first, r.rowid, s.name, "
-		       "first, last,"
-		       " addr_add(addr_add(last, ~first), 2), r.kind"
-		       " FROM mem_range r JOIN space s USING(machine_id, "
-		       "space_id)"
+		.sql = "SELECT r.machine_id, NULL, first, r.rowid, s.name, first, last, " BYTES
+		       ", r.kind"
+		       " FROM mem_range r JOIN space s USING(machine_id, space_id)"
 		       " WHERE " VIEW_OF_MACHINE(r) " ORDER BY r.machine_id, r.space_id, "
 						    "first < 0, first",
 		.col = {{"SPACE", VIEW_TEXT, 6},

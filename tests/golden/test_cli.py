@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What golden texts cannot show: signals, closed pipes, terminals.  usage: test_cli.py INQUEST MKDUMP"""
-import os, pathlib, pty, re, select, shutil, signal, subprocess, sys, tempfile, time
+import json, os, pathlib, pty, re, select, shutil, signal, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 INQUEST, MKDUMP = (str(pathlib.Path(p).resolve()) for p in sys.argv[1:3])
@@ -167,6 +167,23 @@ def the_tui_counts_what_was_not_seen_as_the_report_does():
 def a_file_alone_is_the_tui_on_a_terminal():
     out, code = on_terminal(["stuck.core"], b"q", wait=b"smm-tight-loop")
     assert b"smm-tight-loop" in out and b"\033[?1049h" in out and code == 0, (out[-300:], code)
+
+
+def asked_with_stock_sqlite_every_view_has_the_same_rows():
+    subprocess.run([INQUEST, "index", "-o", "stock.inq", "stuck.core"], check=True, stdout=subprocess.DEVNULL)
+    views = subprocess.run([INQUEST, "views"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    names = re.findall(r"^(\S+)", views, re.M)
+    filled = 0
+    for name in names:
+        sql = subprocess.run([INQUEST, "show", "--sql", name], check=True, stdout=subprocess.PIPE, text=True).stdout
+        stock = subprocess.run(["sqlite3", "-json", "stock.inq", sql], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+        assert (stock.returncode, stock.stderr) == (0, ""), (name, stock.stderr)
+        ours = subprocess.run([INQUEST, "show", "--json", name, "stock.inq"], check=True, stdout=subprocess.PIPE)
+        rows = json.loads(ours.stdout)["rows"]
+        assert len(json.loads(stock.stdout or "[]")) == len(rows), (name, stock.stdout, ours.stdout)
+        filled += bool(rows)
+    assert len(names) > 20 and filled > 15, (names, filled)
 
 
 def main():
