@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "store/store.h"
 
 /* The only state that a signal handler can reach. */
 static volatile sig_atomic_t interrupted;
@@ -35,7 +36,8 @@ void cli_put_safe(FILE *out, const char *text)
 int cli_fail(const char *file, const struct inq_err *err, const char *hint)
 {
 	if (!hint && err->status == INQ_EUNSUPPORTED)
-		hint = "inquest formats lists what can be opened";
+		hint = file && store_is_index(file) ? "inquest index DUMP makes a new one"
+						    : "inquest formats lists what can be opened";
 	fflush(stdout);
 	if (err->status == INQ_EINTR) {
 		fputs("inquest: stopped\n", stderr);

@@ -15,7 +15,7 @@ struct store;
 struct sqlite3;
 
 enum {
-	STORE_SCHEMA_VERSION = 1,
+	STORE_SCHEMA_VERSION = 2, /* to be raised whenever a table of every index changes */
 	STORE_APPLICATION_ID = 0x494e5158, /* "INQX" */
 };
 

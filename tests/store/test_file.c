@@ -179,7 +179,7 @@ static void a_strangers_schema_is_refused(void **state)
 		enum inq_status st;
 	} t[] = {
 		{"PRAGMA application_id = 7", "not an index of inquest", INQ_EUNSUPPORTED},
-		{"PRAGMA user_version = 2", "index: schema version is 0x2, expected 0x1",
+		{"PRAGMA user_version = 1", "index: schema version is 0x1, expected 0x2",
 		 INQ_EUNSUPPORTED},
 		{"DROP TABLE gap", "index: table gap is missing", INQ_ECORRUPT},
 		{"ALTER TABLE gap ADD COLUMN x", "index: table gap is not as we make it",
