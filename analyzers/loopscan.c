@@ -562,7 +562,7 @@ static bool stopped_inside(const struct scan *s, const struct loop *l)
 static void describe_open(struct scan *s, uint64_t rip, const char *why, struct loop *ret)
 {
 	bool in_loop[CODE];
-	int next[CODE][2];
+	int next[CODE][2] = {0};
 
 	explore(s, rip, next);
 	find_shape(s, next, in_loop);

@@ -15,24 +15,24 @@ enum { PAGING_MAX_LEVELS = 5 };
 
 /* How a CPU translates, as far as it is known. */
 struct paging_mode {
-	int levels;         /* 0: paging is off; 2, 3 (PAE), 4, 5 */
-	bool nx;            /* EFER.NXE: bit 63 is XD, else reserved */
-	bool pse;           /* 2 levels: 4 MiB pages allowed */
-	int maxphyaddr;     /* 0: unknown, then address bits above 51 only are reserved */
-	int gbpages;        /* CPUID 0x80000001 EDX bit 26: 1 yes, 0 no, -1 unknown */
-	uint64_t root;      /* physical address of the top table */
-	uint64_t pdptr[4];  /* 3 levels with pdptr_known: the loaded ones, which win over memory */
+	int levels;        /* 0: paging is off; 2, 3 (PAE), 4, 5 */
+	bool nx;           /* EFER.NXE: bit 63 is XD, else reserved */
+	bool pse;          /* 2 levels: 4 MiB pages allowed */
+	int maxphyaddr;    /* 0: unknown, then address bits above 51 only are reserved */
+	int gbpages;       /* CPUID 0x80000001 EDX bit 26: 1 yes, 0 no, -1 unknown */
+	uint64_t root;     /* physical address of the top table */
+	uint64_t pdptr[4]; /* 3 levels with pdptr_known: the loaded ones, which win over memory */
 	bool pdptr_known;
 };
 
 enum paging_verdict {
-	PAGING_OK,          /* this entry leads on, or maps */
-	PAGING_NOT_PRESENT, /* bit 0 clear: #PF */
-	PAGING_RESERVED,    /* a reserved bit is set: #PF with RSVD */
-	PAGING_NO_GBPAGES,  /* maps 1 GiB, and this CPU has no such pages: #PF with RSVD */
+	PAGING_OK,           /* this entry leads on, or maps */
+	PAGING_NOT_PRESENT,  /* bit 0 clear: #PF */
+	PAGING_RESERVED,     /* a reserved bit is set: #PF with RSVD */
+	PAGING_NO_GBPAGES,   /* maps 1 GiB, and this CPU has no such pages: #PF with RSVD */
 	PAGING_NONCANONICAL, /* the address itself: #GP, no entry was read */
-	PAGING_ABSENT,      /* the entry was not dumped: unknown */
-	PAGING_UNREADABLE,  /* the entry lies where there is no memory */
+	PAGING_ABSENT,       /* the entry was not dumped: unknown */
+	PAGING_UNREADABLE,   /* the entry lies where there is no memory */
 };
 
 struct paging_step {
@@ -51,7 +51,7 @@ struct paging_walk {
 	bool writable, user, nx;     /* combined over all levels */
 };
 
-/* From CR0, CR3, CR4, EFER, the PDPTRs and CPUID.  INQ_EABSENT when a deciding register is unknown. */
+/* From CR0, CR3, CR4, EFER, the PDPTRs and CPUID.  INQ_EABSENT: a deciding register is unknown. */
 INQ_MUST enum inq_status paging_mode_of(const struct inq_regset *rs, int maxphyaddr, int gbpages,
 					struct paging_mode *ret_mode, struct inq_err *err);
 

@@ -36,6 +36,7 @@ static void fill(struct inq_err *err, const char *fmt, va_list ap)
 		mark_truncated(err);
 }
 
+#undef inq_fail
 enum inq_status inq_fail(struct inq_err *err, enum inq_status st, const char *fmt, ...)
 {
 	if (!err)

@@ -114,9 +114,8 @@ static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, s
 	struct span head = span_of(d->map->p, d->map->n < HEAD ? d->map->n : HEAD);
 	const struct inq_loader *ld = find_loader(head);
 	if (!ld)
-		st = refuse(head, err);
-	else
-		st = ld->open(d, err);
+		return refuse(head, err);
+	st = ld->open(d, err);
 	if (st)
 		return st;
 	d->pub.format = ld->name;

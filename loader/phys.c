@@ -125,7 +125,7 @@ enum inq_status loader_read_pieces(const struct loader_space *sp, loader_piece_f
 				   uint64_t addr, uint8_t *buf, size_t n, struct inq_err *err)
 {
 	while (n) {
-		struct loader_piece pc;
+		struct loader_piece pc = {.run.kind = INQ_RUN_ABSENT};
 		size_t good;
 		enum inq_status st = piece(sp->dump, addr, n, &pc, err);
 		if (st)
@@ -144,7 +144,7 @@ enum inq_status loader_read_pieces(const struct loader_space *sp, loader_piece_f
 enum inq_status loader_run_piece(const struct loader_space *sp, loader_piece_fn *piece,
 				 uint64_t addr, size_t n, struct inq_run *ret, struct inq_err *err)
 {
-	struct loader_piece pc;
+	struct loader_piece pc = {.run.kind = INQ_RUN_ABSENT};
 	enum inq_status st = piece(sp->dump, addr, n, &pc, err);
 
 	if (st)

@@ -35,8 +35,10 @@ static void hex64(sqlite3_context *ctx, int n, sqlite3_value **v)
 
 static void addr_add(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
-	if (!any_null(v, n))
-		sqlite3_result_int64(ctx, (sqlite3_int64)(addr_of(v[0]) + addr_of(v[1])));
+	if (any_null(v, n))
+		return;
+	uint64_t sum = addr_of(v[0]) + addr_of(v[1]);
+	sqlite3_result_int64(ctx, (sqlite3_int64)sum);
 }
 
 static void addr_in(sqlite3_context *ctx, int n, sqlite3_value **v)

@@ -252,7 +252,7 @@ int store_is_index(const char *path)
 		return 0;
 	ssize_t n = !fstat(fd, &sb) && S_ISREG(sb.st_mode) ? pread(fd, head, sizeof(head), 0) : -1;
 	close(fd);
-	if (n != sizeof(head) || memcmp(head, "SQLite format 3", 16))
+	if (n != sizeof(head) || memcmp(head, "SQLite format 3", 16) != 0)
 		return 0;
 	uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 |
 		      (uint32_t)head[70] << 8 | head[71];

@@ -6,17 +6,17 @@
 
 #include "base/text.h"
 
-void cell_put_text(sqlite3_str *s, const uint8_t *t, size_t left)
+void cell_put_text(sqlite3_str *s, const uint8_t *t, size_t n)
 {
-	while (left) {
-		size_t n = text_printable(t, left);
-		if (n)
-			sqlite3_str_append(s, (const char *)t, (int)n);
+	while (n) {
+		size_t len = text_printable(t, n);
+		if (len)
+			sqlite3_str_append(s, (const char *)t, (int)len);
 		else
 			sqlite3_str_appendf(s, "\\x%02x", *t);
-		n += !n;
-		t += n;
-		left -= n;
+		len += !len;
+		t += len;
+		n -= len;
 	}
 }
 

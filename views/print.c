@@ -60,7 +60,7 @@ static void put_key(sqlite3_str *s, const char *head)
 {
 	sqlite3_str_appendchar(s, 1, '"');
 	for (; *head; head++)
-		sqlite3_str_appendchar(s, 1, *head == ' ' ? '_' : (char)tolower(*head));
+		sqlite3_str_appendchar(s, 1, (char)(*head == ' ' ? '_' : tolower(*head)));
 	sqlite3_str_appendall(s, "\":");
 }
 

@@ -94,7 +94,7 @@ static enum inq_status read_unicode(struct reader *r)
 static enum inq_status read_escape(struct reader *r)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	char c = r->at < r->end ? *r->at++ : '\0';
+	char c = (char)(r->at < r->end ? *r->at++ : '\0');
 	const char *hit = c ? strchr(from, c) : NULL;
 
 	if (c == 'u')

@@ -134,7 +134,7 @@ static int not_alive(const struct session *s, const uint64_t *before)
 /* --after, and then until everybody who should live was seen to. */
 static enum inq_status linger(struct session *s, struct inq_err *err)
 {
-	uint64_t before[VMM_MAX_VCPUS], start = now_ns(CLOCK_MONOTONIC);
+	uint64_t before[VMM_MAX_VCPUS] = {0}, start = now_ns(CLOCK_MONOTONIC);
 	enum inq_status st = INQ_OK;
 	int still = -1;
 

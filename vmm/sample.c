@@ -81,7 +81,7 @@ bool vmm_vm_sample(struct vmm_vm *vm)
 
 void vmm_vm_rips(struct vmm_vm *vm)
 {
-	uint64_t before[VMM_MAX_VCPUS];
+	uint64_t before[VMM_MAX_VCPUS] = {0};
 	bool good = true;
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)

@@ -17,9 +17,10 @@
 
 enum { MAX_NAME = 256, MAX_DESC = 1024, MAX_VALUES = 4096 };
 
-struct desc {
+/* The name stands behind the descriptor. */
+union desc {
 	struct kvm_stats_desc d;
-	char name[MAX_NAME + 1];
+	char bytes[sizeof(struct kvm_stats_desc) + MAX_NAME + 1];
 };
 
 static int read_at(int fd, void *p, size_t n, uint64_t off)
@@ -31,16 +32,17 @@ static int read_at(int fd, void *p, size_t n, uint64_t off)
 
 static int print_one(int fd, const struct kvm_stats_header *h, uint64_t at, FILE *to)
 {
-	struct desc d = {0};
+	union desc d = {.bytes = {0}};
 	int bad = read_at(fd, &d, sizeof(d.d) + h->name_size, at);
 
 	if (bad || !d.d.size || d.d.size > MAX_VALUES)
 		return bad ? bad : EIO;
-	fprintf(to, "%s", d.name);
+	fprintf(to, "%s", d.bytes + sizeof(d.d));
 	for (unsigned i = 0; i < d.d.size; i++) {
 		uint64_t v;
 
-		bad = read_at(fd, &v, sizeof(v), h->data_offset + (uint64_t)d.d.offset + 8 * i);
+		bad = read_at(fd, &v, sizeof(v),
+			      h->data_offset + (uint64_t)d.d.offset + (uint64_t)8 * i);
 		if (bad)
 			return bad;
 		fprintf(to, "%c%" PRIu64, i ? ',' : '=', v);

@@ -116,7 +116,7 @@ static enum inq_status emit(const struct inq_machine *m, const struct inq_cpu *c
 	for (int i = 0; !st && i < l->nr; i++) {
 		const struct x86_64_insn *in = &l->insn[i];
 		char hex[2 * X86_64_INSN_MAX + 1] = "";
-		for (int k = 0; k < in->len; k++)
+		for (size_t k = 0; k < in->len; k++)
 			snprintf(hex + 2 * k, 3, "%02x", in->bytes[k]);
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 			     INQ_V_ADDR(code_linear(cpu, mode, base, in->rip)),

@@ -102,7 +102,7 @@ static struct inq_value exit_of(const struct inq_cpu *cpu, const struct loop *l,
 static void hex_of(const struct x86_64_insn *in, char buf[2 * X86_64_INSN_MAX + 1])
 {
 	buf[0] = '\0';
-	for (int i = 0; i < in->len; i++)
+	for (size_t i = 0; i < in->len; i++)
 		snprintf(buf + 2 * i, 3, "%02x", in->bytes[i]);
 }
 

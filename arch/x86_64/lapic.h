@@ -17,7 +17,7 @@ extern const size_t x86_64_nr_lapic_regs;
 
 uint32_t x86_64_lapic_read(const uint8_t *page, uint16_t off);
 
-/* What the value means, for people: "vector 0x20, periodic, not masked".  Empty when nothing to say. */
+/* What the value means, for people: "vector 0x20, periodic, not masked".  Else empty. */
 void x86_64_lapic_describe(uint16_t off, uint32_t value, char *buf, size_t n);
 
 /* Highest vector of IRR (0x200), ISR (0x100) or TMR (0x180); -1 when none. */

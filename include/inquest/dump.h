@@ -63,7 +63,7 @@ struct inq_dump {
 	const struct inq_damage *damages;
 	size_t nr_damages;
 	struct inq_space *phys; /* guest physical memory, address space 0 */
-	struct inq_space *smm;  /* the same as a CPU in SMM sees it; NULL when the dump does not say */
+	struct inq_space *smm;  /* the same as a CPU in SMM sees it; NULL: not told */
 };
 
 /*

@@ -16,13 +16,13 @@ struct inq_cpuid {
 };
 
 struct inq_cpu {
-	uint32_t index; /* in the dump, from 0 */
-	struct inq_regset regs; /* also events and run state: see arch/x86_64/regs.def */
+	uint32_t index;             /* in the dump, from 0 */
+	struct inq_regset regs;     /* also events and run state: see arch/x86_64/regs.def */
 	const struct inq_msr *msrs; /* ascending index; NULL: unknown */
 	size_t nr_msrs;
 	const struct inq_cpuid *cpuid; /* NULL: unknown */
 	size_t nr_cpuid;
-	const uint8_t *lapic; /* 1024 bytes, a register each 16; NULL: unknown */
+	const uint8_t *lapic;         /* 1024 bytes, a register each 16; NULL: unknown */
 	const struct inq_space *phys; /* what the CPU's physical addresses mean now: phys or smm */
 	const struct inq_space *virt; /* linear addresses through its page tables, or phys without
 					 paging; NULL when the control registers are unknown */
@@ -37,15 +37,15 @@ struct inq_sample {
 };
 
 struct inq_machine {
-	int64_t machine_id;                /* 1 for the machine of the dump itself */
-	const struct inq_machine *parent;  /* NULL for that one */
-	const char *kind;                  /* "vm", "bare", "guest", "unknown" */
-	const char *arch;                  /* "x86_64" */
+	int64_t machine_id;               /* 1 for the machine of the dump itself */
+	const struct inq_machine *parent; /* NULL for that one */
+	const char *kind;                 /* "vm", "bare", "guest", "unknown" */
+	const char *arch;                 /* "x86_64" */
 	const struct inq_dump *dump;
 	struct inq_sample sample;
 	struct inq_cpu *cpus;
 	uint32_t nr_cpus;
-	const struct inq_space *const *spaces; /* all of them; [i]->space_id is unique in the file */
+	const struct inq_space *const *spaces; /* all; [i]->space_id is unique in the file */
 	size_t nr_spaces;
 };
 

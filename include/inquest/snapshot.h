@@ -13,11 +13,11 @@
 
 #include <stdint.h>
 
-#define INQ_SNAP_NOTE_NAME "INQUEST"            /* n_namesz 8, with its NUL */
-#define INQ_SNAP_NOTE_TYPE UINT32_C(0x494e5100) /* n_type = this | enum inq_snap_kind */
+#define INQ_SNAP_NOTE_NAME "INQUEST"                /* n_namesz 8, with its NUL */
+#define INQ_SNAP_NOTE_TYPE UINT32_C(0x494e5100)     /* n_type = this | enum inq_snap_kind */
 #define INQ_SNAP_MAGIC UINT64_C(0x3150414e53514e49) /* "INQSNAP1" */
-#define INQ_SNAP_VM UINT32_C(0xffffffff)        /* vcpu of a note that belongs to the whole VM */
-#define INQ_SNAP_MAX_NOTES (4u << 20)           /* bytes of all notes together */
+#define INQ_SNAP_VM UINT32_C(0xffffffff) /* vcpu of a note that belongs to the whole VM */
+#define INQ_SNAP_MAX_NOTES (4u << 20)    /* bytes of all notes together */
 #define INQ_SNAP_MAX_VCPUS 4096u
 
 #define INQ_SNAP_MAJOR 1u /* a reader refuses another major */
@@ -34,17 +34,17 @@ enum inq_snap_kind {
 	INQ_SNAP_LAPIC = 7,     /* struct kvm_lapic_state, 1024 */
 	INQ_SNAP_EVENTS = 8,    /* struct kvm_vcpu_events, 64 */
 	INQ_SNAP_MP_STATE = 9,  /* struct kvm_mp_state, 4 */
-	INQ_SNAP_MSRS = 10,     /* struct kvm_msr_entry[], 16 each; .reserved 1: KVM refused, data unknown */
+	INQ_SNAP_MSRS = 10,     /* struct kvm_msr_entry[], 16 each; .reserved 1: KVM refused it */
 	INQ_SNAP_CPUID2 = 11,   /* struct kvm_cpuid_entry2[], 40 each */
-	INQ_SNAP_RUN = 12,      /* the kvm_run page from byte 0, at least through the exit union (288) */
+	INQ_SNAP_RUN = 12,      /* the kvm_run page, at least through the exit union (288) */
 	INQ_SNAP_SLOTS = 13,    /* struct inq_snap_slot[], VM-wide */
-	INQ_SNAP_SMRAM = 14,    /* struct inq_snap_bulk[], VM-wide: what address space 1 has of its own */
+	INQ_SNAP_SMRAM = 14,    /* struct inq_snap_bulk[], VM-wide: what only address space 1 has */
 	INQ_SNAP_ZERO = 15,     /* struct inq_snap_bulk[1], VM-wide: the zero bitmap */
 	INQ_SNAP_XSAVE = 16,    /* KVM_GET_XSAVE2: 4096 bytes or more, standard format */
 	INQ_SNAP_XCRS = 17,     /* struct kvm_xcrs, 392 */
 	INQ_SNAP_NESTED = 18,   /* struct kvm_nested_state, as long as KVM can make it */
 	INQ_SNAP_TSC = 19,      /* struct inq_snap_tsc */
-	INQ_SNAP_STATS = 20,    /* text, "name=value[,value]...\n" lines: KVM's counters of the vCPU */
+	INQ_SNAP_STATS = 20,    /* text, "name=value[,value]...\n" lines: KVM's counters */
 	INQ_SNAP_PIC1 = 21,     /* struct kvm_irqchip, 520, VM-wide: the master */
 	INQ_SNAP_PIC2 = 22,     /* the slave */
 	INQ_SNAP_IOAPIC = 23,   /* struct kvm_irqchip, 520, VM-wide */
@@ -73,13 +73,13 @@ struct inq_snap_note {
 };
 
 enum inq_snap_reason {
-	INQ_SNAP_WHY_COMMAND = 1,  /* asked for from outside, or the time given by --after is over */
-	INQ_SNAP_WHY_SHUTDOWN = 2, /* triple fault */
+	INQ_SNAP_WHY_COMMAND = 1,   /* asked for, or the time given by --after is over */
+	INQ_SNAP_WHY_SHUTDOWN = 2,  /* triple fault */
 	INQ_SNAP_WHY_KVM_ERROR = 3, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or a failed KVM_RUN */
-	INQ_SNAP_WHY_PANIC = 4,    /* the guest said so */
-	INQ_SNAP_WHY_HANG = 5,     /* a vCPU made no progress */
-	INQ_SNAP_WHY_SMM = 6,      /* a vCPU was in SMM for too long */
-	INQ_SNAP_WHY_EXIT = 7,     /* the guest ended by itself */
+	INQ_SNAP_WHY_PANIC = 4,     /* the guest said so */
+	INQ_SNAP_WHY_HANG = 5,      /* a vCPU made no progress */
+	INQ_SNAP_WHY_SMM = 6,       /* a vCPU was in SMM for too long */
+	INQ_SNAP_WHY_EXIT = 7,      /* the guest ended by itself */
 };
 
 /* Payload of INQ_SNAP_HEADER. */
@@ -87,17 +87,17 @@ struct inq_snap_header {
 	uint64_t magic; /* INQ_SNAP_MAGIC */
 	uint16_t major, minor;
 	uint32_t nr_vcpus;
-	uint32_t reason;      /* enum inq_snap_reason */
-	uint32_t reason_vcpu; /* vCPU that caused it, or INQ_SNAP_VM */
+	uint32_t reason;                        /* enum inq_snap_reason */
+	uint32_t reason_vcpu;                   /* vCPU that caused it, or INQ_SNAP_VM */
 	uint64_t t_realtime_ns, t_monotonic_ns; /* when the vCPUs had stopped */
-	uint64_t memory_bytes;  /* sum of all p_memsz of PT_LOADs */
-	uint64_t file_bytes;    /* length of the whole file */
-	uint64_t bulk_off, bulk_bytes; /* the region behind the last segment */
-	uint8_t nonce[16];      /* random, fresh in each snapshot */
-	uint32_t notes_crc;     /* crc32 (zlib) of the PT_NOTE segment with this field zero */
-	uint32_t headers_crc;   /* crc32 of the ELF header and all program headers */
-	char producer[64];      /* "inquest-vmm 0.1.0", NUL-padded */
-	char reason_text[128];  /* for people, NUL-padded */
+	uint64_t memory_bytes;                  /* sum of all p_memsz of PT_LOADs */
+	uint64_t file_bytes;                    /* length of the whole file */
+	uint64_t bulk_off, bulk_bytes;          /* the region behind the last segment */
+	uint8_t nonce[16];                      /* random, fresh in each snapshot */
+	uint32_t notes_crc;    /* crc32 (zlib) of the PT_NOTE segment with this field zero */
+	uint32_t headers_crc;  /* crc32 of the ELF header and all program headers */
+	char producer[64];     /* "inquest-vmm 0.1.0", NUL-padded */
+	char reason_text[128]; /* for people, NUL-padded */
 };
 
 /* Payload of INQ_SNAP_TSC.  The counter itself is MSR 0x10. */
@@ -112,7 +112,7 @@ struct inq_snap_slot {
 	uint32_t as;   /* address space: 0 normal, 1 while in SMM */
 	uint32_t slot; /* number within that space */
 	uint32_t flags;
-	uint32_t pad;  /* 0 */
+	uint32_t pad; /* 0 */
 	uint64_t gpa, bytes;
 	uint64_t file_off; /* where its bytes lie in this file, 0: not saved */
 };

@@ -38,12 +38,16 @@ struct built {
 	size_t file_n, bulk_at;
 };
 
-static void must(bool ok, const char *what)
+static _Noreturn void die(const char *what)
 {
-	if (ok)
-		return;
 	fprintf(stderr, "built: %s\n", what);
 	abort();
+}
+
+static void must(bool ok, const char *what)
+{
+	if (!ok)
+		die(what);
 }
 
 static void *zeros(size_t n)
@@ -144,14 +148,16 @@ static void append(struct built *b, const void *p, size_t n)
 	size_t padded = (n + 3) & ~(size_t)3;
 
 	must(!b->done, "finished");
+	if (!n)
+		return;
 	while (b->notes_n + padded > b->notes_cap) {
 		b->notes_cap = b->notes_cap ? 2 * b->notes_cap : PAGE;
 		b->notes = realloc(b->notes, b->notes_cap);
-		must(b->notes != NULL, "out of memory");
 	}
+	if (!b->notes)
+		die("out of memory");
 	memset(b->notes + b->notes_n, 0, padded);
-	if (n)
-		memcpy(b->notes + b->notes_n, p, n);
+	memcpy(b->notes + b->notes_n, p, n);
 	b->notes_n += padded;
 }
 

@@ -59,7 +59,7 @@ static void show_dump(FILE *out, const struct inq_dump *d)
 static void ask_read(FILE *out, const struct inq_space *sp, const struct built_ask *q)
 {
 	static uint8_t buf[MAX_READ];
-	struct inq_err err;
+	struct inq_err err = {0};
 	enum inq_status st =
 		q->n > MAX_READ ? INQ_ELIMIT : inq_read(sp, q->addr, buf, (size_t)q->n, &err);
 

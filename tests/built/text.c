@@ -329,10 +329,9 @@ static void say_lapic(struct text *t)
 	uint8_t page[1024] = {0};
 
 	for (size_t i = 1; i < t->nr_words; i++) {
-		const char *v = strchr(t->word[i], '=');
 		if (!strncmp(t->word[i], "vcpu=", 5))
 			continue;
-		v = cut(t, t->word[i]);
+		const char *v = cut(t, t->word[i]);
 		uint64_t off = number(t, t->word[i]);
 		uint32_t reg = (uint32_t)number(t, v);
 		if (off > sizeof(page) - sizeof(reg))

@@ -1,8 +1,9 @@
-/* A cmocka test that fails on purpose: the build expects it to, and so notices a runner that hides failures. */
+/* Fails on purpose: the build expects it to, and so notices a runner that hides failures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 static void one_is_two(void **state)
@@ -13,7 +14,7 @@ static void one_is_two(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(one_is_two) };
+	const struct CMUnitTest tests[] = {cmocka_unit_test(one_is_two)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

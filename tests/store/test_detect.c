@@ -164,8 +164,7 @@ static void a_rule_may_only_read_and_compute(void **state)
 		"INSERT INTO thing VALUES(9, 9, 9);",
 		"PRAGMA user_version = 3;",
 		"ATTACH 'x.db' AS x;",
-		"SELECT load_extension('x.so') AS key, 1 AS machine_id, '' AS subject, '' AS "
-		"detail;",
+		"SELECT load_extension('x') AS key, 1 AS machine_id, 2 AS subject, 3 AS detail;",
 		"SELECT randomblob(9) AS key, 1 AS machine_id, '' AS subject, '' AS detail;",
 		"SELECT zeroblob(999999999) AS key, 1 AS machine_id, '' AS subject, '' AS detail;",
 	};

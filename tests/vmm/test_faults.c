@@ -81,7 +81,8 @@ static unsigned nr_files(const char *dir)
 
 	for (struct dirent *e; d && (e = readdir(d));)
 		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-	closedir(d);
+	if (d)
+		closedir(d);
 	return n;
 }
 

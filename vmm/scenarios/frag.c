@@ -62,8 +62,10 @@ bool vmm_frag_at(size_t n, struct vmm_frag *ret)
 struct vmm_frag_mark vmm_frag_mark_at(const struct vmm_frag *f, size_t n)
 {
 	struct span s = span_of(f->marks + n * MARK_BYTES, MARK_BYTES);
-	struct vmm_frag_mark m = {.frag = span_u16le(&s), .off = span_u16le(&s)};
+	struct vmm_frag_mark m = {0};
 
+	m.frag = span_u16le(&s);
+	m.off = span_u16le(&s);
 	m.what = span_u8(&s);
 	m.width = span_u8(&s);
 	return m;
@@ -84,7 +86,7 @@ enum inq_status vmm_frag_find(const char *name, struct vmm_frag *ret, struct inq
 enum inq_status vmm_frag_draw(struct vmm_rng *rng, enum vmm_frag_kind kind, unsigned bits,
 			      struct vmm_frag *ret, struct inq_err *err)
 {
-	struct vmm_frag f;
+	struct vmm_frag f = {0};
 	uint64_t have = 0;
 
 	for (size_t n = 0; vmm_frag_at(n, &f); n++)
