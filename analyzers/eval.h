@@ -11,6 +11,12 @@
 
 enum { EVAL_GPRS = 16, EVAL_LOADS = 32, EVAL_SLOTS = 32, EVAL_LOG = 512 };
 
+/* All ones over so many low bytes. */
+static inline uint64_t eval_mask(unsigned int bytes)
+{
+	return bytes >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * bytes)) - 1;
+}
+
 /* A load that was executed: one per instruction and address. */
 struct eval_load {
 	uint64_t rip, linear, phys;

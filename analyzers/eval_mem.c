@@ -17,11 +17,6 @@ enum {
 
 static const struct eval_sym no_sym = {.load = -1};
 
-static uint64_t mask_of(unsigned int bytes)
-{
-	return bytes >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * bytes)) - 1;
-}
-
 enum inq_status eval_translate(const struct inq_cpu *cpu, uint64_t linear, uint64_t *ret_phys,
 			       struct inq_err *err)
 {
@@ -68,7 +63,7 @@ static bool segment_base(const struct eval *e, int seg, uint64_t *ret)
 bool eval_address(const struct eval *e, const struct eval_state *s, const struct x86_64_op *op,
 		  const struct x86_64_insn *in, uint64_t *ret_linear)
 {
-	uint64_t ea = (uint64_t)op->disp, base = 0, need = mask_of(in->addr_bits / 8u);
+	uint64_t ea = (uint64_t)op->disp, base = 0, need = eval_mask(in->addr_bits / 8u);
 
 	if (op->base >= EVAL_GPRS || op->index >= EVAL_GPRS || !segment_base(e, op->seg, &base))
 		return false;
@@ -198,7 +193,7 @@ static bool shadow_put(struct eval_shadow *sh, uint64_t linear, unsigned int byt
 		       struct eval_val v, struct eval_val old)
 {
 	int at = shadow_find(sh, linear, bytes);
-	uint64_t m = mask_of(bytes);
+	uint64_t m = eval_mask(bytes);
 	bool same = (old.known & m) == m && !((old.v ^ v.v) & m);
 
 	if (at == -2 || (at >= 0 && (sh->slot[at].linear != linear || sh->slot[at].bytes != bytes)))
@@ -224,7 +219,7 @@ bool eval_stack_same(const struct eval_shadow *sh, int since)
 		if (seen >> c->slot & 1)
 			continue;
 		seen |= UINT32_C(1) << c->slot;
-		if (!c->known || c->old != (s->val.v & mask_of(s->bytes)))
+		if (!c->known || c->old != (s->val.v & eval_mask(s->bytes)))
 			return false;
 	}
 	return true;
@@ -252,7 +247,7 @@ bool eval_load(struct eval *e, const struct eval_state *s, const struct x86_64_i
 	if (at >= 0) {
 		unsigned int shift = 8 * (unsigned int)(linear - e->shadow.slot[at].linear);
 		*ret = e->shadow.slot[at].val;
-		ret->v = (ret->v >> shift) & mask_of(bytes);
+		ret->v = (ret->v >> shift) & eval_mask(bytes);
 		if (shift || bytes != e->shadow.slot[at].bytes)
 			ret->sym = no_sym;
 		ret->known = ~UINT64_C(0);
@@ -264,7 +259,7 @@ bool eval_load(struct eval *e, const struct eval_state *s, const struct x86_64_i
 	int slot = load_slot(e, in->rip, linear);
 	*ret = (struct eval_val){.v = l.value,
 				 .known = l.known ? ~UINT64_C(0) : 0,
-				 .sym = {.load = slot, .mask = mask_of(bytes)},
+				 .sym = {.load = slot, .mask = eval_mask(bytes)},
 				 .sym_bytes = (uint8_t)bytes};
 	if (slot >= 0) {
 		e->load[slot] = l;
@@ -287,7 +282,7 @@ enum eval_stop eval_store(struct eval *e, const struct eval_state *s, const stru
 {
 	struct eval_load l = {.linear = linear, .bytes = (uint8_t)bytes};
 	enum eval_stop changes = e->follow ? EVAL_GO : EVAL_STORE;
-	uint64_t m = mask_of(bytes);
+	uint64_t m = eval_mask(bytes);
 
 	e->store = (struct eval_noted){
 		.any = true, .known = true, .linear = linear, .bytes = (uint8_t)bytes};

@@ -5,11 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static uint64_t mask_of(unsigned int bytes)
-{
-	return bytes >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * bytes)) - 1;
-}
-
 /* The comparison that condition cc states after CMP value, rhs. */
 static const char *relation(int cc)
 {
@@ -51,12 +46,12 @@ static int swap_sides(int cc)
 static void put_expression(char *buf, size_t n, const struct eval_sym *sym, unsigned int bytes,
 			   unsigned int load_bytes)
 {
-	uint64_t m = sym->mask & mask_of(bytes);
+	uint64_t m = sym->mask & eval_mask(bytes);
 	char shifted[32] = "value";
 
 	if (sym->shift)
 		snprintf(shifted, sizeof(shifted), "(value >> %u)", sym->shift);
-	if (m == mask_of(load_bytes) >> (sym->shift < 64 ? sym->shift : 63))
+	if (m == eval_mask(load_bytes) >> (sym->shift < 64 ? sym->shift : 63))
 		snprintf(buf, n, "%s", shifted);
 	else
 		snprintf(buf, n, "(%s & 0x%" PRIx64 ")", shifted, m);
@@ -71,7 +66,7 @@ static void try_part(struct loopcond *c, const struct eval_sym *sym, const struc
 	if (c->nr_tries < LOOPCOND_TRIES)
 		c->tries[c->nr_tries++] =
 			((g->value & ~part) | (((want - sym->add) << sym->shift) & part)) &
-			mask_of(g->bytes);
+			eval_mask(g->bytes);
 }
 
 static bool of_cmp(const struct eval_flags *f, int cc, const struct eval_load *g,
@@ -79,7 +74,7 @@ static bool of_cmp(const struct eval_flags *f, int cc, const struct eval_load *g
 {
 	char ex[64];
 	int rel = f->swapped ? swap_sides(cc) : cc;
-	uint64_t m = mask_of(f->bytes), add = f->sym.add & m, rhs = f->rhs & m;
+	uint64_t m = eval_mask(f->bytes), add = f->sym.add & m, rhs = f->rhs & m;
 
 	if (!relation(rel))
 		return false;
@@ -103,7 +98,7 @@ static bool of_test(const struct eval_flags *f, int cc, const struct eval_load *
 	uint64_t low = f->rhs & -f->rhs;
 
 	if (relation(cc) && cc != 0x2 && cc != 0x3 && cc != 0x4 && cc != 0x5 &&
-	    f->rhs == mask_of(f->bytes)) { /* TEST r, r: against zero, CF and OF are clear */
+	    f->rhs == eval_mask(f->bytes)) { /* TEST r, r: against zero, CF and OF are clear */
 		struct eval_flags zero = *f;
 		zero.rhs = 0;
 		return of_cmp(&zero, cc, g, ret);
