@@ -43,6 +43,7 @@ static const char run_help[] =
 	"  --vcpus N         1 to 32, default 2\n"
 	"  --memory MIB      16 to 65536, default 64\n"
 	"  --after MS        let it be stuck for so long before the snapshot, default 200\n"
+	"  --to-end          instead: until every vCPU gave its result (checksum)\n"
 	"  --timeout S       give up when it is not stuck by then, default 30\n"
 	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
 	"  --fill            no page of the guest's memory is zero (for measurements)\n"
@@ -121,6 +122,7 @@ enum option_id {
 	OPT_SERIAL,
 	OPT_FILL,
 	OPT_TIMING,
+	OPT_TO_END,
 	OPT_FOR,
 	OPT_STEP,
 	OPT_VCPU,
@@ -139,6 +141,7 @@ static const struct option run_options[] = {
 	{"serial", required_argument, NULL, OPT_SERIAL},
 	{"fill", no_argument, NULL, OPT_FILL},
 	{"timing", no_argument, NULL, OPT_TIMING},
+	{"to-end", no_argument, NULL, OPT_TO_END},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
@@ -246,6 +249,9 @@ static int take_option(int id, struct args *a)
 		return EXIT_OK;
 	case OPT_FILL:
 		r->fill = true;
+		return EXIT_OK;
+	case OPT_TO_END:
+		r->to_end = true;
 		return EXIT_OK;
 	case OPT_TIMING:
 		r->timing = true;

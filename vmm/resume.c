@@ -21,7 +21,7 @@
 INQ_DEFINE_SCOPE(struct vmm_load, vmm_load_close)
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
-enum { SLICE_NS = 100000000, INSN_BYTES = 8 };
+enum { RFLAGS_IF = 0x200, SLICE_NS = 100000000, INSN_BYTES = 8 };
 
 struct session {
 	const struct vmm_resume *r;
@@ -104,12 +104,32 @@ static const struct vmm_vcpu *find_dead(const struct vmm_vm *vm)
 	return NULL;
 }
 
-static bool all_done(const struct vmm_vm *vm)
+/* Was that vCPU halted with interrupts off when the snapshot was taken? */
+static bool was_over(const struct vmm_load *l, unsigned vcpu)
 {
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (!vm->vcpu[i].has_result)
+	const struct vmm_load_note *m = vmm_load_note(l, vcpu, INQ_SNAP_MP_STATE),
+				   *r = vmm_load_note(l, vcpu, INQ_SNAP_REGS);
+	uint32_t mp;
+	struct kvm_regs regs;
+
+	if (!m || m->n < sizeof(mp) || !r || r->n < sizeof(regs))
+		return false;
+	memcpy(&mp, m->p, sizeof(mp));
+	memcpy(&regs, r->p, sizeof(regs));
+	return mp == KVM_MP_STATE_HALTED && !(regs.rflags & RFLAGS_IF);
+}
+
+/* Every vCPU gave its result, or had nothing more to do; at least one gave it. */
+static bool all_done(const struct session *s)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < s->vm->nr_vcpus; i++) {
+		if (!s->vm->vcpu[i].has_result && !was_over(s->load, i))
 			return false;
-	return true;
+		any |= s->vm->vcpu[i].has_result;
+	}
+	return any;
 }
 
 /* Under the lock: until something changed or `until`, but not for long. */
@@ -132,7 +152,7 @@ static enum inq_status go_on(struct session *s, struct inq_err *err)
 	if (st)
 		return st;
 	pthread_mutex_lock(&s->vm->lock);
-	while (!st && !find_dead(s->vm) && !all_done(s->vm) && now_ns(CLOCK_MONOTONIC) < until) {
+	while (!st && !find_dead(s->vm) && !all_done(s) && now_ns(CLOCK_MONOTONIC) < until) {
 		wait_slice(s->vm, until);
 		if (vmm_out_signal())
 			st = inq_fail(err, INQ_EINTR, "%s: interrupted", r->path);

@@ -93,6 +93,7 @@ static int first_post(enum vmm_role role)
 {
 	return role == VMM_ROLE_COUNT  ? VMM_POST_COUNTING
 	       : role == VMM_ROLE_HALT ? VMM_POST_HALTING
+	       : role == VMM_ROLE_WORK ? VMM_POST_WORKING
 				       : VMM_POST_TICKING;
 }
 
@@ -126,9 +127,30 @@ static int not_alive(const struct session *s, const uint64_t *before)
 {
 	for (unsigned i = 0; i < s->plan->nr_vcpus; i++)
 		if (!in_smm(s, i) && s->plan->cpu[i].role != VMM_ROLE_HALT &&
-		    counter(s, i) == before[i])
+		    !s->vm->vcpu[i].has_result && counter(s, i) == before[i])
 			return (int)i;
 	return -1;
+}
+
+/* --to-end: until each vCPU gave its result. */
+static enum inq_status wait_results(struct session *s, struct inq_err *err)
+{
+	uint64_t until = vmm_now() + s->r->timeout_s * 1000000000u;
+	enum inq_status st = INQ_OK;
+
+	pthread_mutex_lock(&s->vm->lock);
+	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++)
+		while (!s->vm->vcpu[i].has_result && !(s->dead = find_dead(s->vm)) && !st) {
+			wait_slice(s->vm);
+			if (vmm_out_signal())
+				st = interrupted(s, err);
+			else if (vmm_now() > until)
+				st = inq_fail(err, INQ_EIO,
+					      "%s: vCPU %u gave no result; give more --timeout",
+					      s->r->scenario->name, i);
+		}
+	pthread_mutex_unlock(&s->vm->lock);
+	return st;
 }
 
 /* --after, and then until everybody who should live was seen to. */
@@ -237,12 +259,17 @@ static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 static void report(const struct session *s)
 {
 	for (unsigned i = 0; i < s->nr_states; i++) {
+		const struct vmm_vcpu *v = &s->vm->vcpu[i];
 		uint64_t rip = 0;
 
-		if (vmm_state_rip(&s->state[i], &rip))
-			printf("vcpu %u: rip 0x%" PRIx64 ", count %" PRIu64 "%s%s\n", i, rip,
-			       counter(s, i), s->state[i].events.smi.smm ? ", in SMM" : "",
-			       s->state[i].mp.mp_state == KVM_MP_STATE_HALTED ? ", halted" : "");
+		if (!vmm_state_rip(&s->state[i], &rip))
+			continue;
+		printf("vcpu %u: rip 0x%" PRIx64 ", count %" PRIu64 "%s%s", i, rip, counter(s, i),
+		       s->state[i].events.smi.smm ? ", in SMM" : "",
+		       s->state[i].mp.mp_state == KVM_MP_STATE_HALTED ? ", halted" : "");
+		if (v->has_result)
+			printf(", result 0x%08" PRIx32, v->result);
+		putchar('\n');
 	}
 }
 
@@ -253,7 +280,7 @@ static enum inq_status course(struct session *s, struct inq_err *err)
 	if (!st)
 		st = reach(s, err);
 	if (!st && !s->dead)
-		st = linger(s, err);
+		st = s->r->to_end ? wait_results(s, err) : linger(s, err);
 	if (!st)
 		st = take_states(s, err);
 	if (st)

@@ -14,7 +14,7 @@ struct vmm_run {
 	const char *snapshot, *serial; /* serial: "-" standard output, NULL nowhere */
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
-	bool fresh_seed, fill, timing;
+	bool fresh_seed, fill, timing, to_end;
 };
 
 /* Prints what it does on stdout.  INQ_EUSAGE: what was asked for cannot be. */

@@ -78,12 +78,13 @@ static enum inq_status set_sregs(struct vmm_vcpu *v, const struct vmm_plan *p, s
 	s.ss = segment(16, 3);
 	s.ss.db = 1;
 	s.ds = s.es = s.fs = s.gs = s.ss;
-	s.tr = (struct kvm_segment){.base = p->high + VMM_GPA_TSS,
+	s.tr = (struct kvm_segment){.base = p->high + VMM_GPA_TSS +
+					    (p->user ? v->index * VMM_TSS_BYTES : 0),
 				    .limit = 0x67,
 				    .selector = 24,
 				    .present = 1,
 				    .type = 11};
-	s.gdt = (struct kvm_dtable){.base = p->high + VMM_GPA_GDT, .limit = 0x27};
+	s.gdt = (struct kvm_dtable){.base = p->high + VMM_GPA_GDT, .limit = p->user ? 0x37 : 0x27};
 	s.idt = (struct kvm_dtable){.base = p->high + p->cpu[v->index].data_gpa, .limit = 0xfff};
 	s.cr3 = VMM_GPA_PML4;
 	s.cr4 = 0x20;       /* PAE */

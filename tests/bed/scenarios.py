@@ -152,7 +152,7 @@ def cases_of(machine, seeds, base):
         yield readme_case()
     for scenario in NEAR:
         yield from (Case(scenario, base + n) for n in range(few))
-    for scenario in ("hlt-if0", "healthy"):
+    for scenario in ("hlt-if0", "healthy", "checksum"):
         yield from (Case(scenario, base + n) for n in range(few - 1))
 
 

@@ -94,7 +94,7 @@ class Cli(unittest.TestCase):
         code, out, _ = self.run_vmm("scenarios")
         self.assertEqual(code, 0)
         kinds = {line.split()[0]: line.split()[1] for line in out.splitlines()}
-        self.assertEqual(kinds, {"smm-spin": "fault", "hlt-if0": "fault", "healthy": "fine",
+        self.assertEqual(kinds, {"smm-spin": "fault", "hlt-if0": "fault", "healthy": "fine", "checksum": "fine",
                                  "smm-gate-open": "near-miss", "smm-gate-written": "near-miss",
                                  "smm-rdtsc-bounded": "near-miss"})
 

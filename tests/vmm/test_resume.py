@@ -5,7 +5,7 @@ usage: test_resume.py here|svm INQUEST_VMM
 
 here: on this machine's /dev/kvm (exit code 77: there is none); svm: in the svm testbed.  What may differ between a
 snapshot and the snapshot of its unmoved copy is docs/snapshot-format.md, section 11; everything else must be equal."""
-import pathlib, struct, subprocess, sys, tempfile
+import pathlib, re, struct, subprocess, sys, tempfile
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -27,6 +27,50 @@ def jobs(smm):
                           "inquest-vmm resume a.core --for 0 --snapshot b.core && "
                           "inquest-vmm resume b.core --for 1500 --snapshot c.core && "
                           "inquest-vmm resume b.core --step 8 --for 0"], 60)
+
+
+SUM_SEEDS = (1, 2, 3)
+
+
+def sum_jobs():
+    """Saved twice on its way, once without having run: it ends with the drawn results."""
+    for seed in SUM_SEEDS:
+        args = f"--scenario checksum --seed {seed} --vcpus 2 --memory 16"
+        yield bed.Job(f"checksum.{seed}", ["sh", "-c", f"inquest-vmm run {args} --after 0 --snapshot a.core && "
+                      "inquest-vmm resume a.core --for 0 --snapshot b.core && "
+                      "inquest-vmm resume b.core --for 100 --snapshot c.core && inquest-vmm resume c.core && "
+                      "echo once: && inquest-vmm resume a.core && echo never: && "
+                      f"inquest-vmm run {args} --to-end --snapshot end.core"], 60)
+
+
+def results_in(text):
+    return {int(v): r for v, r in re.findall(r"^vcpu (\d+): .*, result (0x[0-9a-f]{8})$", text, re.M)}
+
+
+def cpl(c, vcpu):
+    return u(c.notes["sregs2", vcpu] or c.notes["sregs", vcpu], 12, 2) & 3
+
+
+def check_sums(r, d):
+    stages = re.split("once:|never:", r.text("stdout"))
+    if len(stages) != 3:
+        yield f"output {stages}", False
+        return
+    wanted = {i: d[f"result[{i}]"] for i in range(2)}
+    first = results_in(stages[0].split("a.core: ")[0])  # given before it was saved at all
+    for what, text in zip(("saved twice", "saved once", "never saved"), stages):
+        got = {**first, **results_in(text)}
+        yield f"{what}: results are {got}, not {wanted}", got == wanted
+
+
+def check_midway(results):
+    """At least one was saved while both worked, one of them in user mode."""
+    found = []
+    for r in results:
+        if r.job.id.startswith("checksum.") and r.code == 0:
+            c = core.load(r.files / "a.core")
+            found.append([cpl(c, i) for i in range(2)] + [c.regs(i)["r13"] for i in range(2)])
+    yield f"a snapshot half way, in CPL 3 and CPL 0: {found}", any(f[:2] == [3, 0] and f[2] and f[3] for f in found)
 
 
 def u(raw, at, size=8):
@@ -143,10 +187,13 @@ def check_job(r, vmm):
     if r.code != 0:
         yield f"exit code {r.code}: {r.why or r.text('stderr').strip()}", False
         return
-    argv = r.job.argv[2].split(" && ")[0].split()
+    argv = r.job.argv[2].split(" && ")[0].replace("--after 0 ", "").split()
     d = drawn(vmm, argv)
     a, b, c = (core.load(r.files / f"{name}.core") for name in "abc")
     yield from Pair(a, b).check()
+    if d["scenario"] == "checksum":
+        yield from check_sums(r, d)
+        return
     yield from check_went_on(b, c, d)
     steps = [line for line in r.text("stdout").splitlines() if line.startswith("step ")]
     halted = a.notes["mp_state", 0][0] == 3 and not a.regs(0)["rflags"] & 0x200
@@ -161,7 +208,7 @@ def main():
         if caps.returncode:
             return 77
         smm = "SMM scenarios: can run here" in caps.stdout
-    todo = list(jobs(smm))
+    todo = [*jobs(smm), *sum_jobs()]
     with tempfile.TemporaryDirectory() as tmp:
         if where == "here":
             results, why = list(run_here(todo, [vmm], pathlib.Path(tmp))), None
@@ -173,6 +220,7 @@ def main():
                 wrong += [f"{r.job.id}: {what}" for what, good in check_job(r, vmm) if not good]
             except core.Bad as e:
                 wrong.append(f"{r.job.id}: {e}")
+        wrong += [what for what, good in check_midway(results) if not good]
     for what in wrong:
         print(f"not so: {what}")
     print(f"{len(todo)} machines, {len(wrong)} complaints")

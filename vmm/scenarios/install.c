@@ -8,7 +8,7 @@
 
 #include "vmm/scenarios/scenarios.h"
 
-enum { PTE_P = 1, PTE_W = 2, PTE_PS = 0x80 };
+enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_PS = 0x80, UD_VECTOR = 6 };
 
 /* Write at gpa; false when memory has no such place. */
 static bool put(struct vmm_memory *m, uint32_t as, uint64_t gpa, const void *p, uint64_t n)
@@ -27,20 +27,21 @@ static bool put64(struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t v)
 
 /*
  * Six pages from `at`: PML4, PDPT, four page directories; the first 4 GiB one to one in 2 MiB
- * pages, and once more at entry `again` of the PML4.
+ * pages, and once more at entry `again` of the PML4.  flags: PTE_U or 0.
  */
-static bool put_tables(struct vmm_memory *m, uint32_t as, uint64_t at, unsigned again)
+static bool put_tables(struct vmm_memory *m, uint32_t as, uint64_t at, unsigned again,
+		       unsigned flags)
 {
+	const uint64_t pw = PTE_P | PTE_W | flags;
 	static const uint8_t blank[6 * 4096];
 	bool ok = put(m, as, at, blank, sizeof(blank));
 
-	ok = ok && put64(m, as, at, (at + 0x1000) | PTE_P | PTE_W);
-	ok = ok && put64(m, as, at + UINT64_C(8) * again, (at + 0x1000) | PTE_P | PTE_W);
+	ok = ok && put64(m, as, at, (at + 0x1000) | pw);
+	ok = ok && put64(m, as, at + UINT64_C(8) * again, (at + 0x1000) | pw);
 	for (uint64_t i = 0; i < 4; i++)
-		ok = ok && put64(m, as, at + 0x1000 + 8 * i,
-				 (at + 0x2000 + i * VMM_PAGE) | PTE_P | PTE_W);
+		ok = ok && put64(m, as, at + 0x1000 + 8 * i, (at + 0x2000 + i * VMM_PAGE) | pw);
 	for (uint64_t i = 0; i < 2048; i++)
-		ok = ok && put64(m, as, at + 0x2000 + 8 * i, i << 21 | PTE_P | PTE_W | PTE_PS);
+		ok = ok && put64(m, as, at + 0x2000 + 8 * i, i << 21 | pw | PTE_PS);
 	return ok;
 }
 
@@ -64,34 +65,68 @@ static bool put_smm(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 
 	return put(m, 1, c->smbase + VMM_SMM_CODE, idle ? rsm : c->handler.bytes,
 		   idle ? sizeof(rsm) : c->handler.len) &&
-	       put_smm_gdt(m, c->smbase) && put_tables(m, 1, c->smbase + VMM_SMM_TABLES, 0);
+	       put_smm_gdt(m, c->smbase) && put_tables(m, 1, c->smbase + VMM_SMM_TABLES, 0, 0);
 }
 
-/* Selectors as vmm/vcpu.c loads them: 8 code, 0x10 data, 0x18 TSS. */
-static bool put_gdt(struct vmm_memory *m, uint64_t high)
+/* Selectors as vmm/vcpu.c loads them: 8 code, 0x10 data, 0x18 TSS; 0x28 and 0x30 for user mode. */
+static bool put_gdt(struct vmm_memory *m, uint64_t high, bool user)
 {
 	uint64_t tss = high + VMM_GPA_TSS;
-	uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+	uint64_t gdt[] = {0,
+			  0x00af9b000000ffff,
+			  0x00cf93000000ffff,
 			  0x00008b0000000067 | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56,
-			  tss >> 32};
+			  tss >> 32,
+			  0x00cff3000000ffff,
+			  0x00affb000000ffff};
 
-	return put(m, 0, VMM_GPA_GDT, gdt, sizeof(gdt));
+	return put(m, 0, VMM_GPA_GDT, gdt, user ? sizeof(gdt) : 5 * sizeof(*gdt));
+}
+
+/* An interrupt gate in c's IDT. */
+static bool put_idt_gate(struct vmm_memory *m, const struct vmm_plan_cpu *c, uint8_t vector,
+			 uint64_t to)
+{
+	uint64_t gate = c->data_gpa + UINT64_C(16) * vector;
+
+	return put64(m, 0, gate,
+		     (to & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 |
+			     (to >> 16 & 0xffff) << 48) &&
+	       put64(m, 0, gate + 8, to >> 32);
+}
+
+static bool put_table(struct vmm_memory *m, const struct vmm_plan_cpu *c)
+{
+	struct vmm_rng rng = {c->table_seed};
+	bool ok = true;
+
+	for (uint64_t i = 0; i < VMM_TABLE_ENTRIES && c->sums; i++)
+		ok = ok && put64(m, 0, c->data_gpa + VMM_CPU_TABLE + 8 * i, vmm_rng_u64(&rng));
+	return ok;
 }
 
 static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 {
 	bool ok = put(m, 0, c->code_gpa, c->code.bytes, c->code.len);
-	uint64_t h = vmm_code_mark(&c->code, VMM_M_HANDLER);
+	uint64_t h = vmm_code_mark(&c->code, VMM_M_HANDLER),
+		 call = vmm_code_mark(&c->code, VMM_M_CALL);
 	static const uint8_t blank[VMM_CPU_BYTES];
 
-	ok = ok && put(m, 0, c->data_gpa, blank, sizeof(blank));
-	if (!h)
-		return ok;
-	uint64_t gate = c->data_gpa + UINT64_C(16) * c->vector;
-	return ok &&
-	       put64(m, 0, gate,
-		     (h & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 | (h >> 16 & 0xffff) << 48) &&
-	       put64(m, 0, gate + 8, h >> 32);
+	ok = ok && put(m, 0, c->data_gpa, blank, sizeof(blank)) && put_table(m, c);
+	if (h)
+		ok = ok && put_idt_gate(m, c, c->vector, h);
+	return ok && (!call || put_idt_gate(m, c, UD_VECTOR, call));
+}
+
+/* RSP0 of each, in a TSS of its own. */
+static bool put_user(const struct vmm_plan *p, struct vmm_memory *m)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; i < p->nr_vcpus && p->user; i++)
+		ok = ok && put64(m, 0, VMM_GPA_TSS + i * VMM_TSS_BYTES + 4,
+				 p->high + p->cpu[i].data_gpa + VMM_CPU_CALL_STACK);
+	return ok;
 }
 
 uint8_t *vmm_plan_gate(const struct vmm_plan *p, const struct vmm_memory *m)
@@ -113,7 +148,8 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 	char hello[64];
 
 	snprintf(hello, sizeof(hello), "inquest guest: %u vCPUs\r\n", p->nr_vcpus);
-	bool ok = put_tables(m, 0, VMM_GPA_PML4, p->high >> 39 & 0x1ff) && put_gdt(m, p->high) &&
+	bool ok = put_tables(m, 0, VMM_GPA_PML4, p->high >> 39 & 0x1ff, p->user ? PTE_U : 0) &&
+		  put_gdt(m, p->high, p->user) && put_user(p, m) &&
 		  put(m, 0, VMM_GPA_TEXT, hello, strlen(hello) + 1);
 	for (unsigned i = 0; i < p->nr_vcpus; i++)
 		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, &p->cpu[i]));

@@ -137,6 +137,10 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 			"smbase[%u]=0x%" PRIx64 "\ncode[%u]=0x%" PRIx64 "\ncounter[%u]=0x%" PRIx64
 			"\n",
 			i, p->cpu[i].smbase, i, p->cpu[i].code.linear, i, p->cpu[i].counter);
+	for (unsigned i = 0; i < p->nr_vcpus; i++)
+		if (p->cpu[i].sums)
+			fprintf(to, "user[%u]=%s\nresult[%u]=0x%08" PRIx32 "\n", i,
+				p->cpu[i].user ? "yes" : "no", i, p->cpu[i].sum);
 	if (p->hit >= p->nr_vcpus)
 		return;
 	fprintf(to, "cpu=%u\n", p->hit);

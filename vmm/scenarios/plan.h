@@ -12,6 +12,7 @@ enum vmm_role {
 	VMM_ROLE_COUNT, /* counts in memory for ever */
 	VMM_ROLE_HALT,  /* halts with interrupts off */
 	VMM_ROLE_IDLE,  /* sleeps, and counts its timer's interrupts */
+	VMM_ROLE_WORK,  /* works on a result, and counts its timer's interrupts meanwhile */
 };
 
 /* Checkpoints: what the guest writes to port 0x80. */
@@ -19,6 +20,7 @@ enum vmm_post {
 	VMM_POST_COUNTING = 0x10,
 	VMM_POST_HALTING = 0x20,
 	VMM_POST_TICKING = 0x30, /* third interrupt of the timer */
+	VMM_POST_WORKING = 0x40, /* a quarter is done */
 	VMM_POST_SMI = 0x51,     /* handler entered */
 	VMM_POST_LOOP = 0x52,    /* a few instructions before the loop */
 	VMM_POST_LEFT = 0x5f,    /* behind the loop: must never be seen */
@@ -31,8 +33,12 @@ struct vmm_plan_cpu {
 	uint64_t code_gpa, data_gpa; /* its code; its page of IDT and what follows */
 	uint64_t counter;            /* gpa of 8 bytes that grow while it lives */
 	uint8_t vector;              /* of its timer; 0: none */
-	struct vmm_code code;        /* outside SMM, begins at its first instruction */
-	struct vmm_code handler;     /* at smbase + 0x8000; len 0: just RSM */
+	bool user;                   /* works in user mode */
+	bool sums;                   /* has a table and gives a result: */
+	uint64_t table_seed;
+	uint32_t sum;
+	struct vmm_code code;    /* outside SMM, begins at its first instruction */
+	struct vmm_code handler; /* at smbase + 0x8000; len 0: just RSM */
 };
 
 struct vmm_gate {
@@ -49,6 +55,7 @@ struct vmm_plan {
 	unsigned nr_vcpus;
 	uint64_t high;  /* linear address of guest-physical 0, beside linear 0 */
 	unsigned hit;   /* the vCPU that the scenario is about; nr_vcpus: none */
+	bool user;      /* user mode may see all memory; a TSS per vCPU */
 	unsigned bits;  /* processor mode of the loop, 0: no loop */
 	char shape[17]; /* fragment of the loop */
 	struct vmm_gate gate;
@@ -71,6 +78,11 @@ enum {
 	VMM_GPA_GATE = 0x300000,  /* to SMRAM */
 	VMM_GPA_SMRAM = 0x400000, /* from here on windows may lie */
 	VMM_CPU_BYTES = 0x4000,
+	VMM_CPU_TABLE = 0x2000, /* in a vCPU's data */
+	VMM_CPU_USER_STACK = 0x3000,
+	VMM_CPU_CALL_STACK = 0x3800, /* of what interrupts user mode */
+	VMM_TABLE_ENTRIES = 256,
+	VMM_TSS_BYTES = 0x80,
 };
 
 /* Offsets in an SMRAM window. */

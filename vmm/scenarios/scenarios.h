@@ -7,6 +7,7 @@
 #define VMM_SCENARIOS(X)                                                                           \
 	X(smm_spin)                                                                                \
 	X(hlt_if0)                                                                                 \
+	X(checksum)                                                                                \
 	X(healthy)                                                                                 \
 	X(smm_gate_open)                                                                           \
 	X(smm_gate_written)                                                                        \
