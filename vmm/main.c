@@ -49,6 +49,20 @@ static const char run_help[] =
 	"  --fill            no page of the guest's memory is zero (for measurements)\n"
 	"  --timing          print write_ns, written_bytes, file_bytes of the snapshot\n"
 	"\n"
+	"When the snapshot is taken, but for --after: the guest dies, panics (port 0x505) or ends\n"
+	"(port 0xf4), and with\n"
+	"  --hang MS         a vCPU stays in 512 bytes of code for so long, never halted, with\n"
+	"                    interrupts off, in SMM, or a timer interrupt pending and not taken\n"
+	"  --smm-limit MS    a vCPU is in SMM for longer, without leaving it\n"
+	"  --control PATH    a unix socket that takes a JSON object per line: {\"do\":VERB}, with\n"
+	"                    snapshot (\"file\"), pause, resume, nmi and smi (\"vcpu\", else all), "
+	"step\n"
+	"                    (\"vcpu\", \"n\" up to 64), quit; the run goes on until quit\n"
+	"SIGUSR1 takes one into FILE.1, FILE.2, ... and the guest goes on.\n"
+	"\n"
+	"  --smi-every MS    an SMI for every vCPU, again and again\n"
+	"  --nmi-every MS    an NMI likewise\n"
+	"\n"
 	"  inquest-vmm run --scenario smm-spin --snapshot spin.core\n"
 	"  inquest-vmm run --scenario hlt-if0 --memory 1024 --fill --timing --snapshot big.core\n";
 
@@ -127,6 +141,11 @@ enum option_id {
 	OPT_STEP,
 	OPT_VCPU,
 	OPT_FORCE,
+	OPT_HANG,
+	OPT_SMM_LIMIT,
+	OPT_SMI_EVERY,
+	OPT_NMI_EVERY,
+	OPT_CONTROL,
 	OPT_HELP,
 };
 
@@ -142,6 +161,11 @@ static const struct option run_options[] = {
 	{"fill", no_argument, NULL, OPT_FILL},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"to-end", no_argument, NULL, OPT_TO_END},
+	{"hang", required_argument, NULL, OPT_HANG},
+	{"smm-limit", required_argument, NULL, OPT_SMM_LIMIT},
+	{"smi-every", required_argument, NULL, OPT_SMI_EVERY},
+	{"nmi-every", required_argument, NULL, OPT_NMI_EVERY},
+	{"control", required_argument, NULL, OPT_CONTROL},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
@@ -255,6 +279,17 @@ static int take_option(int id, struct args *a)
 		return EXIT_OK;
 	case OPT_TIMING:
 		r->timing = true;
+		return EXIT_OK;
+	case OPT_HANG:
+		return take_number("hang", 1, 86400000, &r->trigger.hang);
+	case OPT_SMM_LIMIT:
+		return take_number("smm-limit", 1, 86400000, &r->trigger.smm_limit);
+	case OPT_SMI_EVERY:
+		return take_number("smi-every", 1, 86400000, &r->trigger.smi_every);
+	case OPT_NMI_EVERY:
+		return take_number("nmi-every", 1, 86400000, &r->trigger.nmi_every);
+	case OPT_CONTROL:
+		r->control = optarg;
 		return EXIT_OK;
 	default:
 		return take_resume_option(id, a);

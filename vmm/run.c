@@ -13,25 +13,14 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "vmm/attend.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
 
 INQ_DEFINE_SCOPE(struct vmm_plan, vmm_plan_destroy)
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
-enum { RFLAGS_IF = 0x200, SLICE_NS = 100000000 };
-
-struct session {
-	const struct vmm_run *r;
-	const struct vmm_plan *plan;
-	struct vmm_vm *vm;
-	struct vmm_out out;
-	struct vmm_vmstate vmstate;
-	struct vmm_state state[VMM_MAX_VCPUS];
-	unsigned nr_states;
-	const struct vmm_vcpu *dead;            /* the first that ended by itself */
-	uint64_t t_realtime_ns, t_monotonic_ns; /* when all had stopped */
-};
+enum { RFLAGS_IF = 0x200 };
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -39,15 +28,6 @@ static uint64_t now_ns(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Under the lock: something changed, or SLICE_NS is over. */
-static void wait_slice(struct vmm_vm *vm)
-{
-	uint64_t until = now_ns(CLOCK_MONOTONIC) + SLICE_NS;
-	struct timespec t = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-
-	pthread_cond_timedwait(&vm->changed, &vm->lock, &t);
 }
 
 static const struct vmm_vcpu *find_dead(const struct vmm_vm *vm)
@@ -58,27 +38,33 @@ static const struct vmm_vcpu *find_dead(const struct vmm_vm *vm)
 	return NULL;
 }
 
-static enum inq_status interrupted(const struct session *s, struct inq_err *err)
+/* A trigger fired, or somebody said quit. */
+static bool is_over(const struct vmm_session *s)
+{
+	return s->fired || s->quit;
+}
+
+static enum inq_status interrupted(const struct vmm_session *s, struct inq_err *err)
 {
 	return inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written", s->r->snapshot);
 }
 
 /* Until that vCPU wrote the code to port 0x80; also returns when some vCPU died. */
-static enum inq_status wait_post(struct session *s, unsigned cpu, int code, struct inq_err *err)
+static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, struct inq_err *err)
 {
 	uint64_t until = now_ns(CLOCK_MONOTONIC) + s->r->timeout_s * 1000000000u;
 	struct vmm_vcpu *v = &s->vm->vcpu[cpu];
 	enum inq_status st = INQ_OK;
 
 	pthread_mutex_lock(&s->vm->lock);
-	while (!vmm_vcpu_posted(v, code) && !(s->dead = find_dead(s->vm)) && !st) {
-		wait_slice(s->vm);
+	while (!vmm_vcpu_posted(v, code) && !(s->dead = find_dead(s->vm)) && !is_over(s) && !st) {
+		vmm_attend(s);
 		if (v->smi_error)
 			st = inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: KVM_SMI: %s", cpu,
 				      strerror(v->smi_error));
 		else if (vmm_out_signal())
 			st = interrupted(s, err);
-		else if (now_ns(CLOCK_MONOTONIC) > until)
+		else if (!s->paused && !is_over(s) && now_ns(CLOCK_MONOTONIC) > until)
 			st = inq_fail(err, INQ_EIO,
 				      "%s: vCPU %u did not get to POST 0x%x, its last is 0x%x; "
 				      "give more --timeout",
@@ -97,25 +83,25 @@ static int first_post(enum vmm_role role)
 				       : VMM_POST_TICKING;
 }
 
-static enum inq_status reach(struct session *s, struct inq_err *err)
+static enum inq_status reach(struct vmm_session *s, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
 
-	for (unsigned i = 0; i < s->plan->nr_vcpus && !st && !s->dead; i++)
+	for (unsigned i = 0; i < s->plan->nr_vcpus && !st && !s->dead && !is_over(s); i++)
 		st = wait_post(s, i, first_post(s->plan->cpu[i].role), err);
-	if (st || s->dead || !s->r->scenario->smm)
+	if (st || s->dead || is_over(s) || !s->r->scenario->smm)
 		return st;
-	vmm_vm_smi(s->vm, s->plan->hit);
+	vmm_vm_inject(s->vm, s->plan->hit, VMM_INJECT_SMI);
 	st = wait_post(s, s->plan->hit, VMM_POST_SMI, err);
-	return st || s->dead ? st : wait_post(s, s->plan->hit, VMM_POST_LOOP, err);
+	return st || s->dead || is_over(s) ? st : wait_post(s, s->plan->hit, VMM_POST_LOOP, err);
 }
 
-static bool in_smm(const struct session *s, unsigned cpu)
+static bool in_smm(const struct vmm_session *s, unsigned cpu)
 {
 	return s->r->scenario->smm && cpu == s->plan->hit;
 }
 
-static uint64_t counter(const struct session *s, unsigned cpu)
+static uint64_t counter(const struct vmm_session *s, unsigned cpu)
 {
 	const uint8_t *at = vmm_memory_at(s->vm->mem, 0, s->plan->cpu[cpu].counter, 8);
 
@@ -123,7 +109,7 @@ static uint64_t counter(const struct session *s, unsigned cpu)
 }
 
 /* Of the vCPUs that should go on counting, one whose counter is still what it was; -1: none. */
-static int not_alive(const struct session *s, const uint64_t *before)
+static int not_alive(const struct vmm_session *s, const uint64_t *before)
 {
 	for (unsigned i = 0; i < s->plan->nr_vcpus; i++)
 		if (!in_smm(s, i) && s->plan->cpu[i].role != VMM_ROLE_HALT &&
@@ -133,18 +119,19 @@ static int not_alive(const struct session *s, const uint64_t *before)
 }
 
 /* --to-end: until each vCPU gave its result. */
-static enum inq_status wait_results(struct session *s, struct inq_err *err)
+static enum inq_status wait_results(struct vmm_session *s, struct inq_err *err)
 {
 	uint64_t until = vmm_now() + s->r->timeout_s * 1000000000u;
 	enum inq_status st = INQ_OK;
 
 	pthread_mutex_lock(&s->vm->lock);
 	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++)
-		while (!s->vm->vcpu[i].has_result && !(s->dead = find_dead(s->vm)) && !st) {
-			wait_slice(s->vm);
+		while (!s->vm->vcpu[i].has_result && !(s->dead = find_dead(s->vm)) && !is_over(s) &&
+		       !st) {
+			vmm_attend(s);
 			if (vmm_out_signal())
 				st = interrupted(s, err);
-			else if (vmm_now() > until)
+			else if (!s->paused && !is_over(s) && vmm_now() > until)
 				st = inq_fail(err, INQ_EIO,
 					      "%s: vCPU %u gave no result; give more --timeout",
 					      s->r->scenario->name, i);
@@ -153,8 +140,18 @@ static enum inq_status wait_results(struct session *s, struct inq_err *err)
 	return st;
 }
 
+static enum inq_status too_late(const struct vmm_session *s, int still, struct inq_err *err)
+{
+	if (still >= 0)
+		return inq_fail(err, INQ_EIO, "%s: vCPU %d does not count any more",
+				s->r->scenario->name, still);
+	return inq_fail(err, INQ_EIO,
+			"%s: nothing fired, neither --hang nor --smm-limit; give more --timeout",
+			s->r->scenario->name);
+}
+
 /* --after, and then until everybody who should live was seen to. */
-static enum inq_status linger(struct session *s, struct inq_err *err)
+static enum inq_status linger(struct vmm_session *s, struct inq_err *err)
 {
 	uint64_t before[VMM_MAX_VCPUS] = {0}, start = now_ns(CLOCK_MONOTONIC);
 	enum inq_status st = INQ_OK;
@@ -163,25 +160,24 @@ static enum inq_status linger(struct session *s, struct inq_err *err)
 	for (unsigned i = 0; i < s->plan->nr_vcpus; i++)
 		before[i] = counter(s, i);
 	pthread_mutex_lock(&s->vm->lock);
-	while (!st && !(s->dead = find_dead(s->vm))) {
+	while (!st && !(s->dead = find_dead(s->vm)) && !is_over(s)) {
 		uint64_t passed = now_ns(CLOCK_MONOTONIC) - start;
 
 		still = not_alive(s, before);
-		if (passed >= s->r->after_ms * 1000000u && still < 0)
+		if (passed >= s->r->after_ms * 1000000u && still < 0 && !vmm_attend_waits(s))
 			break;
-		if (passed > (s->r->after_ms / 1000 + s->r->timeout_s) * 1000000000u)
-			st = inq_fail(err, INQ_EIO, "%s: vCPU %d does not count any more",
-				      s->r->scenario->name, still);
+		if (!s->control && passed > (s->r->after_ms / 1000 + s->r->timeout_s) * 1000000000u)
+			st = too_late(s, still, err);
 		else if (vmm_out_signal())
 			st = interrupted(s, err);
 		else
-			wait_slice(s->vm);
+			vmm_attend(s);
 	}
 	pthread_mutex_unlock(&s->vm->lock);
 	return st;
 }
 
-static enum inq_status check_vcpu(const struct session *s, unsigned i, struct inq_err *err)
+static enum inq_status check_vcpu(const struct vmm_session *s, unsigned i, struct inq_err *err)
 {
 	const struct vmm_state *q = &s->state[i];
 	const struct vmm_plan *p = s->plan;
@@ -205,42 +201,46 @@ static enum inq_status check_vcpu(const struct session *s, unsigned i, struct in
 	return INQ_OK;
 }
 
-static enum inq_status take_states(struct session *s, struct inq_err *err)
+static enum inq_status take_states(struct vmm_session *s, struct inq_err *err)
 {
-	vmm_vm_rips(s->vm);
-	enum inq_status st = vmm_vm_stop(s->vm, err);
+	enum inq_status st = vmm_attend_stop(s, err);
 
-	s->t_realtime_ns = now_ns(CLOCK_REALTIME);
-	s->t_monotonic_ns = now_ns(CLOCK_MONOTONIC);
-	if (!st)
-		vmm_vmstate_take(&s->vmstate, s->vm);
-	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++) {
-		st = vmm_state_take(&s->state[i], &s->vm->vcpu[i], err);
-		s->nr_states += !st;
-	}
-	for (unsigned i = 0; i < s->vm->nr_vcpus && !st && !s->dead; i++)
+	for (unsigned i = 0; i < s->vm->nr_vcpus && !st && !s->dead && !s->fired; i++)
 		st = check_vcpu(s, i, err);
 	return st;
 }
 
-static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
+/* The guest's own end, a trigger, or the time that was given. */
+static struct vmm_why why_now(const struct vmm_session *s)
 {
-	struct vmm_snapshot_done done;
-	uint64_t start = now_ns(CLOCK_MONOTONIC);
-	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND,
-			      .vcpu = INQ_SNAP_VM,
-			      .t_realtime_ns = s->t_realtime_ns,
-			      .t_monotonic_ns = s->t_monotonic_ns};
+	static const enum inq_snap_reason of_end[] = {
+		[VMM_END_SHUTDOWN] = INQ_SNAP_WHY_SHUTDOWN,
+		[VMM_END_PANIC] = INQ_SNAP_WHY_PANIC,
+		[VMM_END_EXIT] = INQ_SNAP_WHY_EXIT,
+		[VMM_END_KVM_ERROR] = INQ_SNAP_WHY_KVM_ERROR,
+	};
+	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND, .vcpu = INQ_SNAP_VM};
 
 	if (s->dead) {
-		why.reason = s->dead->end == VMM_END_SHUTDOWN ? INQ_SNAP_WHY_SHUTDOWN
-							      : INQ_SNAP_WHY_KVM_ERROR;
+		why.reason = of_end[s->dead->end];
 		why.vcpu = s->dead->index;
 		snprintf(why.text, sizeof(why.text), "vCPU %u: %s", why.vcpu, s->dead->end_text);
+	} else if (s->fired) {
+		why = s->why;
 	} else {
 		snprintf(why.text, sizeof(why.text), "asked for, after %" PRIu64 " ms",
 			 s->r->after_ms);
 	}
+	why.t_realtime_ns = s->t_realtime_ns;
+	why.t_monotonic_ns = s->t_monotonic_ns;
+	return why;
+}
+
+static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err)
+{
+	struct vmm_snapshot_done done;
+	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	struct vmm_why why = why_now(s);
 	enum inq_status st = vmm_produce(s->vm, &s->vmstate, s->state, &why, &s->out, &done, err);
 	if (st)
 		return st;
@@ -250,13 +250,15 @@ static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 	if (s->r->timing)
 		printf("write_ns=%" PRIu64 "\nwritten_bytes=%" PRIu64 "\nfile_bytes=%" PRIu64 "\n",
 		       now_ns(CLOCK_MONOTONIC) - start, done.written_bytes, done.file_bytes);
-	if (s->dead)
+	if (s->fired)
+		printf("%s\n", why.text);
+	if (s->dead && s->dead->end != VMM_END_EXIT)
 		return inq_fail(err, INQ_EIO, "vCPU %u: %s; its snapshot is in %s", s->dead->index,
 				s->dead->end_text, s->r->snapshot);
 	return INQ_OK;
 }
 
-static void report(const struct session *s)
+static void report(const struct vmm_session *s)
 {
 	for (unsigned i = 0; i < s->nr_states; i++) {
 		const struct vmm_vcpu *v = &s->vm->vcpu[i];
@@ -273,14 +275,18 @@ static void report(const struct session *s)
 	}
 }
 
-static enum inq_status course(struct session *s, struct inq_err *err)
+static enum inq_status course(struct vmm_session *s, struct inq_err *err)
 {
 	enum inq_status st = vmm_vm_start(s->vm, err);
 
 	if (!st)
 		st = reach(s, err);
-	if (!st && !s->dead)
+	if (!st && !s->dead && !is_over(s))
 		st = s->r->to_end ? wait_results(s, err) : linger(s, err);
+	if (!st && s->quit && !s->dead && !s->fired) {
+		printf("quit\n");
+		return INQ_OK;
+	}
 	if (!st)
 		st = take_states(s, err);
 	if (st)
@@ -336,7 +342,8 @@ static enum inq_status open_serial(const struct vmm_run *r, FILE **ret, struct i
 }
 
 static enum inq_status run_with(const struct vmm_run *r, const struct vmm_plan *plan,
-				struct vmm_out *out, FILE *serial, struct inq_err *err)
+				struct vmm_out *out, struct vmm_control *control, FILE *serial,
+				struct inq_err *err)
 {
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
 	enum inq_status st = make_vm(r, plan, &vm, err);
@@ -344,11 +351,12 @@ static enum inq_status run_with(const struct vmm_run *r, const struct vmm_plan *
 	if (st)
 		return st;
 	vm->dev.serial = serial;
-	struct session s = {.r = r, .plan = plan, .vm = vm, .out = *out};
+	vm->deep = r->trigger.hang || r->trigger.smm_limit;
+	struct vmm_session s = {.r = r, .plan = plan, .vm = vm, .out = *out, .control = control};
+	vmm_watch_init(&s.watch, &r->trigger, vmm_now());
 	st = course(&s, err);
 	*out = s.out;
-	for (unsigned i = 0; i < s.nr_states; i++)
-		vmm_state_deinit(&s.state[i]);
+	vmm_attend_forget(&s);
 	return st;
 }
 
@@ -356,6 +364,7 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_plan_destroy_scope_) struct vmm_plan *plan = NULL;
 	struct vmm_out out;
+	struct vmm_control *control = NULL;
 	FILE *serial = NULL;
 	sigset_t held;
 	enum inq_status st = vmm_plan_create(&plan, r->scenario, r->seed, r->nr_vcpus, r->mib, err);
@@ -365,18 +374,23 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	sigemptyset(&held);
 	sigaddset(&held, SIGINT);
 	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGUSR1);               /* vmm_attend() */
 	pthread_sigmask(SIG_BLOCK, &held, NULL); /* looked for by vmm_out_signal() */
 	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
 	signal(SIGPIPE, SIG_IGN);
 	st = vmm_out_open(&out, r->snapshot, err);
 	if (st)
 		return st;
-	st = open_serial(r, &serial, err); /* empties an old log, hence not before */
+	if (r->control)
+		st = vmm_control_create(&control, r->control, err);
+	if (!st)
+		st = open_serial(r, &serial, err); /* empties an old log, hence not before */
 	if (!st) {
 		printf("%s: seed %" PRIu64 "%s, %u vCPUs, %" PRIu64 " MiB\n", r->scenario->name,
 		       r->seed, r->fresh_seed ? " (drawn fresh)" : "", r->nr_vcpus, r->mib);
-		st = run_with(r, plan, &out, serial, err);
+		st = run_with(r, plan, &out, control, serial, err);
 	}
+	vmm_control_destroy(control);
 	vmm_out_close(&out);
 	if (serial && serial != stdout && fclose(serial) && !st)
 		st = inq_fail(err, INQ_EIO, "%s: %s; make room for the serial log", r->serial,

@@ -8,6 +8,7 @@
 #include <inquest/err.h>
 
 #include "vmm/scenarios/scenarios.h"
+#include "vmm/watch.h"
 
 struct vmm_run {
 	const struct vmm_scenario *scenario;
@@ -15,6 +16,8 @@ struct vmm_run {
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
 	bool fresh_seed, fill, timing, to_end;
+	struct vmm_triggers trigger;
+	const char *control; /* path of the control socket; NULL: none */
 };
 
 /* Prints what it does on stdout.  INQ_EUSAGE: what was asked for cannot be. */

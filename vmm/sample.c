@@ -3,33 +3,69 @@
  * it was, and it goes on.  The picture is of one moment per vCPU, never of all at once.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
+#include "vmm/msrs.h"
 #include "vmm/vm.h"
 
 enum { PATIENCE_S = 5, APART_NS = 1000000 };
 
-static bool rip_of(const struct vmm_vcpu *v, uint64_t *ret)
+enum { RFLAGS_IF = 0x200, MSR_SMI_COUNT = 0x34 };
+enum { APIC_IRR = 0x200, APIC_LVT_TIMER = 0x320, LVT_MASKED = 0x10000 };
+
+static bool rip_of(struct vmm_vcpu *v, uint64_t *ret)
 {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
 	if (v->synced) {
 		*ret = vmm_flight_rip(&v->run->s.regs.regs, &v->run->s.regs.sregs);
+		v->look.intr_off = !(v->run->s.regs.regs.rflags & RFLAGS_IF);
 		return true;
 	}
 	if (ioctl(v->fd, KVM_GET_REGS, &regs) || ioctl(v->fd, KVM_GET_SREGS, &sregs))
 		return false;
 	*ret = vmm_flight_rip(&regs, &sregs);
+	v->look.intr_off = !(regs.rflags & RFLAGS_IF);
 	return true;
+}
+
+static uint32_t apic_reg(const struct kvm_lapic_state *l, unsigned off)
+{
+	uint32_t v;
+
+	memcpy(&v, l->regs + off, sizeof(v));
+	return v;
+}
+
+static bool timer_pending(const struct vmm_vcpu *v)
+{
+	struct kvm_lapic_state l;
+
+	if (ioctl(v->fd, KVM_GET_LAPIC, &l))
+		return false;
+	uint32_t lvt = apic_reg(&l, APIC_LVT_TIMER), vector = lvt & 0xff;
+	return !(lvt & LVT_MASKED) &&
+	       apic_reg(&l, APIC_IRR + vector / 32 * 16) >> (vector % 32) & 1;
+}
+
+static void look_deeper(struct vmm_vcpu *v)
+{
+	struct kvm_msr_entry e = {.index = MSR_SMI_COUNT};
+
+	v->look.timer_pending = timer_pending(v);
+	v->look.smi_count_known = vmm_msrs_get(v->fd, &e, 1) == 1;
+	v->look.smi_count = e.data;
 }
 
 void vmm_vcpu_sample(struct vmm_vcpu *v)
 {
-	struct inq_snap_rip *s = &v->sample;
+	struct inq_snap_rip *s = &v->look.rip;
 	struct kvm_mp_state mp;
 
+	v->look = (struct vmm_look){0};
 	*s = (struct inq_snap_rip){.t_ns = vmm_now(), .flags = INQ_FLIGHT_SMM_KNOWN};
 	if (v->run->flags & KVM_RUN_X86_SMM)
 		s->flags |= INQ_FLIGHT_SMM;
@@ -38,6 +74,8 @@ void vmm_vcpu_sample(struct vmm_vcpu *v)
 	if (!ioctl(v->fd, KVM_GET_MP_STATE, &mp))
 		s->flags |= INQ_FLIGHT_HALT_KNOWN |
 			    (mp.mp_state == KVM_MP_STATE_HALTED ? INQ_FLIGHT_HALTED : 0);
+	if (v->vm->deep)
+		look_deeper(v);
 	v->want_sample = false;
 	v->nr_samples++;
 	pthread_cond_broadcast(&v->vm->changed);
@@ -99,7 +137,7 @@ void vmm_vm_rips(struct vmm_vm *vm)
 			struct vmm_vcpu *v = &vm->vcpu[i];
 
 			if (v->nr_samples != before[i])
-				v->rip[v->nr_rips++] = v->sample;
+				v->rip[v->nr_rips++] = v->look.rip;
 		}
 		pthread_mutex_unlock(&vm->lock);
 	}

@@ -155,6 +155,19 @@ static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...)
 	pthread_mutex_unlock(&v->vm->lock);
 }
 
+/* The ways in which a guest says that it is over: pvpanic, and QEMU's isa-debug-exit. */
+static void hear_end(struct vmm_vcpu *v, const uint8_t *data)
+{
+	const struct kvm_run *r = v->run;
+
+	if (r->io.direction != KVM_EXIT_IO_OUT || !r->io.count)
+		return;
+	if (r->io.port == VMM_PORT_PANIC && data[0] & 1)
+		set_end(v, VMM_END_PANIC, "the guest panicked");
+	else if (r->io.port == VMM_PORT_EXIT)
+		set_end(v, VMM_END_EXIT, "the guest ended with code %u", data[0]);
+}
+
 static void handle_io(struct vmm_vcpu *v)
 {
 	struct kvm_run *r = v->run;
@@ -176,6 +189,22 @@ static void handle_io(struct vmm_vcpu *v)
 		pthread_cond_broadcast(&v->vm->changed);
 	}
 	pthread_mutex_unlock(&v->vm->lock);
+	hear_end(v, (const uint8_t *)r + off);
+}
+
+/* Documentation/virt/kvm/api.rst, KVM_EXIT_INTERNAL_ERROR: the bytes that KVM cannot emulate. */
+static void internal_error(struct vmm_vcpu *v)
+{
+	const struct kvm_run *r = v->run;
+	char hex[2 * sizeof(r->emulation_failure.insn_bytes) + 1] = "";
+	size_t n = r->emulation_failure.insn_size;
+
+	if (r->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && r->internal.ndata >= 3 &&
+	    r->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)
+		for (size_t i = 0; i < n && i < sizeof(r->emulation_failure.insn_bytes); i++)
+			snprintf(hex + 2 * i, 3, "%02x", r->emulation_failure.insn_bytes[i]);
+	set_end(v, VMM_END_KVM_ERROR, "KVM internal error, suberror %u%s%s", r->internal.suberror,
+		*hex ? ", instruction " : "", hex);
 }
 
 static void handle_exit(struct vmm_vcpu *v)
@@ -191,7 +220,6 @@ static void handle_exit(struct vmm_vcpu *v)
 		break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
-	case KVM_EXIT_DEBUG: /* a step */
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		set_end(v, VMM_END_SHUTDOWN, "triple fault");
@@ -201,8 +229,10 @@ static void handle_exit(struct vmm_vcpu *v)
 			(unsigned long long)r->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		set_end(v, VMM_END_KVM_ERROR, "KVM internal error, suberror %u",
-			r->internal.suberror);
+		internal_error(v);
+		break;
+	case KVM_EXIT_DEBUG:
+		vmm_vcpu_stepped(v);
 		break;
 	default:
 		set_end(v, VMM_END_KVM_ERROR, "KVM exit %u, which nobody handles", r->exit_reason);
@@ -255,6 +285,14 @@ static void finish_io(struct vmm_vcpu *v)
 	}
 }
 
+/* Under the lock. */
+static bool must_park(const struct vmm_vcpu *v)
+{
+	const struct vmm_vm *vm = v->vm;
+
+	return !vm->quit && (v->end != VMM_ALIVE || (vm->stop && !v->want_steps));
+}
+
 /* Under the lock, given up meanwhile. */
 static void park(struct vmm_vcpu *v)
 {
@@ -263,7 +301,7 @@ static void park(struct vmm_vcpu *v)
 	pthread_mutex_unlock(&vm->lock);
 	finish_io(v);
 	pthread_mutex_lock(&vm->lock);
-	while (!vm->quit && (vm->stop || v->end != VMM_ALIVE)) {
+	while (must_park(v)) {
 		if (!v->parked) { /* again, when a stop came before it woke up from the last */
 			v->parked = true;
 			pthread_cond_broadcast(&vm->changed);
@@ -284,10 +322,16 @@ static bool take_orders(struct vmm_vcpu *v)
 		v->smi_error = vmm_flight_ioctl(&v->flight, v->fd, KVM_SMI, NULL) ? errno : 0;
 		pthread_cond_broadcast(&vm->changed);
 	}
+	if (v->want_nmi && !vm->stop) {
+		v->want_nmi = false;
+		(void)vmm_flight_ioctl(&v->flight, v->fd, KVM_NMI, NULL);
+	}
 	if (v->want_sample)
 		vmm_vcpu_sample(v);
-	if ((vm->stop || v->end != VMM_ALIVE) && !vm->quit)
+	vmm_vcpu_set_stepping(v);
+	if (must_park(v))
 		park(v);
+	vmm_vcpu_set_stepping(v);
 	v->run->immediate_exit = 0;
 	bool go_on = !vm->quit;
 	pthread_mutex_unlock(&vm->lock);

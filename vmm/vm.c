@@ -243,11 +243,20 @@ void vmm_vcpu_kick(struct vmm_vcpu *v)
 	pthread_kill(v->thread, SIGRTMIN);
 }
 
-void vmm_vm_smi(struct vmm_vm *vm, unsigned vcpu)
+void vmm_vm_inject(struct vmm_vm *vm, unsigned vcpu, enum vmm_inject what)
 {
 	pthread_mutex_lock(&vm->lock);
-	vm->vcpu[vcpu].want_smi = true;
-	vmm_vcpu_kick(&vm->vcpu[vcpu]);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vmm_vcpu *v = &vm->vcpu[i];
+
+		if (vcpu != VMM_ALL_VCPUS && i != vcpu)
+			continue;
+		if (what == VMM_INJECT_SMI)
+			v->want_smi = true;
+		else
+			v->want_nmi = true;
+		vmm_vcpu_kick(v);
+	}
 	pthread_mutex_unlock(&vm->lock);
 }
 

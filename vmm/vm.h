@@ -15,13 +15,32 @@
 #include "vmm/memory.h"
 #include "vmm/scenarios/plan.h"
 
-enum { VMM_NR_RIPS = 16 }; /* taken before a snapshot */
+enum { VMM_NR_RIPS = 16, /* taken before a snapshot */ VMM_MAX_STEPS = 64 };
 
 /* Why a vCPU will not run on. */
 enum vmm_end {
 	VMM_ALIVE,
 	VMM_END_SHUTDOWN,  /* triple fault */
+	VMM_END_PANIC,     /* the guest said so, through the pvpanic port */
+	VMM_END_EXIT,      /* the guest ended by itself, through the exit port */
 	VMM_END_KVM_ERROR, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY, an exit nobody handles, errno */
+};
+
+/* What a kick of a vCPU showed. */
+struct vmm_look {
+	struct inq_snap_rip rip;
+	bool intr_off;        /* RFLAGS.IF clear */
+	bool timer_pending;   /* its LAPIC timer's vector waits in IRR; only asked for when vm->deep
+			       */
+	bool smi_count_known; /* and that, too */
+	uint64_t smi_count;
+};
+
+/* Where it stood after a single step. */
+struct vmm_step {
+	uint64_t rip;
+	bool smm;
+	uint8_t nr_bytes, bytes[15]; /* of the next instruction, as far as they can be had */
 };
 
 struct vmm_vcpu {
@@ -40,12 +59,16 @@ struct vmm_vcpu {
 	bool started;
 	/* under vm->lock */
 	bool parked; /* outside KVM_RUN, pending I/O finished, waits for vm->stop to end */
-	bool want_smi, want_sample;
-	int smi_error;              /* errno of KVM_SMI, 0: fine */
-	struct inq_snap_rip sample; /* the last one taken */
+	bool want_smi, want_nmi, want_sample;
+	int smi_error;        /* errno of KVM_SMI, 0: fine */
+	struct vmm_look look; /* the last sample taken */
 	uint64_t nr_samples;
 	struct inq_snap_rip rip[VMM_NR_RIPS];
 	unsigned nr_rips;
+	uint32_t want_steps; /* to be made still, even while vm->stop */
+	bool stepping;       /* KVM was told */
+	struct vmm_step step[VMM_MAX_STEPS];
+	uint32_t nr_steps;
 	uint64_t posts[4]; /* POST codes seen, a bit each */
 	int last_post;     /* -1: none yet */
 	bool has_result;   /* the guest wrote to VMM_PORT_RESULT */
@@ -65,6 +88,7 @@ struct vmm_vm {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
 	bool stop, quit;        /* under lock */
+	bool deep;              /* samples ask for more; set before vmm_vm_start */
 };
 
 /* VM, slots and vCPUs as KVM makes them.  Takes over kvm and mem. */
@@ -89,8 +113,16 @@ INQ_MUST enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_pla
 /* A thread per vCPU. */
 INQ_MUST enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err);
 
-/* Ask for an SMI between two runs of that vCPU. */
-void vmm_vm_smi(struct vmm_vm *vm, unsigned vcpu);
+/* Ask for an SMI or NMI between two runs of that vCPU, or of VMM_ALL_VCPUS. */
+#define VMM_ALL_VCPUS UINT32_MAX
+enum vmm_inject { VMM_INJECT_SMI, VMM_INJECT_NMI };
+void vmm_vm_inject(struct vmm_vm *vm, unsigned vcpu, enum vmm_inject what);
+
+/*
+ * Let that vCPU alone make n single steps (VMM_MAX_STEPS at most), whether the VM is stopped or
+ * not; how many it made is in .nr_steps, at most n: a halted one makes none.
+ */
+void vmm_vm_step(struct vmm_vm *vm, unsigned vcpu, uint32_t n);
 
 /* Park all vCPUs, until vmm_vm_go or vmm_vm_destroy.  INQ_EIO when one does not come. */
 INQ_MUST enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err);
@@ -99,7 +131,7 @@ INQ_MUST enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err);
 void vmm_vm_go(struct vmm_vm *vm);
 
 /*
- * Kick every vCPU that runs and wait until each has set .sample.  False: one did not come for
+ * Kick every vCPU that runs and wait until each has set .look.  False: one did not come for
  * seconds.
  */
 bool vmm_vm_sample(struct vmm_vm *vm);
@@ -109,6 +141,10 @@ void vmm_vm_rips(struct vmm_vm *vm);
 
 /* Between two runs, on the vCPU's own thread, under the lock. */
 void vmm_vcpu_sample(struct vmm_vcpu *v);
+
+/* The same: switch single-stepping as .want_steps says; and what a KVM_EXIT_DEBUG shows. */
+void vmm_vcpu_set_stepping(struct vmm_vcpu *v);
+void vmm_vcpu_stepped(struct vmm_vcpu *v);
 
 /* Body of a vCPU's thread (vcpu.c). */
 void *vmm_vcpu_main(void *vcpu);

@@ -1,21 +1,33 @@
 /*
- * usage: dying_guest FILE
- * A guest that dies instead of getting anywhere: vCPU 1 writes a POST code and takes #UD with an
- * empty IDT.  The snapshot
- * must be written all the same, with the reason in it, and the run must fail.
+ * usage: dying_guest FILE [mmio|panic|exit]
+ * A guest that ends instead of getting anywhere.  Without a word: vCPU 1 writes a POST code and
+ * takes #UD with an empty IDT.  The snapshot must be written all the same, with the reason in it,
+ * and the run must fail.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "vmm/run.h"
 
+struct end {
+	const char *name;
+	uint8_t n, code[16];
+};
+static const struct end ends[] = {
+	{"ud2", 6, {0xb0, 0x10, 0xe6, 0x80, 0x0f, 0x0b}}, /* mov al; out; ud2 */
+	/* mov al; out; mov eax, 0xe0000000; jmp rax: there is no memory */
+	{"mmio", 11, {0xb0, 0x10, 0xe6, 0x80, 0xb8, 0, 0, 0, 0xe0, 0xff, 0xe0}},
+	{"panic", 9, {0x66, 0xba, 0x05, 0x05, 0xb0, 0x01, 0xee, 0xeb, 0xfe}}, /* out dx, al */
+	{"exit", 6, {0xb0, 0x03, 0xe6, 0xf4, 0xeb, 0xfe}},
+};
+static const struct end *chosen = &ends[0];
+
 static enum inq_status draw(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
-	static const uint8_t ud2[] = {0xb0, 0x10, 0xe6, 0x80, 0x0f, 0x0b}; /* mov al; out; ud2 */
 	enum inq_status st = vmm_plan_count(p, rng, err);
 	struct vmm_code *c = &p->cpu[1].code;
 
-	memcpy(c->bytes, ud2, sizeof(ud2));
+	memcpy(c->bytes, chosen->code, chosen->n);
 	return st;
 }
 
@@ -32,6 +44,9 @@ int main(int argc, char **argv)
 			    .nr_vcpus = 2,
 			    .snapshot = argc > 1 ? argv[1] : "x.core"};
 
+	for (size_t i = 0; argc > 2 && i < sizeof(ends) / sizeof(*ends); i++)
+		if (!strcmp(ends[i].name, argv[2]))
+			chosen = &ends[i];
 	if (!vmm_run(&r, &err))
 		return 0;
 	fprintf(stderr, "%s\n", err.msg);

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """inquest-vmm on a real KVM: what is in its snapshots, and what it leaves behind when things go wrong.
 
-usage: test_kvm.py here|svm INQUEST_VMM DYING_GUEST [SEEDS]
+usage: test_kvm.py here|svm INQUEST_VMM DYING_GUEST CONTROL_CLIENT [SEEDS]
 
 here: on this machine's /dev/kvm, however small (exit code 77: there is none); svm: in the svm testbed.
 Every snapshot goes through the stranger's reader (core.py) and is compared with what was drawn."""
-import pathlib, re, signal, struct, subprocess, sys, tempfile
+import json, pathlib, re, shlex, signal, struct, subprocess, sys, tempfile
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -42,6 +42,32 @@ def jobs(smm, seeds):
         yield shell(name, f"printf '\\177ELF{'.' * 12}\\004\\0old' > x.core; inquest-vmm run --scenario hlt-if0 --snapshot x.core --memory 16 "
                           f"--after 0 --seed {SEED}")
     yield bed.Job("dies", ["dying_guest", "x.core"], 60)
+    for how in ("mmio", "panic", "exit"):
+        yield bed.Job(f"dies-{how}", ["dying_guest", "x.core", how], 60)
+    run_x = "inquest-vmm run --memory 16 --snapshot x.core --seed 3 --scenario"
+    yield shell("control", f"{run_x} healthy --control s --timeout 100 & p=$!; control_client s " + shlex.join(SESSION) +
+                "; code=$?; wait $p || exit 9; exit $code")
+    yield shell("usr1", f"{run_x} healthy --after 3000 & p=$!; n=0; until ls -A | grep -q tmp; do sleep 0.1; n=$((n+1)); "
+                        "[ $n -lt 100 ] || exit 9; done; sleep 0.3; kill -USR1 $p; wait $p")
+    yield shell("nmi-storm", f"{run_x} hlt-if0 --nmi-every 20 --after 100000")
+    yield shell("no-hang", f"{run_x} hlt-if0 --hang 100 --smm-limit 100 --after 0 --timeout 2")
+    if smm:
+        yield shell("hang", f"{run_x} smm-spin --hang 300 --timeout 50")
+        yield shell("smm-limit", f"{run_x} smm-spin --smm-limit 300 --timeout 50")
+        yield shell("smi-storm", f"{run_x} healthy --smi-every 20 --after 1000")
+        yield shell("step-smm", f"{run_x} smm-spin --control s --timeout 100 & p=$!; control_client s ~2000 " +
+                    shlex.join(['{"do":"step","vcpu":0,"n":9}', '{"do":"step","vcpu":1,"n":9}', '{"do":"quit"}']) +
+                    "; code=$?; wait $p || exit 9; exit $code")
+
+
+# Said on the control socket, and how the answer to each begins.
+SESSION = ('{"do":"pause"}', '{"do":"snapshot","file":"a.core"}', '{"do":"step","vcpu":0,"n":3}', "nonsense", "@9999",
+           '{"do":"fly"}', '{"do":"snapshot","file":"none/b.core"}', '{"do":"resume"}', '{"do":"snapshot","file":"b.core"}',
+           '{"do":"quit"}')
+ANSWERS = ('{"ok":true,"paused":true}', '{"ok":true,"bytes":', '{"ok":true,"vcpu":0,"wanted":3,"steps":[',
+           '{"ok":false,"error":"not a JSON object', '{"ok":false,"error":"more than 4096 bytes"}',
+           '{"ok":false,"error":"unknown verb', '{"ok":false,"error":"none/b.core: No such file', '{"ok":true,"paused":false}',
+           '{"ok":true,"bytes":', '{"ok":true}')
 
 
 def run_here(todo, programs, out):
@@ -204,10 +230,59 @@ def check_failures(by, smm):
         yield "no SMM: exit code and line", by["no-smm"].code == 1 and "has no SMM, and smm-spin needs it; " in by["no-smm"].text("stderr")
 
 
+def check_control(r):
+    answers = r.text("stdout").splitlines()
+    answers = [a for a in answers if a.startswith("{")]
+    yield f"control: exit code {r.code} {r.text('stderr')!r}", r.code == 0
+    yield f"control: answers {answers}", len(answers) == len(ANSWERS) and all(
+        a.startswith(w) for a, w in zip(answers, ANSWERS))
+    yield "control: quit writes nothing, the socket is gone", sorted(p.name for p in r.files.iterdir()) == ["a.core", "b.core"]
+    a, b = (core.load(r.files / f"{n}.core") for n in "ab")
+    yield "control: two pictures of one guest", a.nonce != b.nonce and a.t_mono < b.t_mono and a.reason == b.reason == 1
+    for i in range(a.nr_vcpus):
+        yield f"control: vcpu {i} went on", b.flight[i][-1]["nr"] > a.flight[i][-1]["nr"]
+    steps = [r for r in b.flight[0] if r["reason"] == 4 and r["what"] == 1]
+    answered = json.loads(answers[2])["steps"]
+    yield f"control: steps are in the flight record: {answered}", len(steps) == len(answered) and all(
+        s["addr"] == int(t["rip"], 0) for s, t in zip(steps, answered))
+
+
+def check_triggers(by, smm):
+    want = {"dies-panic": (1, 4, "vCPU 1: the guest panicked"), "dies-exit": (0, 7, "vCPU 1: the guest ended with code 3"),
+            "nmi-storm": (1, 2, "triple fault"), "usr1": (0, 1, "asked for, after 3000 ms")}
+    if smm:
+        want |= {"dies-mmio": (1, 3, "vCPU 1: KVM internal error, suberror 1"), "hang": (0, 5, "for 300 ms, in SMM"),
+                 "smm-limit": (0, 6, "in SMM for more than 300 ms"), "smi-storm": (0, 1, "asked for")}
+    for name, (code, reason, text) in want.items():
+        r = by[name]
+        yield f"{name}: exit code {r.code}: {r.text('stderr')!r}", r.code == code
+        c = core.load(r.files / "x.core")
+        yield f"{name}: reason {c.reason} {c.reason_text!r}", c.reason == reason and text in c.reason_text
+    first, last = (core.load(by["usr1"].files / n) for n in ("x.core.1", "x.core"))
+    yield "SIGUSR1: the guest went on", first.reason_text == "asked for, by SIGUSR1" and first.t_mono < last.t_mono
+    r = by["no-hang"]
+    yield f"a halted core is no hang: {r.text('stderr')!r}", r.code == 1 and "nothing fired" in r.text("stderr")
+    yield "no-hang: nothing is written", not list(r.files.iterdir())
+    if smm:
+        c = core.load(by["dies-mmio"].files / "x.core")
+        yield "internal error: suberror in the run page", struct.unpack_from("<II", c.notes["run", 1], 8)[0] == 17
+        death = [f for f in c.flight[1] if f["what"] == 1][-1]
+        yield "internal error: in the flight record", (death["reason"], death["value"], death["flags"] & 16) == (17, 1, 16)
+        c = core.load(by["smi-storm"].files / "x.core")
+        for i in range(c.nr_vcpus):
+            smis = [f for f in c.flight[i] if f["what"] == 2 and f["reason"] == 0xAEB7]
+            yield f"vcpu {i}: {c.msr(i, 0x34)} SMIs of {len(smis)}", 2 <= c.msr(i, 0x34) <= len(smis)
+        answers = [json.loads(a) for a in by["step-smm"].text("stdout").splitlines() if a.startswith("{")]
+        yield f"steps in SMM: {answers}", len(answers) == 3 and any(
+            len(a["steps"]) == 9 and all(s["smm"] and s["bytes"] for s in a["steps"]) for a in answers[:2])
+
+
 def check_all(results, vmm, smm):
     by = {r.job.id: r for r in results}
     yield from check_failures(by, smm)
     yield from check_secrets(by, vmm)
+    yield from check_control(by["control"])
+    yield from check_triggers(by, smm)
     for r in results:
         if "out.core" not in r.job.argv:
             continue
@@ -223,8 +298,8 @@ def check_all(results, vmm, smm):
 
 
 def main():
-    where, vmm, dying = sys.argv[1], *(pathlib.Path(p).resolve() for p in sys.argv[2:4])
-    seeds = int(sys.argv[4]) if len(sys.argv) > 4 else 2
+    where, vmm, *others = sys.argv[1], *(pathlib.Path(p).resolve() for p in sys.argv[2:5])
+    seeds = int(sys.argv[5]) if len(sys.argv) > 5 else 2
     if where == "here":
         caps = subprocess.run([vmm, "caps"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         if caps.returncode:
@@ -235,9 +310,9 @@ def main():
     todo = list(jobs(smm, seeds))
     with tempfile.TemporaryDirectory() as tmp:
         if where == "here":
-            results, why = list(run_here(todo, [vmm, dying], pathlib.Path(tmp))), None
+            results, why = list(run_here(todo, [vmm, *others], pathlib.Path(tmp))), None
         else:
-            results, why = bed.run("svm", todo, [vmm, dying], tmp, limit=300)
+            results, why = bed.run("svm", todo, [vmm, *others], tmp, limit=300)
         wrong = [what for what, good in check_all(results, vmm, smm) if not good] + ([why] if why else [])
     for what in wrong:
         print(f"not so: {what}")

@@ -1,0 +1,215 @@
+/* The control socket without a guest: requests, refusals, odd clients. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmm/control.h"
+
+struct lab {
+	char dir[40], path[64];
+	struct vmm_control *c;
+	int fd;
+};
+
+static int call(const struct lab *l)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", l->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static int set_up(void **state)
+{
+	struct lab *l = calloc(1, sizeof(*l));
+	struct inq_err err;
+
+	strcpy(l->dir, "/tmp/inquest-control-XXXXXX");
+	assert_non_null(mkdtemp(l->dir));
+	snprintf(l->path, sizeof(l->path), "%s/s", l->dir);
+	assert_int_equal(vmm_control_create(&l->c, l->path, &err), INQ_OK);
+	l->fd = call(l);
+	*state = l;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct lab *l = *state;
+
+	vmm_control_destroy(l->c);
+	assert_int_equal(access(l->path, F_OK), -1);
+	close(l->fd);
+	rmdir(l->dir);
+	free(l);
+	return 0;
+}
+
+static void say(struct lab *l, const char *text)
+{
+	assert_int_equal(write(l->fd, text, strlen(text)), strlen(text));
+}
+
+static const char *hear(struct lab *l)
+{
+	static char line[8192];
+	size_t n = 0;
+
+	while (n < sizeof(line) - 1 && recv(l->fd, line + n, 1, MSG_DONTWAIT) == 1)
+		if (line[n++] == '\n')
+			break;
+	line[n] = '\0';
+	return line;
+}
+
+static void refuses(struct lab *l, const char *line, const char *why)
+{
+	struct vmm_request q;
+
+	say(l, line);
+	say(l, "\n");
+	assert_false(vmm_control_next(l->c, 2, &q));
+	const char *answer = hear(l);
+	if (!strstr(answer, why) || strncmp(answer, "{\"ok\":false,\"error\":\"", 20) != 0)
+		fail_msg("%s: %s", line, answer);
+}
+
+static void requests_come_one_by_one_and_are_answered(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_request q;
+
+	say(l, "{\"do\":\"snapshot\",\"file\":\"a "
+	       "\\u00e9\"}\n{\"do\":\"step\",\"vcpu\":1,\"n\":64}\n");
+	say(l, "{\"do\":\"nmi\"}\n{\"do\":\"qu");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_SNAPSHOT);
+	assert_string_equal(q.file, "a \xc3\xa9");
+	vmm_control_done(l->c, "\"bytes\":5");
+	assert_string_equal(hear(l), "{\"ok\":true,\"bytes\":5}\n");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_STEP);
+	assert_int_equal(q.vcpu, 1);
+	assert_int_equal(q.n, 64);
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_NMI);
+	assert_false(q.vcpu_given);
+	assert_false(vmm_control_next(l->c, 2, &q));
+	say(l, "it\"}\n");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_QUIT);
+	vmm_control_refuse(l->c, "not \"now\"");
+	assert_string_equal(hear(l), "{\"ok\":false,\"error\":\"not \\\"now\\\"\"}\n");
+}
+
+static void what_is_no_request_is_refused(void **state)
+{
+	struct lab *l = *state;
+
+	refuses(l, "", "'{' is missing");
+	refuses(l, "hello", "'{' is missing");
+	refuses(l, "{}", "\\\"do\\\" is missing");
+	refuses(l, "{\"do\":1}", "\\\"do\\\" is missing");
+	refuses(l, "{\"do\":\"fly\"}", "unknown verb 'fly'");
+	refuses(l, "{\"do\":\"pause\",\"x\":1}", "'x' is not expected");
+	refuses(l, "{\"do\":\"snapshot\"}", "\\\"file\\\" is missing");
+	refuses(l, "{\"do\":\"snapshot\",\"file\":\"\"}", "not the name of a file");
+	refuses(l, "{\"do\":\"snapshot\",\"file\":7}", "not the name of a file");
+	refuses(l, "{\"do\":\"step\"}", "\\\"vcpu\\\" is missing");
+	refuses(l, "{\"do\":\"step\",\"vcpu\":2}", "not 0 to 1");
+	refuses(l, "{\"do\":\"step\",\"vcpu\":4294967296}", "not 0 to 1");
+	refuses(l, "{\"do\":\"step\",\"vcpu\":0,\"n\":0}", "not 1 to 64");
+	refuses(l, "{\"do\":\"step\",\"vcpu\":0,\"n\":65}", "not 1 to 64");
+	refuses(l, "{\"do\":\"nmi\",\"vcpu\":true}", "not 0 to 1");
+}
+
+static void an_oversized_line_costs_only_itself(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_request q;
+	char big[10001];
+
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	say(l, big);
+	assert_false(vmm_control_next(l->c, 2, &q));
+	assert_string_equal(hear(l), ""); /* not before its end */
+	say(l, "\n{\"do\":\"pause\"}\n");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_PAUSE);
+	assert_string_equal(hear(l), "{\"ok\":false,\"error\":\"more than 4096 bytes\"}\n");
+}
+
+static void a_client_that_leaves_makes_room_for_the_next(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_request q;
+
+	say(l, "{\"do\":\"pau");
+	assert_false(vmm_control_next(l->c, 2, &q));
+	close(l->fd);
+	l->fd = call(l);
+	say(l, "{\"do\":\"quit\"}\n");
+	bool got = false;
+	for (int i = 0; i < 3 && !got; i++)
+		got = vmm_control_next(l->c, 2, &q);
+	assert_true(got);
+	assert_int_equal(q.verb, VMM_VERB_QUIT);
+	close(l->fd);
+	vmm_control_done(l->c, ""); /* nobody hears it */
+	l->fd = call(l);
+}
+
+static void the_socket_is_private_and_taken_over_only_when_stale(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_control *second = NULL;
+	struct inq_err err;
+	struct stat sb;
+
+	assert_int_equal(stat(l->path, &sb), 0);
+	assert_int_equal(sb.st_mode & 0777, 0600);
+	assert_int_equal(vmm_control_create(&second, l->path, &err), INQ_EUSAGE);
+
+	char other[64];
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	snprintf(other, sizeof(other), "%s/o", l->dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", other);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd); /* the file stays */
+	assert_int_equal(vmm_control_create(&second, other, &err), INQ_OK);
+	vmm_control_destroy(second);
+
+	FILE *f = fopen(other, "w"); /* somebody's file is not a stale socket */
+	fclose(f);
+	assert_int_equal(vmm_control_create(&second, other, &err), INQ_EUSAGE);
+	assert_int_equal(access(other, F_OK), 0);
+	unlink(other);
+	assert_int_equal(vmm_control_create(&second, "", &err), INQ_EUSAGE);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(requests_come_one_by_one_and_are_answered),
+		TEST(what_is_no_request_is_refused),
+		TEST(an_oversized_line_costs_only_itself),
+		TEST(a_client_that_leaves_makes_room_for_the_next),
+		TEST(the_socket_is_private_and_taken_over_only_when_stale),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

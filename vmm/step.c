@@ -1,0 +1,113 @@
+/*
+ * Knows single-stepping by KVM_SET_GUEST_DEBUG.  It works inside SMM, too: an SMI and RSM each
+ * clear TF, but KVM sets it anew at every entry while it is told to.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "vmm/vm.h"
+
+enum { PATIENCE_S = 2 };
+
+/*
+ * An interrupt that is taken while stepping pushes the TF that KVM had set; after its IRET the
+ * guest would trap on its own.  So none is taken, where KVM can do that (Linux 5.15).
+ */
+static uint32_t block_irq(const struct vmm_vm *vm)
+{
+	int mask = ioctl(vm->kvm, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_SET_GUEST_DEBUG2);
+
+	return mask > 0 ? (uint32_t)mask & KVM_GUESTDBG_BLOCKIRQ : 0;
+}
+
+void vmm_vcpu_set_stepping(struct vmm_vcpu *v)
+{
+	bool want = v->want_steps && v->end == VMM_ALIVE;
+	struct kvm_guest_debug d = {0};
+
+	if (want == v->stepping)
+		return;
+	if (want)
+		d.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block_irq(v->vm);
+	if (vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &d)) {
+		v->want_steps = 0;
+		pthread_cond_broadcast(&v->vm->changed);
+		return;
+	}
+	v->stepping = want;
+}
+
+/* The instruction at linear address rip, through the guest's own page tables. */
+static void read_insn(const struct vmm_vcpu *v, struct vmm_step *s)
+{
+	struct kvm_translation t = {.linear_address = s->rip};
+
+	if (ioctl(v->fd, KVM_TRANSLATE, &t) || !t.valid)
+		return;
+	uint64_t left = VMM_PAGE - (s->rip & (VMM_PAGE - 1));
+	uint64_t n = left < sizeof(s->bytes) ? left : sizeof(s->bytes);
+	const uint8_t *at = vmm_memory_at(v->vm->mem, s->smm, t.physical_address, n);
+	if (!at)
+		return;
+	memcpy(s->bytes, at, n);
+	s->nr_bytes = (uint8_t)n;
+}
+
+void vmm_vcpu_stepped(struct vmm_vcpu *v)
+{
+	struct vmm_step s = {.rip = v->run->debug.arch.pc, .smm = v->run->flags & KVM_RUN_X86_SMM};
+
+	read_insn(v, &s);
+	pthread_mutex_lock(&v->vm->lock);
+	if (v->want_steps && v->nr_steps < VMM_MAX_STEPS) {
+		v->step[v->nr_steps++] = s;
+		v->want_steps--;
+		pthread_cond_broadcast(&v->vm->changed);
+	}
+	pthread_mutex_unlock(&v->vm->lock);
+}
+
+/* Under the lock: until no step is wanted, or patience is at its end. */
+static void await_steps(struct vmm_vm *vm, const struct vmm_vcpu *v)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PATIENCE_S;
+	while (v->want_steps && v->end == VMM_ALIVE)
+		if (pthread_cond_timedwait(&vm->changed, &vm->lock, &until) == ETIMEDOUT)
+			break;
+}
+
+/* Under the lock: a stopped VM is only left when this vCPU stands still again. */
+static void await_parked(struct vmm_vm *vm, struct vmm_vcpu *v)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PATIENCE_S;
+	vmm_vcpu_kick(v);
+	while (vm->stop && !v->parked)
+		if (pthread_cond_timedwait(&vm->changed, &vm->lock, &until) == ETIMEDOUT)
+			break;
+}
+
+void vmm_vm_step(struct vmm_vm *vm, unsigned vcpu, uint32_t n)
+{
+	struct vmm_vcpu *v = &vm->vcpu[vcpu];
+
+	pthread_mutex_lock(&vm->lock);
+	v->nr_steps = 0;
+	v->want_steps = n < VMM_MAX_STEPS ? n : VMM_MAX_STEPS;
+	if (v->end != VMM_ALIVE)
+		v->want_steps = 0;
+	v->parked = v->parked && !v->want_steps;
+	vmm_vcpu_kick(v);
+	pthread_cond_broadcast(&vm->changed);
+	await_steps(vm, v);
+	v->want_steps = 0;
+	await_parked(vm, v);
+	pthread_mutex_unlock(&vm->lock);
+}
