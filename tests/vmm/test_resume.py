@@ -5,7 +5,7 @@ usage: test_resume.py here|svm INQUEST_VMM
 
 here: on this machine's /dev/kvm (exit code 77: there is none); svm: in the svm testbed.  What may differ between a
 snapshot and the snapshot of its unmoved copy is docs/snapshot-format.md, section 11; everything else must be equal."""
-import pathlib, re, struct, subprocess, sys, tempfile
+import pathlib, re, struct, subprocess, sys, tempfile, zlib
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -63,6 +63,10 @@ def check_sums(r, d):
         yield f"{what}: results are {got}, not {wanted}", got == wanted
 
 
+def half_way(c):
+    return all(c.regs(i)["r13"] > 20 for i in range(2))
+
+
 def check_midway(results):
     """At least one was saved while both worked, one of them in user mode."""
     found = []
@@ -70,7 +74,7 @@ def check_midway(results):
         if r.job.id.startswith("checksum.") and r.code == 0:
             c = core.load(r.files / "a.core")
             found.append([cpl(c, i) for i in range(2)] + [c.regs(i)["r13"] for i in range(2)])
-    yield f"a snapshot half way, in CPL 3 and CPL 0: {found}", any(f[:2] == [3, 0] and f[2] and f[3] for f in found)
+    yield f"a snapshot half way, in CPL 3 and CPL 0: {found}", any(f[:2] == [3, 0] and f[2] > 20 and f[3] > 20 for f in found)
 
 
 def u(raw, at, size=8):
@@ -200,6 +204,59 @@ def check_job(r, vmm):
     yield f"steps: {steps}", len(steps) == (1 if halted else 8) and ("does not get on" in steps[0]) == halted
 
 
+def changed(path, to, changes):
+    """A copy with other bytes at some offsets, and with the checksum of its notes made right."""
+    c, data = core.load(path), bytearray(path.read_bytes())
+    for at, new in changes:
+        data[at:at + len(new)] = new
+    field = c.payload_at["header", core.VM] + 88
+    data[field:field + 4] = bytes(4)
+    data[field:field + 4] = struct.pack("<I", zlib.crc32(data[c.notes_off:c.notes_off + c.notes_bytes]))
+    to.write_bytes(data)
+
+
+def resume(vmm, path, *more):
+    done = subprocess.run([vmm, "resume", path, *more], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check_changed(path, d, vmm, tmp):
+    """What is changed in a snapshot of a machine half way: refused by name, or it shows in the result."""
+    c, bad = core.load(path), tmp / "bad.core"
+    wanted = {i: d[f"result[{i}]"] for i in range(2)}
+    table = c.offset(0x206000, 2048)  # of vCPU 1
+    xmm1 = c.payload_at["xsave", 0] + 176
+    for what, vcpu, at in (("a byte of the table", 1, table + 700), ("XMM1", 0, xmm1),
+                           ("R12", 1, c.payload_at["regs", 1] + 12 * 8)):
+        changed(path, bad, [(at, bytes([c.bytes[at] ^ 0xFF]))])
+        code, out, err = resume(vmm, bad)
+        got = results_in(out)
+        yield f"another {what} gives another result: {got} {err}", code == 0 and len(got) == 2 and \
+            [i for i in range(2) if got[i] != wanted[i]] == [vcpu]
+    leaf = next(i for i in range(0, len(c.notes["cpuid2", 0]), 40) if u(c.notes["cpuid2", 0], i, 4) == 7)
+    changed(path, bad, [(c.payload_at["cpuid2", 0] + leaf + 24, b"\xff" * 4)])
+    code, out, err = resume(vmm, bad, "--for", "0")
+    yield f"a missing feature is named: {err}", (code, out) == (1, "") and re.search(
+        r"bad.core: it needs CPUID 0x7\.0 edx bits 0x[0-9a-f]+, which this KVM lacks; --force goes on without\n$", err)
+    changed(path, bad, [(c.payload_at["xsave", 0] - 24 + 12, struct.pack("<HHQ", 2, 5, 0))])
+    code, out, err = resume(vmm, bad, "--for", "0")
+    yield f"what was not taken is named: {err}", (code, out) == (1, "") and \
+        err.endswith("bad.core: vCPU 0: it holds no XSAVE; --force goes on without\n")
+    code, out, err = resume(vmm, bad, "--for", "0", "--force")
+    yield f"--force goes on without: {err}", code == 0
+    changed(path, bad, [(c.payload_at["regs", 1] - 24 + 12, struct.pack("<HHQ", 2, 5, 0))])
+    code, out, err = resume(vmm, bad, "--for", "0", "--force")
+    yield f"not without registers: {err}", (code, out) == (1, "") and "vCPU 1: no complete REGS, it cannot run" in err
+    changed(path, bad, [(c.payload_at["header", core.VM] + 8, b"\2\0")])
+    code, out, err = resume(vmm, bad, "--for", "0", "--force")
+    yield f"a newer format: {err}", code == 1 and "snapshot format 2." in err
+    tsc = u(c.notes["tsc", 1], 0, 4)
+    changed(path, bad, [(c.payload_at["regs", 0] + 17 * 8, b"\0" * 8), (c.payload_at["tsc", 1], struct.pack("<I", tsc * 7))])
+    code, out, err = resume(vmm, bad, "--for", "0")
+    yield f"a TSC of another frequency: {err}", code == 0 or f"its TSC has {tsc * 7} kHz" in err
+
+
 def main():
     where, vmm = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     smm = True
@@ -221,6 +278,10 @@ def main():
             except core.Bad as e:
                 wrong.append(f"{r.job.id}: {e}")
         wrong += [what for what, good in check_midway(results) if not good]
+        if where == "here" and not wrong:
+            r = next(r for r in results if r.job.id.startswith("checksum.") and half_way(core.load(r.files / "a.core")))
+            d = drawn(vmm, r.job.argv[2].split(" && ")[0].replace("--after 0 ", "").split())
+            wrong += [what for what, good in check_changed(r.files / "a.core", d, vmm, pathlib.Path(tmp)) if not good]
     for what in wrong:
         print(f"not so: {what}")
     print(f"{len(todo)} machines, {len(wrong)} complaints")
