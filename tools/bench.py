@@ -122,6 +122,12 @@ def row(what, value, unit, limit=None):
     print(f"{what:<44}{value:10.3f} {unit:<6}{tail}")
 
 
+def flight_costs(tool):
+    """What the flight record costs, in ns; empty when the tool cannot run a guest."""
+    done = subprocess.run([tool], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    return dict(re.findall(r"^(\w+)=([\d.]+)$", done.stdout, re.M)) if done.returncode == 0 else {}
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
@@ -136,6 +142,7 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         medians, times, size = measure_writes(args, core, folder)
+        costs = flight_costs(args.build / "tests" / "vmm" / "flight_cost")
         reports = [report_time(args.build / "inquest", core) for _ in range(2 * args.rounds)]
         anon = max(report_anon(args.build / "inquest", core) for _ in range(args.rounds))
     except (BenchError, OSError) as e:
@@ -153,6 +160,10 @@ def main():
     row("snapshot / (write + fsync)", medians["snapshot"] / medians["write"], "x", WRITE_LIMIT)
     row("report to verdict", statistics.median(reports), "s", REPORT_LIMIT_S)
     row("report, peak of RssAnon", anon, "MiB", ANON_LIMIT_MIB)
+    for name, what in (("record_ns", "flight record, a record"), ("exit_ns", "an exit for port I/O, without it"),
+                       ("exit_with_record_ns", "the same with SYNC_REGS and a record")):
+        if name in costs:
+            row(what, float(costs[name]), "ns")
     print("rounds: " + "; ".join(f"{name} " + " ".join(f"{t:.2f}" for t in all_) for name, all_ in times.items()))
     return 0
 
