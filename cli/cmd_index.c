@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/wrap.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/say.h"
-#include "cli/wrap.h"
 
 static void free_text(char **p)
 {
@@ -73,7 +73,7 @@ static int save(struct session *s, const char *path)
 		return cli_fail(s->file, &err, NULL);
 	cli_put_safe(stdout, path);
 	fputs(": ", stdout);
-	cli_put_wrapped(stdout, counts, (int)strlen(path) + 2, 2);
+	text_put_wrapped(stdout, counts, (int)strlen(path) + 2, 2);
 	return CLI_GOOD;
 }
 

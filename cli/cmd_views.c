@@ -4,9 +4,9 @@
 
 #include "analyzers/collect/collectors.h"
 #include "analyzers/rules.h"
+#include "base/wrap.h"
 #include "cli/commands.h"
 #include "cli/say.h"
-#include "cli/wrap.h"
 #include "loader/loaders.h"
 #include "store/schema.h"
 #include "views/view.h"
@@ -17,7 +17,7 @@ static int run_views(const struct cli_args *a)
 
 	(void)a;
 	for (size_t i = 0; (v = view_at(i)); i++)
-		cli_put_entry(stdout, 0, v->name, 14, v->doc);
+		text_put_entry(stdout, 0, v->name, 14, v->doc);
 	return CLI_GOOD;
 }
 
@@ -42,7 +42,7 @@ static int explain_rule(const struct inq_rule *r)
 					{"why", r->why},           {"next", r->fix},
 					{"needs", needs},          {"source", r->source}};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
-		cli_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);
+		text_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);
 	puts("");
 	fputs(r->sql + strspn(r->sql, "\n"), stdout);
 	return CLI_GOOD;
@@ -57,7 +57,7 @@ static int run_rules(const struct cli_args *a)
 			char text[256];
 			snprintf(text, sizeof(text), "%s (%s, %s)", r->title, r->severity,
 				 r->confidence);
-			cli_put_entry(stdout, 0, r->id, 18, text);
+			text_put_entry(stdout, 0, r->id, 18, text);
 		}
 	}
 	return a->nr_args ? cli_fail_usage("inquest rules", "no rule named %s", a->arg[0])
@@ -80,10 +80,10 @@ static int run_formats(const struct cli_args *a)
 
 	(void)a;
 	for (size_t i = 0; (l = loader_at(i)); i++) {
-		cli_put_entry(stdout, 0, l->name, 14, l->doc);
-		cli_put_entry(stdout, 0, "", 14, l->carries);
+		text_put_entry(stdout, 0, l->name, 14, l->doc);
+		text_put_entry(stdout, 0, "", 14, l->carries);
 	}
-	cli_put_entry(stdout, 0, "index", 14, "an index that inquest made of any of these");
+	text_put_entry(stdout, 0, "index", 14, "an index that inquest made of any of these");
 	return CLI_GOOD;
 }
 
@@ -119,7 +119,7 @@ static void put_column(const char *name, const char *type, const char *doc)
 	char head[64];
 
 	snprintf(head, sizeof(head), "%-14s %.*s", name, (int)strcspn(type, " "), type);
-	cli_put_entry(stdout, 2, head, 22, doc);
+	text_put_entry(stdout, 2, head, 22, doc);
 }
 
 static int explain_framework(const struct store_table *t)
@@ -155,13 +155,13 @@ static int run_schema(const struct cli_args *a)
 		if (a->nr_args && !strcmp(a->arg[0], t->name))
 			return explain_framework(t);
 		if (!a->nr_args)
-			cli_put_entry(stdout, 0, t->name, 14, t->doc);
+			text_put_entry(stdout, 0, t->name, 14, t->doc);
 	}
 	for (size_t i = 0; (c = collector_at(i)); i++) {
 		if (a->nr_args && !strcmp(a->arg[0], c->table))
 			return explain_collected(c);
 		if (!a->nr_args)
-			cli_put_entry(stdout, 0, c->table, 14, c->doc);
+			text_put_entry(stdout, 0, c->table, 14, c->doc);
 	}
 	return a->nr_args ? cli_fail_usage("inquest schema", "no table named %s", a->arg[0])
 			  : CLI_GOOD;
@@ -202,7 +202,7 @@ static int run_help(const struct cli_args *a)
 	      "Commands (inquest help COMMAND shows examples):\n",
 	      stdout);
 	for (int i = 0; (c = cli_command_at(i)); i++) {
-		cli_put_entry(stdout, 2, c->name, 9, c->doc);
+		text_put_entry(stdout, 2, c->name, 9, c->doc);
 	}
 	fputs("\n"
 	      "FILE is a dump, or an index made by inquest index; its content decides.\n"

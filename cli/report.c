@@ -1,10 +1,10 @@
 /* Knows in which order a person wants to read it: the verdict first, what was not seen last. */
 #include "cli/report.h"
+#include "base/wrap.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/wrap.h"
 #include "store/rank.h"
 #include "views/query.h"
 
@@ -47,7 +47,7 @@ static enum inq_status put_evidence(void *ctx, int nr_cols, const char *const *c
 
 	(void)nr_cols;
 	(void)err;
-	cli_put_entry(r->out, 4, text_of(cell[0]), 11, text_of(cell[1]));
+	text_put_entry(r->out, 4, text_of(cell[0]), 11, text_of(cell[1]));
 	return INQ_OK;
 }
 
@@ -70,15 +70,15 @@ static enum inq_status put_verdict(void *ctx, int nr_cols, const char *const *ce
 		fputc('\n', r->out);
 	put_severity(r, text_of(cell[1]));
 	fputs(": ", r->out);
-	cli_put_wrapped(r->out, text_of(cell[4]), (int)strlen(text_of(cell[1])) + 2, 2);
+	text_put_wrapped(r->out, text_of(cell[4]), (int)strlen(text_of(cell[1])) + 2, 2);
 	fputs("  ", r->out);
-	cli_put_wrapped(r->out, text_of(cell[5]), 2, 2);
+	text_put_wrapped(r->out, text_of(cell[5]), 2, 2);
 	fprintf(r->out, "  Evidence (rule %s, %s)\n", text_of(cell[3]), text_of(cell[2]));
 	enum inq_status st = put_evidence_of(r, strtoll(text_of(cell[0]), NULL, 10), err);
 	if (st)
 		return st;
-	cli_put_entry(r->out, 2, "Why", 5, text_of(cell[6]));
-	cli_put_entry(r->out, 2, "Next", 5, text_of(cell[7]));
+	text_put_entry(r->out, 2, "Why", 5, text_of(cell[6]));
+	text_put_entry(r->out, 2, "Next", 5, text_of(cell[7]));
 	return INQ_OK;
 }
 
@@ -97,7 +97,7 @@ static enum inq_status put_other(void *ctx, int nr_cols, const char *const *cell
 	put_severity(r, text_of(cell[0]));
 	fprintf(r->out, "%*s ", n < 8 ? 8 - n : 0, "");
 	fprintf(r->out, "%s\n%*s", text_of(cell[1]), 11, "");
-	cli_put_wrapped(r->out, text_of(cell[2]), 11, 11);
+	text_put_wrapped(r->out, text_of(cell[2]), 11, 11);
 	return INQ_OK;
 }
 
@@ -127,7 +127,7 @@ static enum inq_status put_header(void *ctx, int nr_cols, const char *const *cel
 	(void)nr_cols;
 	(void)err;
 	fputc('\n', r->out);
-	cli_put_wrapped(r->out, text_of(cell[0]), 0, 2);
+	text_put_wrapped(r->out, text_of(cell[0]), 0, 2);
 	return INQ_OK;
 }
 
@@ -166,7 +166,7 @@ static enum inq_status put_line(void *ctx, int nr_cols, const char *const *cell,
 	(void)err;
 	if (r->nr++ < GAPS_SHOWN) {
 		fprintf(r->out, "  %s ", text_of(cell[0]));
-		cli_put_wrapped(r->out, text_of(cell[1]), (int)strlen(text_of(cell[0])) + 3, 4);
+		text_put_wrapped(r->out, text_of(cell[1]), (int)strlen(text_of(cell[0])) + 3, 4);
 	}
 	return INQ_OK;
 }

@@ -9,6 +9,8 @@
 
 #include <linux/kvm.h>
 
+#include "base/wrap.h"
+
 #ifndef KVM_CAP_X86_TRIPLE_FAULT_EVENT
 #define KVM_CAP_X86_TRIPLE_FAULT_EVENT 218 /* Linux 6.1 */
 #endif
@@ -108,13 +110,18 @@ enum inq_status vmm_caps_check(const struct vmm_caps *c, struct inq_err *err)
 	return INQ_OK;
 }
 
+/* 24 + 1 + 6 + 2 + 7 + 2 columns, then the cost within what is left of a line. */
+enum { COST_AT = 42 };
+
 void vmm_caps_print(const struct vmm_caps *c, FILE *to)
 {
 	fprintf(to, "KVM API version %d\n\n%-24s %6s  %-7s  %s\n", c->api, "CAPABILITY", "VALUE",
 		"IS", "WITHOUT IT, A SNAPSHOT LACKS");
-	for (int i = 0; i < VMM_NR_CAPS; i++)
-		fprintf(to, "%-24s %6d  %-7s  %s\n", table[i].name, c->value[i],
-			c->value[i] ? "present" : "absent", table[i].cost);
+	for (int i = 0; i < VMM_NR_CAPS; i++) {
+		fprintf(to, "%-24s %6d  %-7s  ", table[i].name, c->value[i],
+			c->value[i] ? "present" : "absent");
+		text_put_wrapped(to, table[i].cost, COST_AT, COST_AT);
+	}
 	fprintf(to, "\nSMM scenarios: %s\n",
 		vmm_caps_smm(c) ? "can run here" : "cannot run here; use the svm testbed");
 }

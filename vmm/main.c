@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/wrap.h"
 #include "vmm/caps.h"
 #include "vmm/resume.h"
 #include "vmm/run.h"
@@ -353,8 +354,10 @@ static int cmd_scenarios(int argc, char **argv)
 		fputs(top_help, stdout);
 		return EXIT_OK;
 	}
-	for (size_t i = 0; (s = vmm_scenario_at(i)); i++)
-		printf("%-18s %-9s  %s\n", s->name, vmm_scenario_kind_name(s->kind), s->doc);
+	for (size_t i = 0; (s = vmm_scenario_at(i)); i++) {
+		printf("%-18s %-9s  ", s->name, vmm_scenario_kind_name(s->kind));
+		text_put_wrapped(stdout, s->doc, 30, 30);
+	}
 	return EXIT_OK;
 }
 

@@ -93,7 +93,8 @@ class Cli(unittest.TestCase):
     def test_every_scenario_has_a_line(self):
         code, out, _ = self.run_vmm("scenarios")
         self.assertEqual(code, 0)
-        kinds = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+        self.assertLessEqual(max(map(len, out.splitlines())), 80)
+        kinds = {line.split()[0]: line.split()[1] for line in out.splitlines() if line[0] != " "}
         self.assertEqual(kinds, {"smm-spin": "fault", "hlt-if0": "fault", "healthy": "fine", "checksum": "fine",
                                  "smm-gate-open": "near-miss", "smm-gate-written": "near-miss",
                                  "smm-rdtsc-bounded": "near-miss"})

@@ -1,18 +1,18 @@
 /* Text within 80 columns. */
-#ifndef CLI_WRAP_H
-#define CLI_WRAP_H
+#ifndef BASE_WRAP_H
+#define BASE_WRAP_H
 
 #include <stdio.h>
 
-enum { CLI_WIDE = 80 };
+enum { TEXT_WIDE = 80 };
 
 /*
  * Print text, broken between words, and a newline.  The cursor stands at column; lines after the
  * first begin at indent.
  */
-void cli_put_wrapped(FILE *out, const char *text, int column, int indent);
+void text_put_wrapped(FILE *out, const char *text, int column, int indent);
 
 /* indent blanks, a name padded to width, a blank, and a text that goes on below itself. */
-void cli_put_entry(FILE *out, int indent, const char *name, int width, const char *text);
+void text_put_entry(FILE *out, int indent, const char *name, int width, const char *text);
 
 #endif

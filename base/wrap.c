@@ -1,5 +1,5 @@
 /* Knows where lines break.  Text is escaped already: it holds no control characters. */
-#include "cli/wrap.h"
+#include "base/wrap.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static int width_of(const char *text, size_t n)
 	return w;
 }
 
-void cli_put_wrapped(FILE *out, const char *text, int column, int indent)
+void text_put_wrapped(FILE *out, const char *text, int column, int indent)
 {
 	int at_start = 1; /* of a line: a word too long for any line stands there alone */
 
@@ -22,7 +22,7 @@ void cli_put_wrapped(FILE *out, const char *text, int column, int indent)
 		int w = width_of(text + gap, n);
 		if (!n)
 			break;
-		if (!at_start && column + (int)gap + w > CLI_WIDE) {
+		if (!at_start && column + (int)gap + w > TEXT_WIDE) {
 			fprintf(out, "\n%*s", indent, "");
 			column = indent;
 			at_start = 1;
@@ -39,10 +39,10 @@ void cli_put_wrapped(FILE *out, const char *text, int column, int indent)
 	fputc('\n', out);
 }
 
-void cli_put_entry(FILE *out, int indent, const char *name, int width, const char *text)
+void text_put_entry(FILE *out, int indent, const char *name, int width, const char *text)
 {
 	int w = width_of(name, strlen(name)), pad = w < width ? width - w : 0;
 
 	fprintf(out, "%*s%s%*s ", indent, "", name, pad, "");
-	cli_put_wrapped(out, text, indent + w + pad + 1, indent + width + 1);
+	text_put_wrapped(out, text, indent + w + pad + 1, indent + width + 1);
 }
