@@ -204,7 +204,8 @@ static enum inq_status read_header(struct vmm_load *l, const Elf64_Phdr *at, str
 				"%s: snapshot format %u.%u, this program knows %u; use its own "
 				"inquest-vmm",
 				l->path, h->major, h->minor, INQ_SNAP_MAJOR);
-	if (h->headers_crc != crc(l->map->p, sizeof(Elf64_Ehdr) + (1 + l->nr_loads) * PHDR, 0) ||
+	if (h->headers_crc !=
+		    crc(l->map->p, sizeof(Elf64_Ehdr) + (size_t)(1 + l->nr_loads) * PHDR, 0) ||
 	    h->notes_crc != notes_crc(notes, at->p_filesz, (size_t)(t->p - notes) + CRC_FIELD))
 		return bad(l, "damaged, the checksum of its headers or notes is wrong", err);
 	for (unsigned i = 0; i < l->nr_loads; i++)

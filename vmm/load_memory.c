@@ -139,7 +139,7 @@ enum inq_status vmm_load_memory(const struct vmm_load *l, struct vmm_memory **re
 {
 	INQ_SCOPED(vmm_memory_destroy_scope_) struct vmm_memory *m = NULL;
 	struct vmm_region region[VMM_MAX_REGIONS];
-	struct inq_snap_bulk bulk[VMM_MAX_VCPUS];
+	struct inq_snap_bulk bulk[VMM_MAX_VCPUS] = {0};
 	uint64_t window[VMM_MAX_VCPUS], off = 0;
 	const uint8_t *bitmap = NULL;
 	unsigned nr = 0;

@@ -198,7 +198,7 @@ static enum inq_status check_leaf(const struct vmm_load *l, const struct kvm_cpu
 		if (!miss)
 			continue;
 		snprintf(what, sizeof(what), "CPUID 0x%x.%u %.3s bits 0x%x", e->function, e->index,
-			 &"eaxebxecxedx"[3 * r], miss);
+			 &"eaxebxecxedx"[(size_t)3 * r], miss);
 		return lacks(l, what, err);
 	}
 	return INQ_OK;

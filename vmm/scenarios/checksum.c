@@ -34,7 +34,8 @@ static uint32_t work(uint64_t s, uint64_t factor, uint64_t addend, uint64_t tabl
 static void draw_values(struct vmm_plan *p, struct vmm_plan_cpu *c, struct vmm_rng *rng)
 {
 	/* KVM's LAPIC counts nanoseconds: 5 to 15 ms, and about as long in all for everybody */
-	uint64_t period = LEAST_NS + vmm_rng_below(rng, 2 * LEAST_NS), rounds = TOTAL_NS / period;
+	uint64_t period = LEAST_NS + vmm_rng_below(rng, UINT64_C(2) * LEAST_NS),
+		 rounds = TOTAL_NS / period;
 	uint64_t steps = c->user ? 8000 + vmm_rng_below(rng, 8000) : 100 + vmm_rng_below(rng, 100);
 	uint64_t factor = vmm_rng_u64(rng) | 1, addend = vmm_rng_u64(rng), seed = vmm_rng_u64(rng);
 
