@@ -9,8 +9,8 @@
 #define VMM_PORT_SERIAL 0x3f8
 #define VMM_PORT_POST 0x80
 #define VMM_PORT_RESULT 0x600 /* 32 bits: what a vCPU worked out */
-#define VMM_PORT_PANIC 0x505 /* pvpanic: bit 0 of what is written */
-#define VMM_PORT_EXIT 0xf4   /* isa-debug-exit: the code */
+#define VMM_PORT_PANIC 0x505  /* pvpanic: bit 0 of what is written */
+#define VMM_PORT_EXIT 0xf4    /* isa-debug-exit: the code */
 
 struct vmm_devices {
 	FILE *serial; /* borrowed; NULL: what the guest sends is lost */
