@@ -111,11 +111,8 @@ static void send_all(struct vmm_control *c, const char *p, size_t n)
 		if (sent > 0) {
 			p += sent;
 			n -= (size_t)sent;
-		} else if (sent < 0 && errno == EINTR) {
-			continue;
-		} else if (sent < 0 && errno == EAGAIN && poll(&f, 1, SEND_MS) > 0) {
-			continue;
-		} else {
+		} else if (!sent ||
+			   (errno != EINTR && (errno != EAGAIN || poll(&f, 1, SEND_MS) <= 0))) {
 			hang_up(c);
 		}
 	}

@@ -30,7 +30,7 @@ static FILE *call(const char *path)
 
 static void say(FILE *f, const char *line)
 {
-	long n = *line == '@' ? atol(line + 1) : 0;
+	long n = *line == '@' ? strtol(line + 1, NULL, 10) : 0;
 
 	while (n-- > 0)
 		fputc('x', f);
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 		return 2;
 	for (int i = 2; i < argc; i++) {
 		if (*argv[i] == '~') {
-			usleep((useconds_t)atol(argv[i] + 1) * 1000);
+			usleep((useconds_t)strtol(argv[i] + 1, NULL, 10) * 1000);
 			continue;
 		}
 		say(f, argv[i]);
