@@ -35,14 +35,6 @@ struct session {
 	struct vmm_why why;
 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Up to INSN_BYTES bytes at a linear address as that vCPU sees it. */
 static size_t code_at(const struct vmm_vm *vm, const struct vmm_vcpu *v, uint64_t linear,
 		      uint8_t *to)
@@ -96,14 +88,6 @@ static enum inq_status step(struct session *s, struct inq_err *err)
 	return INQ_OK;
 }
 
-static const struct vmm_vcpu *find_dead(const struct vmm_vm *vm)
-{
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpu[i].end != VMM_ALIVE)
-			return &vm->vcpu[i];
-	return NULL;
-}
-
 /* Was that vCPU halted with interrupts off when the snapshot was taken? */
 static bool was_over(const struct vmm_load *l, unsigned vcpu)
 {
@@ -135,7 +119,7 @@ static bool all_done(const struct session *s)
 /* Under the lock: until something changed or `until`, but not for long. */
 static void wait_slice(struct vmm_vm *vm, uint64_t until)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC),
+	uint64_t now = vmm_now_ns(CLOCK_MONOTONIC),
 		 to = now + SLICE_NS < until ? now + SLICE_NS : until;
 	struct timespec t = {(time_t)(to / 1000000000u), (long)(to % 1000000000u)};
 
@@ -146,13 +130,14 @@ static void wait_slice(struct vmm_vm *vm, uint64_t until)
 static enum inq_status go_on(struct session *s, struct inq_err *err)
 {
 	const struct vmm_resume *r = s->r;
-	uint64_t until = r->timed ? now_ns(CLOCK_MONOTONIC) + r->for_ms * 1000000u : UINT64_MAX;
+	uint64_t until = r->timed ? vmm_now_ns(CLOCK_MONOTONIC) + r->for_ms * 1000000u : UINT64_MAX;
 	enum inq_status st = vmm_vm_start(s->vm, err);
 
 	if (st)
 		return st;
 	pthread_mutex_lock(&s->vm->lock);
-	while (!st && !find_dead(s->vm) && !all_done(s) && now_ns(CLOCK_MONOTONIC) < until) {
+	while (!st && !vmm_vm_first_dead(s->vm) && !all_done(s) &&
+	       vmm_now_ns(CLOCK_MONOTONIC) < until) {
 		wait_slice(s->vm, until);
 		if (vmm_out_signal())
 			st = inq_fail(err, INQ_EINTR, "%s: interrupted", r->path);
@@ -167,15 +152,15 @@ static enum inq_status take_states(struct session *s, struct inq_err *err)
 
 	s->why = (struct vmm_why){.reason = INQ_SNAP_WHY_COMMAND,
 				  .vcpu = INQ_SNAP_VM,
-				  .t_realtime_ns = now_ns(CLOCK_REALTIME),
-				  .t_monotonic_ns = now_ns(CLOCK_MONOTONIC)};
+				  .t_realtime_ns = vmm_now_ns(CLOCK_REALTIME),
+				  .t_monotonic_ns = vmm_now_ns(CLOCK_MONOTONIC)};
 	if (!st)
 		vmm_vmstate_take(&s->vmstate, s->vm);
 	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++) {
 		st = vmm_state_take(&s->state[i], &s->vm->vcpu[i], err);
 		s->nr_states += !st;
 	}
-	s->dead = find_dead(s->vm);
+	s->dead = vmm_vm_first_dead(s->vm);
 	if (s->dead) {
 		s->why.reason = s->dead->end == VMM_END_SHUTDOWN ? INQ_SNAP_WHY_SHUTDOWN
 								 : INQ_SNAP_WHY_KVM_ERROR;
@@ -243,7 +228,7 @@ static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out, F
 	struct session s = {.r = r, .load = load, .vm = vm, .out = out};
 	printf("%s: %u vCPUs\n", r->path, vm->nr_vcpus);
 	st = step(&s, err);
-	if (!st && !find_dead(vm) && !(r->timed && !r->for_ms))
+	if (!st && !vmm_vm_first_dead(vm) && !(r->timed && !r->for_ms))
 		st = go_on(&s, err);
 	if (!st)
 		st = finish(&s, err);

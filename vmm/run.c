@@ -22,22 +22,6 @@ INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
 enum { RFLAGS_IF = 0x200 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static const struct vmm_vcpu *find_dead(const struct vmm_vm *vm)
-{
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpu[i].end != VMM_ALIVE)
-			return &vm->vcpu[i];
-	return NULL;
-}
-
 /* A trigger fired, or somebody said quit. */
 static bool is_over(const struct vmm_session *s)
 {
@@ -52,19 +36,20 @@ static enum inq_status interrupted(const struct vmm_session *s, struct inq_err *
 /* Until that vCPU wrote the code to port 0x80; also returns when some vCPU died. */
 static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, struct inq_err *err)
 {
-	uint64_t until = now_ns(CLOCK_MONOTONIC) + s->r->timeout_s * 1000000000u;
+	uint64_t until = vmm_now_ns(CLOCK_MONOTONIC) + s->r->timeout_s * 1000000000u;
 	struct vmm_vcpu *v = &s->vm->vcpu[cpu];
 	enum inq_status st = INQ_OK;
 
 	pthread_mutex_lock(&s->vm->lock);
-	while (!vmm_vcpu_posted(v, code) && !(s->dead = find_dead(s->vm)) && !is_over(s) && !st) {
+	while (!vmm_vcpu_posted(v, code) && !(s->dead = vmm_vm_first_dead(s->vm)) && !is_over(s) &&
+	       !st) {
 		vmm_attend(s);
 		if (v->smi_error)
 			st = inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: KVM_SMI: %s", cpu,
 				      strerror(v->smi_error));
 		else if (vmm_out_signal())
 			st = interrupted(s, err);
-		else if (!s->paused && !is_over(s) && now_ns(CLOCK_MONOTONIC) > until)
+		else if (!s->paused && !is_over(s) && vmm_now_ns(CLOCK_MONOTONIC) > until)
 			st = inq_fail(err, INQ_EIO,
 				      "%s: vCPU %u did not get to POST 0x%x, its last is 0x%x; "
 				      "give more --timeout",
@@ -126,8 +111,8 @@ static enum inq_status wait_results(struct vmm_session *s, struct inq_err *err)
 
 	pthread_mutex_lock(&s->vm->lock);
 	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++)
-		while (!s->vm->vcpu[i].has_result && !(s->dead = find_dead(s->vm)) && !is_over(s) &&
-		       !st) {
+		while (!s->vm->vcpu[i].has_result && !(s->dead = vmm_vm_first_dead(s->vm)) &&
+		       !is_over(s) && !st) {
 			vmm_attend(s);
 			if (vmm_out_signal())
 				st = interrupted(s, err);
@@ -153,15 +138,15 @@ static enum inq_status too_late(const struct vmm_session *s, int still, struct i
 /* --after, and then until everybody who should live was seen to. */
 static enum inq_status linger(struct vmm_session *s, struct inq_err *err)
 {
-	uint64_t before[VMM_MAX_VCPUS] = {0}, start = now_ns(CLOCK_MONOTONIC);
+	uint64_t before[VMM_MAX_VCPUS] = {0}, start = vmm_now_ns(CLOCK_MONOTONIC);
 	enum inq_status st = INQ_OK;
 	int still = -1;
 
 	for (unsigned i = 0; i < s->plan->nr_vcpus; i++)
 		before[i] = counter(s, i);
 	pthread_mutex_lock(&s->vm->lock);
-	while (!st && !(s->dead = find_dead(s->vm)) && !is_over(s)) {
-		uint64_t passed = now_ns(CLOCK_MONOTONIC) - start;
+	while (!st && !(s->dead = vmm_vm_first_dead(s->vm)) && !is_over(s)) {
+		uint64_t passed = vmm_now_ns(CLOCK_MONOTONIC) - start;
 
 		still = not_alive(s, before);
 		if (passed >= s->r->after_ms * 1000000u && still < 0 && !vmm_attend_waits(s))
@@ -239,7 +224,7 @@ static struct vmm_why why_now(const struct vmm_session *s)
 static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err)
 {
 	struct vmm_snapshot_done done;
-	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	uint64_t start = vmm_now_ns(CLOCK_MONOTONIC);
 	struct vmm_why why = why_now(s);
 	enum inq_status st = vmm_produce(s->vm, &s->vmstate, s->state, &why, &s->out, &done, err);
 	if (st)
@@ -249,7 +234,7 @@ static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err
 	       s->r->snapshot, done.file_bytes, done.written_bytes, done.zero_pages, done.pages);
 	if (s->r->timing)
 		printf("write_ns=%" PRIu64 "\nwritten_bytes=%" PRIu64 "\nfile_bytes=%" PRIu64 "\n",
-		       now_ns(CLOCK_MONOTONIC) - start, done.written_bytes, done.file_bytes);
+		       vmm_now_ns(CLOCK_MONOTONIC) - start, done.written_bytes, done.file_bytes);
 	if (s->fired)
 		printf("%s\n", why.text);
 	if (s->dead && s->dead->end != VMM_END_EXIT)

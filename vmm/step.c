@@ -22,16 +22,22 @@ static uint32_t block_irq(const struct vmm_vm *vm)
 	return mask > 0 ? (uint32_t)mask & KVM_GUESTDBG_BLOCKIRQ : 0;
 }
 
+bool vmm_vcpu_singlestep(struct vmm_vcpu *v, bool on)
+{
+	struct kvm_guest_debug d = {0};
+
+	if (on)
+		d.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block_irq(v->vm);
+	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &d);
+}
+
 void vmm_vcpu_set_stepping(struct vmm_vcpu *v)
 {
 	bool want = v->want_steps && v->end == VMM_ALIVE;
-	struct kvm_guest_debug d = {0};
 
 	if (want == v->stepping)
 		return;
-	if (want)
-		d.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block_irq(v->vm);
-	if (vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &d)) {
+	if (!vmm_vcpu_singlestep(v, want)) {
 		v->want_steps = 0;
 		pthread_cond_broadcast(&v->vm->changed);
 		return;

@@ -345,12 +345,10 @@ static void on_alarm(int sig)
 
 bool vmm_vcpu_step(struct vmm_vcpu *v)
 {
-	struct kvm_guest_debug on = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP},
-			       none = {0};
 	const struct itimerval second = {.it_value = {.tv_sec = 1}}, never = {0};
 	struct sigaction sa = {.sa_handler = on_alarm}, old;
 
-	if (vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &on))
+	if (!vmm_vcpu_singlestep(v, true))
 		return false;
 	sigaction(SIGALRM, &sa, &old);
 	setitimer(ITIMER_REAL, &second, NULL);
@@ -365,7 +363,7 @@ bool vmm_vcpu_step(struct vmm_vcpu *v)
 		set_end(v, VMM_END_KVM_ERROR, "KVM_RUN: %s", strerror(e));
 	}
 	v->run->immediate_exit = 0;
-	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &none) && !e;
+	return vmm_vcpu_singlestep(v, false) && !e;
 }
 
 void *vmm_vcpu_main(void *vcpu)

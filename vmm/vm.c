@@ -299,3 +299,19 @@ void vmm_vm_go(struct vmm_vm *vm)
 	pthread_cond_broadcast(&vm->changed);
 	pthread_mutex_unlock(&vm->lock);
 }
+
+const struct vmm_vcpu *vmm_vm_first_dead(const struct vmm_vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpu[i].end != VMM_ALIVE)
+			return &vm->vcpu[i];
+	return NULL;
+}
+
+uint64_t vmm_now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}

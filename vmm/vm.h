@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <inquest/err.h>
 #include <linux/kvm.h>
@@ -145,6 +146,16 @@ void vmm_vcpu_sample(struct vmm_vcpu *v);
 /* The same: switch single-stepping as .want_steps says; and what a KVM_EXIT_DEBUG shows. */
 void vmm_vcpu_set_stepping(struct vmm_vcpu *v);
 void vmm_vcpu_stepped(struct vmm_vcpu *v);
+
+/* Make KVM_RUN return after each instruction, or no longer; interrupts wait meanwhile where KVM can
+   do that.  From the vCPU's thread, or while it has none.  False: KVM refuses. */
+bool vmm_vcpu_singlestep(struct vmm_vcpu *v, bool on);
+
+/* The first vCPU that ended by itself; NULL: all live. */
+const struct vmm_vcpu *vmm_vm_first_dead(const struct vmm_vm *vm);
+
+/* Nanoseconds of that clock. */
+uint64_t vmm_now_ns(clockid_t clock);
 
 /* Body of a vCPU's thread (vcpu.c). */
 void *vmm_vcpu_main(void *vcpu);

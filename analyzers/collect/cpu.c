@@ -108,9 +108,7 @@ static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, st
 		(void)inq_fail(&why, INQ_EABSENT, "the dump tells nothing of any cpu");
 		st = inq_gap(out, NULL, 0, 0, &why, err);
 	}
-	for (uint32_t i = 0; !st && i < m->nr_cpus; i++)
-		st = one(m, &m->cpus[i], out, err);
-	return st;
+	return st ? st : each_cpu(m, out, one, err);
 }
 
 const struct inq_collector collect_cpu = {

@@ -159,11 +159,7 @@ static enum inq_status of_cpu(const struct inq_machine *m, const struct inq_cpu 
 
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)
 {
-	enum inq_status st = INQ_OK;
-
-	for (uint32_t i = 0; !st && i < m->nr_cpus; i++)
-		st = of_cpu(m, &m->cpus[i], out, err);
-	return st;
+	return each_cpu(m, out, of_cpu, err);
 }
 
 const struct inq_collector collect_insn = {

@@ -99,21 +99,13 @@ static enum inq_status save_of(const struct inq_machine *m, const struct inq_cpu
 static enum inq_status run_smm(const struct inq_machine *m, struct inq_sink *out,
 			       struct inq_err *err)
 {
-	enum inq_status st = INQ_OK;
-
-	for (uint32_t i = 0; !st && i < m->nr_cpus; i++)
-		st = smm_of(m, &m->cpus[i], out, err);
-	return st;
+	return each_cpu(m, out, smm_of, err);
 }
 
 static enum inq_status run_save(const struct inq_machine *m, struct inq_sink *out,
 				struct inq_err *err)
 {
-	enum inq_status st = INQ_OK;
-
-	for (uint32_t i = 0; !st && i < m->nr_cpus; i++)
-		st = save_of(m, &m->cpus[i], out, err);
-	return st;
+	return each_cpu(m, out, save_of, err);
 }
 
 const struct inq_collector collect_smm = {

@@ -37,4 +37,18 @@ static inline struct inq_value v_text(const char *text)
 	return text && *text ? INQ_V_TEXT(text) : INQ_V_NULL;
 }
 
+/* Rows of one CPU after the other, until one fails. */
+static inline enum inq_status
+each_cpu(const struct inq_machine *m, struct inq_sink *out,
+	 enum inq_status (*rows)(const struct inq_machine *m, const struct inq_cpu *cpu,
+				 struct inq_sink *out, struct inq_err *err),
+	 struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (uint32_t i = 0; !st && i < m->nr_cpus; i++)
+		st = rows(m, &m->cpus[i], out, err);
+	return st;
+}
+
 #endif
