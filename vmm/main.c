@@ -355,8 +355,9 @@ static int cmd_scenarios(int argc, char **argv)
 		return EXIT_OK;
 	}
 	for (size_t i = 0; (s = vmm_scenario_at(i)); i++) {
-		printf("%-18s %-9s  ", s->name, vmm_scenario_kind_name(s->kind));
-		text_put_wrapped(stdout, s->doc, 30, 30);
+		printf("%-18s %-9s  %-7s  ", s->name, vmm_scenario_kind_name(s->kind),
+		       vmm_scenario_machines_name(s->machines));
+		text_put_wrapped(stdout, s->doc, 39, 39);
 	}
 	return EXIT_OK;
 }

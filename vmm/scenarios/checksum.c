@@ -89,5 +89,6 @@ const struct vmm_scenario vmm_scenario_checksum = {
 	.name = "checksum",
 	.doc = "all cores work out a checksum, every other one in user mode; it ends",
 	.kind = VMM_FINE,
+	.machines = VMM_ON_SVM,
 	.draw = draw,
 };

@@ -33,5 +33,6 @@ const struct vmm_scenario vmm_scenario_healthy = {
 	.name = "healthy",
 	.doc = "all cores sleep with interrupts on and serve a periodic LAPIC timer",
 	.kind = VMM_FINE,
+	.machines = VMM_ON_BOTH,
 	.draw = draw,
 };

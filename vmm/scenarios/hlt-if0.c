@@ -21,5 +21,6 @@ const struct vmm_scenario vmm_scenario_hlt_if0 = {
 	.name = "hlt-if0",
 	.doc = "one core halts with interrupts off, the other vCPUs count",
 	.kind = VMM_FAULT,
+	.machines = VMM_ON_BOTH,
 	.draw = draw,
 };

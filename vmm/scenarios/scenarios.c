@@ -28,3 +28,11 @@ const char *vmm_scenario_kind_name(enum vmm_scenario_kind kind)
 
 	return names[kind];
 }
+
+const char *vmm_scenario_machines_name(enum vmm_machines machines)
+{
+	static const char *const names[] = {
+		[VMM_ON_SVM] = "svm", [VMM_ON_VMX] = "vmx", [VMM_ON_BOTH] = "svm,vmx"};
+
+	return names[machines];
+}

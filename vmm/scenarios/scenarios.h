@@ -19,11 +19,20 @@ enum vmm_scenario_kind {
 	VMM_NEAR_MISS, /* looks like a fault and is none */
 };
 
+/* Testbeds: KVM on AMD as QEMU emulates it, KVM on Intel as Bochs does (docs of
+ * tests/bed/machines.py). */
+enum vmm_machines {
+	VMM_ON_SVM = 1,
+	VMM_ON_VMX = 2, /* there a guest that spins with IF = 0 never gives control back */
+	VMM_ON_BOTH = VMM_ON_SVM | VMM_ON_VMX,
+};
+
 struct vmm_scenario {
 	const char *name, *doc;
 	enum vmm_scenario_kind kind;
-	bool smm;       /* the hit vCPU gets an SMI; KVM must have SMM */
-	bool open_gate; /* once stopped, the gate gets a value that ends the loop */
+	enum vmm_machines machines; /* where it was seen to work */
+	bool smm;                   /* the hit vCPU gets an SMI; KVM must have SMM */
+	bool open_gate;             /* once stopped, the gate gets a value that ends the loop */
 	/* Fill in what this scenario is about; layout and registers are drawn. */
 	enum inq_status (*draw)(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
 };
@@ -36,5 +45,7 @@ VMM_SCENARIOS(SCENARIO_DECLARE)
 const struct vmm_scenario *vmm_scenario_at(size_t i);
 const struct vmm_scenario *vmm_scenario_find(const char *name);
 const char *vmm_scenario_kind_name(enum vmm_scenario_kind kind);
+/* "svm", "vmx" or "svm,vmx". */
+const char *vmm_scenario_machines_name(enum vmm_machines machines);
 
 #endif

@@ -125,6 +125,7 @@ const struct vmm_scenario vmm_scenario_smm_spin = {
 	.name = "smm-spin",
 	.doc = "an SMI handler spins on a word that nobody writes, the other vCPUs count",
 	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
 	.smm = true,
 	.draw = draw_spin,
 };
@@ -132,6 +133,7 @@ const struct vmm_scenario vmm_scenario_smm_gate_open = {
 	.name = "smm-gate-open",
 	.doc = "as smm-spin, but the word has just got the value that ends the loop",
 	.kind = VMM_NEAR_MISS,
+	.machines = VMM_ON_SVM,
 	.smm = true,
 	.open_gate = true,
 	.draw = draw_spin,
@@ -140,6 +142,7 @@ const struct vmm_scenario vmm_scenario_smm_gate_written = {
 	.name = "smm-gate-written",
 	.doc = "as smm-spin, but code that another vCPU runs will write the word",
 	.kind = VMM_NEAR_MISS,
+	.machines = VMM_ON_SVM,
 	.smm = true,
 	.draw = draw_written,
 };
@@ -147,6 +150,7 @@ const struct vmm_scenario vmm_scenario_smm_rdtsc_bounded = {
 	.name = "smm-rdtsc-bounded",
 	.doc = "an SMI handler waits for a word until a time read with RDTSC",
 	.kind = VMM_NEAR_MISS,
+	.machines = VMM_ON_SVM,
 	.smm = true,
 	.draw = draw_rdtsc,
 };
