@@ -231,3 +231,31 @@ void vmm_attend(struct vmm_session *s)
 	struct timespec t = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
 	pthread_cond_timedwait(&vm->changed, &vm->lock, &t);
 }
+
+bool vmm_attend_over(const struct vmm_session *s)
+{
+	return s->dead || s->fired || s->quit;
+}
+
+enum inq_status vmm_attend_until(struct vmm_session *s,
+				 bool (*done)(struct vmm_session *s, void *arg), void *arg,
+				 uint64_t until, bool *ret_late, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+	bool late = false;
+
+	pthread_mutex_lock(&s->vm->lock);
+	while (!st && !late && !(s->dead = vmm_vm_first_dead(s->vm)) && !vmm_attend_over(s) &&
+	       !done(s, arg)) {
+		vmm_attend(s);
+		if (vmm_out_signal())
+			st = inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written",
+				      s->r->snapshot);
+		else
+			late = !s->paused && !vmm_attend_over(s) && vmm_now() > until;
+	}
+	late = late && !s->dead && !done(s, arg);
+	pthread_mutex_unlock(&s->vm->lock);
+	*ret_late = late;
+	return st;
+}

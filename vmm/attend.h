@@ -3,13 +3,14 @@
 #define VMM_ATTEND_H
 
 #include "vmm/control.h"
+#include "vmm/guest.h"
 #include "vmm/run.h"
 #include "vmm/vmstate.h"
 #include "vmm/watch.h"
 
 struct vmm_session {
 	const struct vmm_run *r;
-	const struct vmm_plan *plan;
+	const struct vmm_guest *guest;
 	struct vmm_vm *vm;
 	struct vmm_out out;
 	struct vmm_vmstate vmstate;
@@ -32,6 +33,17 @@ bool vmm_attend_waits(const struct vmm_session *s);
  * is due, or a while is over.
  */
 void vmm_attend(struct vmm_session *s);
+
+/* A vCPU died, a trigger fired, or somebody said quit. */
+bool vmm_attend_over(const struct vmm_session *s);
+
+/*
+ * Attend until done, asked under vm->lock, says so or the run is over; past `until`
+ * (CLOCK_MONOTONIC, the guest not paused) *ret_late is set.  INQ_EINTR after SIGINT or SIGTERM.
+ */
+INQ_MUST enum inq_status vmm_attend_until(struct vmm_session *s,
+					  bool (*done)(struct vmm_session *s, void *arg), void *arg,
+					  uint64_t until, bool *ret_late, struct inq_err *err);
 
 /* RIP samples, stop, and everything that KVM knows into s; not while s holds a state already. */
 INQ_MUST enum inq_status vmm_attend_stop(struct vmm_session *s, struct inq_err *err);

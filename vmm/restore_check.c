@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "vmm/cpuid.h"
 #include "vmm/restore.h"
 
 enum { NESTED_HEADER = 128, GIF_SET = 0x100, MAX_CPUID = 256 };
@@ -222,7 +223,7 @@ enum inq_status vmm_restore_check(const struct vmm_load *l, const struct vmm_cap
 				  struct inq_err *err)
 {
 	struct offer can = {NULL, NULL};
-	enum inq_status st = vmm_vm_cpuid(kvm, &can.said, err);
+	enum inq_status st = vmm_cpuid_supported(kvm, &can.said, err);
 
 	if (!st)
 		can.shown = probe(kvm, can.said);

@@ -15,7 +15,8 @@ struct vmm_run {
 	const char *snapshot, *serial; /* serial: "-" standard output, NULL nowhere */
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
-	bool fresh_seed, fill, timing, to_end;
+	bool seed_given; /* else drawn fresh */
+	bool fill, timing, to_end;
 	struct vmm_triggers trigger;
 	const char *control; /* path of the control socket; NULL: none */
 };

@@ -1,145 +1,17 @@
 /*
- * Knows how one vCPU gets into 64-bit mode and how its thread runs: between two KVM_RUNs it takes
- * its orders (SMI, park, quit), and before it parks it finishes pending I/O, because after an exit
- * for I/O or MMIO the instruction is only complete once KVM_RUN was entered again (api.rst,
- * kvm_run).
+ * Knows how one vCPU's thread runs: between two KVM_RUNs it takes its orders (SMI, park, quit), and
+ * before it parks it finishes pending I/O, because after an exit for I/O or MMIO the instruction is
+ * only complete once KVM_RUN was entered again (api.rst, kvm_run).
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
-#include "vmm/msrs.h"
-
-enum { MSR_SMBASE = 0x9e };
-
-static enum inq_status refused(struct inq_err *err, unsigned vcpu, const char *what)
-{
-	return inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: %s: %s", vcpu, what, strerror(errno));
-}
-
-/* KVM_GET_SUPPORTED_CPUID speaks of the CPU that asked; the APIC id is ours. */
-static enum inq_status set_cpuid(struct vmm_vcpu *v, const struct kvm_cpuid2 *supported,
-				 struct inq_err *err)
-{
-	size_t bytes = sizeof(*supported) + supported->nent * sizeof(supported->entries[0]);
-	struct kvm_cpuid2 *c = malloc(bytes);
-
-	if (!c)
-		return inq_fail(err, INQ_ENOMEM, "CPUID table");
-	memcpy(c, supported, bytes);
-	for (uint32_t i = 0; i < c->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &c->entries[i];
-
-		if (e->function == 1)
-			e->ebx = (e->ebx & 0xffffff) | v->index << 24;
-		else if (e->function == 0xb || e->function == 0x1f)
-			e->edx = v->index;
-	}
-	int r = vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_CPUID2, c);
-	free(c);
-	return r ? refused(err, v->index, "KVM_SET_CPUID2") : INQ_OK;
-}
-
-static enum inq_status set_smbase(struct vmm_vcpu *v, uint64_t smbase, struct inq_err *err)
-{
-	struct kvm_msr_entry e = {.index = MSR_SMBASE, .data = smbase};
-	bool done = vmm_msrs_set(v->fd, &e, 1) == 1;
-
-	vmm_flight_note(&v->flight, KVM_SET_MSRS, done ? 0 : EINVAL);
-	if (!done)
-		return inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: SMBASE 0x%llx was refused",
-				v->index, (unsigned long long)smbase);
-	return INQ_OK;
-}
-
-static struct kvm_segment segment(uint16_t selector, uint8_t type)
-{
-	return (struct kvm_segment){.limit = 0xffffffff,
-				    .selector = selector,
-				    .present = 1,
-				    .type = type,
-				    .s = 1,
-				    .g = 1};
-}
-
-static enum inq_status set_sregs(struct vmm_vcpu *v, const struct vmm_plan *p, struct inq_err *err)
-{
-	struct kvm_sregs s;
-
-	if (ioctl(v->fd, KVM_GET_SREGS, &s))
-		return refused(err, v->index, "KVM_GET_SREGS");
-	s.cs = segment(8, 11);
-	s.cs.l = 1;
-	s.ss = segment(16, 3);
-	s.ss.db = 1;
-	s.ds = s.es = s.fs = s.gs = s.ss;
-	s.tr = (struct kvm_segment){.base = p->high + VMM_GPA_TSS +
-					    (p->user ? v->index * VMM_TSS_BYTES : 0),
-				    .limit = 0x67,
-				    .selector = 24,
-				    .present = 1,
-				    .type = 11};
-	s.gdt = (struct kvm_dtable){.base = p->high + VMM_GPA_GDT, .limit = p->user ? 0x37 : 0x27};
-	s.idt = (struct kvm_dtable){.base = p->high + p->cpu[v->index].data_gpa, .limit = 0xfff};
-	s.cr3 = VMM_GPA_PML4;
-	s.cr4 = 0x20;       /* PAE */
-	s.cr0 = 0x80050033; /* PG AM WP NE ET MP PE */
-	s.efer = 0x500;     /* LMA LME */
-	return vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_SREGS, &s)
-		       ? refused(err, v->index, "KVM_SET_SREGS")
-		       : INQ_OK;
-}
-
-static enum inq_status set_regs(struct vmm_vcpu *v, const struct vmm_plan_cpu *c,
-				struct inq_err *err)
-{
-	const uint64_t *g = c->gpr;
-	struct kvm_regs r = {
-		.rax = g[0],
-		.rcx = g[1],
-		.rdx = g[2],
-		.rbx = g[3],
-		.rsp = g[4],
-		.rbp = g[5],
-		.rsi = g[6],
-		.rdi = g[7],
-		.r8 = g[8],
-		.r9 = g[9],
-		.r10 = g[10],
-		.r11 = g[11],
-		.r12 = g[12],
-		.r13 = g[13],
-		.r14 = g[14],
-		.r15 = g[15],
-		.rip = c->code.linear,
-		.rflags = 0x202,
-	};
-	struct kvm_mp_state mp = {KVM_MP_STATE_RUNNABLE};
-
-	if (vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_REGS, &r))
-		return refused(err, v->index, "KVM_SET_REGS");
-	return vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_MP_STATE, &mp)
-		       ? refused(err, v->index, "KVM_SET_MP_STATE")
-		       : INQ_OK;
-}
-
-enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
-			       const struct kvm_cpuid2 *cpuid, struct inq_err *err)
-{
-	const struct vmm_plan_cpu *c = &plan->cpu[v->index];
-	enum inq_status st = set_cpuid(v, cpuid, err);
-
-	if (!st && vmm_caps_smm(&v->vm->caps))
-		st = set_smbase(v, c->smbase, err);
-	if (!st)
-		st = set_sregs(v, plan, err);
-	return st ? st : set_regs(v, c, err);
-}
+#include "vmm/vm.h"
 
 static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...) INQ_PRINTF(3, 4);
 static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...)

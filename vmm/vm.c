@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "vmm/cpuid.h"
+#include "vmm/guest.h"
 
 #ifndef KVM_CAP_X86_TRIPLE_FAULT_EVENT
 #define KVM_CAP_X86_TRIPLE_FAULT_EVENT 218 /* Linux 6.1 */
@@ -22,7 +24,7 @@
 
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
-enum { TSS_ADDR = 0xfffbd000u, MAX_CPUID = 256, STOP_SECONDS = 20 };
+enum { TSS_ADDR = 0xfffbd000u, STOP_SECONDS = 20 };
 enum { SYNCED = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS };
 
 static enum inq_status refused(struct inq_err *err, const char *what)
@@ -102,21 +104,6 @@ static enum inq_status create_vcpus(struct vmm_vm *vm, unsigned nr, struct inq_e
 	return st;
 }
 
-enum inq_status vmm_vm_cpuid(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err)
-{
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
-
-	if (!c)
-		return inq_fail(err, INQ_ENOMEM, "CPUID table");
-	c->nent = MAX_CPUID;
-	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, c)) {
-		free(c);
-		return refused(err, "asking for CPUID");
-	}
-	*ret = c;
-	return INQ_OK;
-}
-
 static void init_locks(struct vmm_vm *vm)
 {
 	pthread_condattr_t a;
@@ -160,17 +147,17 @@ enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct vmm_caps 
 }
 
 enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
-			      struct vmm_memory *mem, const struct vmm_plan *plan,
+			      struct vmm_memory *mem, const struct vmm_guest *guest,
 			      struct inq_err *err)
 {
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
 	struct kvm_cpuid2 *cpuid = NULL;
-	enum inq_status st = vmm_vm_make(&vm, kvm, caps, mem, plan->nr_vcpus, err);
+	enum inq_status st = vmm_vm_make(&vm, kvm, caps, mem, guest->nr_vcpus, err);
 
 	if (!st)
-		st = vmm_vm_cpuid(vm->kvm, &cpuid, err);
-	for (unsigned i = 0; i < plan->nr_vcpus && !st; i++)
-		st = vmm_vcpu_setup(&vm->vcpu[i], plan, cpuid, err);
+		st = vmm_cpuid_supported(vm->kvm, &cpuid, err);
+	for (unsigned i = 0; i < guest->nr_vcpus && !st; i++)
+		st = guest->ops->setup(guest, &vm->vcpu[i], cpuid, err);
 	free(cpuid);
 	if (!st)
 		*ret = inq_take(vm);

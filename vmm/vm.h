@@ -14,9 +14,10 @@
 #include "vmm/devices.h"
 #include "vmm/flight.h"
 #include "vmm/memory.h"
-#include "vmm/scenarios/plan.h"
 
 enum { VMM_NR_RIPS = 16, /* taken before a snapshot */ VMM_MAX_STEPS = 64 };
+
+struct vmm_guest;
 
 /* Why a vCPU will not run on. */
 enum vmm_end {
@@ -97,19 +98,13 @@ INQ_MUST enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct 
 				     struct vmm_memory *mem, unsigned nr_vcpus,
 				     struct inq_err *err);
 
-/* The same, and the vCPUs set as the plan has them; nothing runs yet. */
+/* The same, and the vCPUs set as that guest begins; nothing runs yet. */
 INQ_MUST enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_caps *caps,
-				       struct vmm_memory *mem, const struct vmm_plan *plan,
+				       struct vmm_memory *mem, const struct vmm_guest *guest,
 				       struct inq_err *err);
-/* KVM_GET_SUPPORTED_CPUID; heap. */
-INQ_MUST enum inq_status vmm_vm_cpuid(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err);
 
 /* Ends the threads first.  NULL is fine. */
 void vmm_vm_destroy(struct vmm_vm *vm);
-
-/* Set a vCPU's CPUID, SMBASE and registers, straight into 64-bit mode (vcpu.c). */
-INQ_MUST enum inq_status vmm_vcpu_setup(struct vmm_vcpu *v, const struct vmm_plan *plan,
-					const struct kvm_cpuid2 *cpuid, struct inq_err *err);
 
 /* A thread per vCPU. */
 INQ_MUST enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err);

@@ -1,0 +1,54 @@
+/* Knows the options of `inquest-vmm resume`. */
+#include <stdio.h>
+
+#include "vmm/commands.h"
+#include "vmm/memory.h"
+#include "vmm/options.h"
+#include "vmm/resume.h"
+
+static const char resume_help[] =
+	"inquest-vmm resume FILE [options]\n"
+	"\n"
+	"The machine of a snapshot goes on as if nothing had happened: until every vCPU has given "
+	"its\n"
+	"result (port 0x600), one of them died, or the time is over.\n"
+	"\n"
+	"  --for MS          run for so long; 0: not at all\n"
+	"  --step N          before that, N single steps of one vCPU, each printed\n"
+	"  --vcpu N          which one steps, default 0\n"
+	"  --snapshot FILE   write another snapshot at the end\n"
+	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
+	"  --force           leave out what the snapshot lacks or this KVM cannot do\n"
+	"\n"
+	"  inquest-vmm resume spin.core --for 100 --snapshot later.core\n"
+	"  inquest-vmm resume spin.core --step 20 --for 0\n";
+
+#define AT(member) offsetof(struct vmm_resume, member)
+static const struct vmm_option options[] = {
+	{"for", VMM_OPTION_NUMBER, AT(for_ms), AT(timed), 0, 86400000},
+	{"step", VMM_OPTION_NUMBER, AT(steps), 0, 1, 1000000},
+	{"vcpu", VMM_OPTION_UNSIGNED, AT(step_vcpu), 0, 0, VMM_MAX_VCPUS - 1},
+	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
+	{"serial", VMM_OPTION_TEXT, AT(serial)},
+	{"force", VMM_OPTION_FLAG, AT(force)},
+	{0},
+};
+#undef AT
+static const struct vmm_command command = {"resume", resume_help, options, true};
+
+int vmm_cmd_resume(int argc, char **argv)
+{
+	struct vmm_resume r = {.serial = "-"};
+	const char *path = NULL;
+	struct inq_err err;
+	int end = vmm_options_parse(&command, argc, argv, &r, &path);
+
+	if (end >= 0)
+		return end;
+	if (!path)
+		return vmm_complain("resume", "a snapshot is needed",
+				    "see inquest-vmm resume --help");
+	r.path = path;
+	enum inq_status st = vmm_resume(&r, &err);
+	return st ? vmm_fail(st, &err) : VMM_EXIT_OK;
+}

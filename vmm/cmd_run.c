@@ -1,0 +1,112 @@
+/* Knows the options of `inquest-vmm run`. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "vmm/commands.h"
+#include "vmm/options.h"
+#include "vmm/run.h"
+
+enum { MAX_MS = 86400000, MAX_S = 86400 };
+
+static const char run_help[] =
+	"inquest-vmm run --scenario NAME --snapshot FILE [options]\n"
+	"\n"
+	"  --scenario NAME   which guest; inquest-vmm scenarios lists them\n"
+	"  --snapshot FILE   where the core goes; appears complete or not at all;\n"
+	"                    replaces a core, but no other file\n"
+	"  --seed N          draw the guest from N; without it a fresh one, printed\n"
+	"  --vcpus N         1 to 32, default 2\n"
+	"  --memory MIB      16 to 65536, default 64\n"
+	"  --after MS        let it be stuck for so long before the snapshot, default 200\n"
+	"  --to-end          instead: until every vCPU gave its result (checksum)\n"
+	"  --timeout S       give up when it is not stuck by then, default 30\n"
+	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
+	"  --fill            no page of the guest's memory is zero (for measurements)\n"
+	"  --timing          print write_ns, written_bytes, file_bytes of the snapshot\n"
+	"\n"
+	"When the snapshot is taken, but for --after: the guest dies, panics (port 0x505) or ends\n"
+	"(port 0xf4), and with\n"
+	"  --hang MS         a vCPU stays in 512 bytes of code for so long, never halted, with\n"
+	"                    interrupts off, in SMM, or a timer interrupt pending and not taken\n"
+	"  --smm-limit MS    a vCPU is in SMM for longer, without leaving it\n"
+	"  --control PATH    a unix socket that takes a JSON object per line: {\"do\":VERB}, with\n"
+	"                    snapshot (\"file\"), pause, resume, nmi and smi (\"vcpu\", else all), "
+	"step\n"
+	"                    (\"vcpu\", \"n\" up to 64), quit; the run goes on until quit\n"
+	"SIGUSR1 takes one into FILE.1, FILE.2, ... and the guest goes on.\n"
+	"\n"
+	"  --smi-every MS    an SMI for every vCPU, again and again\n"
+	"  --nmi-every MS    an NMI likewise\n"
+	"\n"
+	"  inquest-vmm run --scenario smm-spin --snapshot spin.core\n"
+	"  inquest-vmm run --scenario hlt-if0 --memory 1024 --fill --timing --snapshot big.core\n";
+
+static int take_scenario(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+
+	r->scenario = vmm_scenario_find(value);
+	return r->scenario ? VMM_EXIT_OK
+			   : vmm_complain(value, "unknown scenario",
+					  "inquest-vmm scenarios lists them");
+}
+
+#define AT(member) offsetof(struct vmm_run, member)
+static const struct vmm_option options[] = {
+	{.name = "scenario", .kind = VMM_OPTION_TAKE, .take = take_scenario},
+	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
+	{"seed", VMM_OPTION_NUMBER, AT(seed), AT(seed_given), 0, UINT64_MAX},
+	{"vcpus", VMM_OPTION_UNSIGNED, AT(nr_vcpus), 0, 1, VMM_MAX_VCPUS},
+	{"memory", VMM_OPTION_NUMBER, AT(mib), 0, VMM_MIN_MIB, VMM_MAX_MIB},
+	{"after", VMM_OPTION_NUMBER, AT(after_ms), 0, 0, MAX_MS},
+	{"timeout", VMM_OPTION_NUMBER, AT(timeout_s), 0, 1, MAX_S},
+	{"serial", VMM_OPTION_TEXT, AT(serial)},
+	{"fill", VMM_OPTION_FLAG, AT(fill)},
+	{"timing", VMM_OPTION_FLAG, AT(timing)},
+	{"to-end", VMM_OPTION_FLAG, AT(to_end)},
+	{"hang", VMM_OPTION_NUMBER, AT(trigger.hang), 0, 1, MAX_MS},
+	{"smm-limit", VMM_OPTION_NUMBER, AT(trigger.smm_limit), 0, 1, MAX_MS},
+	{"smi-every", VMM_OPTION_NUMBER, AT(trigger.smi_every), 0, 1, MAX_MS},
+	{"nmi-every", VMM_OPTION_NUMBER, AT(trigger.nmi_every), 0, 1, MAX_MS},
+	{"control", VMM_OPTION_TEXT, AT(control)},
+	{0},
+};
+#undef AT
+static const struct vmm_command command = {"run", run_help, options, false};
+
+/* Without --seed a fresh one, short enough to type. */
+static bool draw_seed(struct vmm_run *r)
+{
+	uint32_t seed;
+
+	if (r->seed_given)
+		return true;
+	r->seed = 0;
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return false;
+	r->seed = seed;
+	return true;
+}
+
+int vmm_cmd_run(int argc, char **argv)
+{
+	struct vmm_run r = {
+		.serial = "-", .mib = 64, .after_ms = 200, .timeout_s = 30, .nr_vcpus = 2};
+	const char *none;
+	struct inq_err err;
+	int end = vmm_options_parse(&command, argc, argv, &r, &none);
+
+	if (end >= 0)
+		return end;
+	if (!r.scenario || !r.snapshot)
+		return vmm_complain("run", "--scenario and --snapshot are needed",
+				    "see inquest-vmm run --help");
+	if (!strcmp(r.serial, r.snapshot))
+		return vmm_complain(r.serial, "named twice, --serial and --snapshot",
+				    "give another file for --serial");
+	if (!draw_seed(&r))
+		return vmm_complain("run", "no random numbers", "give --seed N");
+	enum inq_status st = vmm_run(&r, &err);
+	return st ? vmm_fail(st, &err) : VMM_EXIT_OK;
+}
