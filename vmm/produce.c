@@ -12,6 +12,8 @@
 #include <sys/random.h>
 #include <sys/utsname.h>
 
+#include "vmm/roots.h"
+
 static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why *why,
 				   struct inq_snap_header *h, struct inq_err *err)
 {
@@ -129,6 +131,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		vmm_state_add_prstatus(&state[i], i, &snap.core);
 		vmm_state_add_notes(&state[i], &vm->vcpu[i], &snap.vcpu);
+		vmm_roots_add_note(&state[i], vm->mem, i, &snap.vcpu);
 		if (vm->vcpu[i].nr_rips)
 			vmm_notes_add(&snap.vcpu, i, INQ_SNAP_RIPS, vm->vcpu[i].rip,
 				      vm->vcpu[i].nr_rips * sizeof(*vm->vcpu[i].rip));

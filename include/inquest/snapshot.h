@@ -53,6 +53,7 @@ enum inq_snap_kind {
 	INQ_SNAP_FLIGHT = 32,   /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
 	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
 	INQ_SNAP_LAST_KNOWN = 34, /* struct inq_snap_last_known, in sample 1 */
+	INQ_SNAP_PT_ROOTS = 35,   /* struct inq_snap_roots */
 };
 
 enum inq_snap_state {
@@ -187,6 +188,28 @@ struct inq_snap_last_known {
 	uint64_t nr;     /* number of that record in the flight record */
 	uint64_t t_ns;   /* CLOCK_MONOTONIC of it */
 	uint64_t age_ns; /* from then to the triple fault */
+};
+
+enum inq_snap_roots_flags {
+	INQ_ROOTS_CR3 = 1,        /* .cr3 and .levels are known */
+	INQ_ROOTS_PDPTRS = 2,     /* .pdptr[] holds what the CPU has loaded */
+	INQ_ROOTS_GUEST_MODE = 4, /* a guest of the guest runs; all above is its */
+	INQ_ROOTS_OUTER_CR3 = 8,  /* .outer_cr3 is known */
+	INQ_ROOTS_NESTED = 16,    /* its hypervisor uses nested paging, .nested is known */
+	INQ_ROOTS_EPT = 32,       /* .nested is an EPTP; else an nCR3 */
+	INQ_ROOTS_SMM = 64,       /* in SMM */
+	INQ_ROOTS_SMM_CR3 = 128,  /* .smm_cr3 is known */
+};
+
+/* Roots of all page tables that matter for a vCPU; a field without its flag is unknown. */
+struct inq_snap_roots {
+	uint32_t flags;     /* enum inq_snap_roots_flags */
+	uint32_t levels;    /* 0: paging is off; 2, 3 (PAE), 4, 5 */
+	uint64_t cr3;       /* with PCID and all */
+	uint64_t pdptr[4];  /* PAE */
+	uint64_t nested;    /* EPTP of VMCS12, or nCR3 of VMCB12 */
+	uint64_t outer_cr3; /* of the guest's hypervisor: loaded when its guest exits */
+	uint64_t smm_cr3;   /* of what the SMI interrupted, from the save area */
 };
 
 /*

@@ -5,9 +5,9 @@ NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
 KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
          9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero", 16: "xsave",
          17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock",
-         32: "flight", 33: "rips", 34: "last_known"}
+         32: "flight", 33: "rips", 34: "last_known", 35: "roots"}
 SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4,
-         "xcrs": 392, "tsc": 16, "pic1": 520, "pic2": 520, "ioapic": 520, "pit2": 112, "clock": 48}
+         "xcrs": 392, "tsc": 16, "pic1": 520, "pic2": 520, "ioapic": 520, "pit2": 112, "clock": 48, "roots": 72}
 VM = 0xFFFFFFFF
 
 
@@ -155,6 +155,17 @@ class Core:
     def rips(self, vcpu):
         """[(t_ns, rip, flags)]"""
         return [(t, rip, flags) for t, rip, flags, _ in struct.iter_unpack("<QQII", self.notes.get(("rips", vcpu), b""))]
+
+    def roots(self, vcpu):
+        """What is known of its page-table roots, as a dict."""
+        flags, levels, cr3, *rest = struct.unpack("<IIQ7Q", self.notes["roots", vcpu])
+        known = {"cr3": (1, cr3), "levels": (1, levels), "pdptr": (2, tuple(rest[:4])), "nested": (16, rest[4]),
+                 "outer_cr3": (8, rest[5]), "smm_cr3": (128, rest[6])}
+        need(flags & 1 and flags < 256 and levels in (0, 2, 3, 4, 5), "roots: flags, levels")
+        need(all(flags & bit or v in (0, (0,) * 4) for bit, v in known.values()), "roots: unknown is written as 0")
+        need(not flags & 24 or flags & 4, "roots: of a hypervisor without a guest")
+        need(not flags & 128 or flags & 64, "roots: of an SMI outside SMM")
+        return {k: v for k, (bit, v) in known.items() if flags & bit}
 
     def check_zero_pages(self):
         """The bitmap says of each page whether it was zero, no more and no less."""

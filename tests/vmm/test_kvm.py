@@ -164,6 +164,15 @@ def check_last_known(c):
     yield "triple fault: registers of that moment", rip == last["rip"] and regs[0] == 0x10
 
 
+def check_roots(c, i, in_smm):
+    """Out of SMM what SREGS2 says; in SMM also what the save area says."""
+    cr0, _, cr3, cr4, _, efer = struct.unpack_from("<6Q", c.notes["sregs2", i] or c.notes["sregs", i], 224)
+    want = {"cr3": cr3, "levels": 0 if not cr0 >> 31 & 1 else 4 if efer & 0x400 else 3 if cr4 & 0x20 else 2}
+    if in_smm:
+        want["smm_cr3"] = int.from_bytes(c.phys(c.msr(i, 0x9E) + 0xFF50, 8, True), "little")
+    return c.roots(i) == want
+
+
 def check_snapshot(job, c, d, smm):
     yield from check_complete(c, smm)
     n = int(d["vcpus"])
@@ -185,6 +194,7 @@ def check_snapshot(job, c, d, smm):
             svr, lvt = (struct.unpack_from("<I", c.notes["lapic", i], off)[0] for off in (0xF0, 0x320))
             yield f"vcpu {i}: its timer is periodic", svr == 0x1FF and lvt & 0x30000 == 0x20000
         yield from check_flight(c, i, n)
+        yield f"vcpu {i}: page-table roots", check_roots(c, i, in_smm)
         rips = c.rips(i)
         yield f"vcpu {i}: {len(rips)} rip samples", len(rips) == 16 and all(a[0] < b[0] for a, b in zip(rips, rips[1:]))
         yield f"vcpu {i}: samples are older than the snapshot", rips[-1][0] <= c.t_mono
