@@ -145,6 +145,23 @@ static void do_inject(struct vmm_session *s, const struct vmm_request *q)
 	vmm_control_done(s->control, s->paused ? "\"pending\":true" : "");
 }
 
+/* An exception goes into a vCPU that stands still. */
+static void do_injection(struct vmm_session *s, const struct vmm_injection *q)
+{
+	bool stop = q->what == VMM_INJECTED_EXCEPTION && !s->paused, taken = false;
+	struct inq_err err = {0};
+	enum inq_status st = stop ? vmm_vm_stop(s->vm, &err) : INQ_OK;
+
+	if (!st)
+		st = vmm_inject_now(s->vm, q, &taken, &err);
+	if (stop)
+		go_on(s);
+	if (st)
+		vmm_control_refuse(s->control, err.msg);
+	else
+		vmm_control_done(s->control, taken ? "\"taken\":true" : "\"taken\":false");
+}
+
 static void print_steps(const struct vmm_vcpu *v, uint32_t wanted, FILE *to)
 {
 	fprintf(to, "\"vcpu\":%u,\"wanted\":%" PRIu32 ",\"steps\":[", v->index, wanted);
@@ -198,6 +215,9 @@ static void serve(struct vmm_session *s, const struct vmm_request *q)
 		break;
 	case VMM_VERB_STEP:
 		do_step(s, q);
+		break;
+	case VMM_VERB_INJECT:
+		do_injection(s, &q->inject);
 		break;
 	case VMM_VERB_QUIT:
 		s->quit = true;

@@ -149,7 +149,7 @@ void vmm_control_refuse(struct vmm_control *c, const char *text)
 	send_object(c, false, "", text);
 }
 
-enum { TAKES_FILE = 1, TAKES_VCPU = 2, NEEDS_VCPU = 4, TAKES_N = 8 };
+enum { TAKES_FILE = 1, TAKES_VCPU = 2, NEEDS_VCPU = 4, TAKES_N = 8, TAKES_INJECTION = 16 };
 static const struct {
 	const char *name;
 	enum vmm_verb verb;
@@ -161,6 +161,7 @@ static const struct {
 	{"nmi", VMM_VERB_NMI, TAKES_VCPU},
 	{"smi", VMM_VERB_SMI, TAKES_VCPU},
 	{"step", VMM_VERB_STEP, TAKES_VCPU | NEEDS_VCPU | TAKES_N},
+	{"inject", VMM_VERB_INJECT, TAKES_INJECTION},
 	{"quit", VMM_VERB_QUIT, 0},
 };
 
@@ -169,6 +170,8 @@ static enum inq_status check_member(const struct vmm_json_member *m, unsigned ta
 {
 	if (!strcmp(m->key, "do"))
 		return INQ_OK;
+	if (takes & TAKES_INJECTION)
+		return vmm_injection_member(&q->inject, m, nr_vcpus, err);
 	if (takes & TAKES_FILE && !strcmp(m->key, "file")) {
 		if (!m->text || !*m->text || strlen(m->text) >= sizeof(q->file))
 			return inq_fail(err, INQ_EUSAGE, "file: not the name of a file");
@@ -205,7 +208,7 @@ static enum inq_status understand(const char *line, size_t n, unsigned nr_vcpus,
 	if (v == sizeof(verbs) / sizeof(*verbs))
 		return inq_fail(err, INQ_EUSAGE,
 				"unknown verb '%.64s'; snapshot, pause, resume, nmi, smi, step, "
-				"quit",
+				"inject, quit",
 				verb->text);
 	*q = (struct vmm_request){.verb = verbs[v].verb, .n = 1};
 	for (unsigned i = 0; i < j.nr && !st; i++)
@@ -214,6 +217,8 @@ static enum inq_status understand(const char *line, size_t n, unsigned nr_vcpus,
 		st = inq_fail(err, INQ_EUSAGE, "\"file\" is missing");
 	if (!st && verbs[v].takes & NEEDS_VCPU && !q->vcpu_given)
 		st = inq_fail(err, INQ_EUSAGE, "\"vcpu\" is missing");
+	if (!st && verbs[v].takes & TAKES_INJECTION)
+		st = vmm_injection_check(&q->inject, err);
 	return st;
 }
 

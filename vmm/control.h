@@ -8,7 +8,7 @@
 
 #include <inquest/err.h>
 
-#include "vmm/vm.h"
+#include "vmm/inject.h"
 
 enum vmm_verb {
 	VMM_VERB_SNAPSHOT, /* file */
@@ -17,6 +17,7 @@ enum vmm_verb {
 	VMM_VERB_NMI,  /* vcpu, or all */
 	VMM_VERB_SMI,  /* vcpu, or all */
 	VMM_VERB_STEP, /* vcpu, n */
+	VMM_VERB_INJECT,
 	VMM_VERB_QUIT,
 };
 
@@ -26,6 +27,7 @@ struct vmm_request {
 	bool vcpu_given;
 	uint32_t vcpu;
 	uint32_t n;
+	struct vmm_injection inject; /* VMM_VERB_INJECT, checked */
 };
 
 struct vmm_control;

@@ -134,6 +134,43 @@ static void what_is_no_request_is_refused(void **state)
 	refuses(l, "{\"do\":\"nmi\",\"vcpu\":true}", "not 0 to 1");
 }
 
+static void what_is_injected_is_said_in_full(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_request q;
+
+#define INJECT "{\"do\":\"inject\",\"what\":"
+	refuses(l, "{\"do\":\"inject\"}", "\\\"what\\\" is missing");
+	refuses(l, INJECT "\"beam\"}", "not irq, exception, line or msi");
+	refuses(l, INJECT "7}", "not irq, exception, line or msi");
+	refuses(l, INJECT "\"irq\",\"vcpu\":0}", "\\\"vector\\\" is missing");
+	refuses(l, INJECT "\"irq\",\"vcpu\":2,\"vector\":48}", "vcpu: not 0 to 1");
+	refuses(l, INJECT "\"irq\",\"vcpu\":0,\"vector\":15}", "16 to 255");
+	refuses(l, INJECT "\"irq\",\"vcpu\":0,\"vector\":256}", "not 0 to 255");
+	refuses(l, INJECT "\"irq\",\"vcpu\":0,\"vector\":48,\"gsi\":1}", "'gsi' is not expected");
+	refuses(l, INJECT "\"exception\",\"vcpu\":0,\"vector\":2}", "nmi is a verb");
+	refuses(l, INJECT "\"exception\",\"vcpu\":0,\"vector\":32}", "0 to 31");
+	refuses(l, INJECT "\"exception\",\"vcpu\":0,\"vector\":13}", "13 has an error code");
+	refuses(l, INJECT "\"exception\",\"vcpu\":0,\"vector\":6,\"error\":0}", "6 has no error");
+	refuses(l, INJECT "\"exception\",\"vcpu\":0,\"vector\":13,\"error\":0,\"address\":1}",
+		"only exception 14");
+	refuses(l, INJECT "\"line\",\"gsi\":24,\"level\":1}", "not 0 to 23");
+	refuses(l, INJECT "\"line\",\"gsi\":4,\"level\":2}", "not 0 to 1");
+	refuses(l, INJECT "\"msi\",\"address\":\"0x\",\"data\":1}", "address: not 0 to");
+	refuses(l, INJECT "\"msi\",\"address\":\"0x10000000000000000\",\"data\":1}", "address");
+	refuses(l, INJECT "\"msi\",\"address\":\"0x-1\",\"data\":1}", "address: not 0 to");
+	refuses(l, INJECT "\"msi\",\"address\":true,\"data\":1}", "address: not 0 to");
+	say(l, INJECT "\"exception\",\"vcpu\":1,\"vector\":14,\"error\":2,"
+		      "\"address\":\"0xffffFFFF00001000\"}\n");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_INJECT);
+	assert_int_equal(q.inject.what, VMM_INJECTED_EXCEPTION);
+	assert_int_equal(q.inject.vcpu, 1);
+	assert_int_equal(q.inject.vector, 14);
+	assert_int_equal(q.inject.error, 2);
+	assert_int_equal(q.inject.address, 0xffffffff00001000);
+}
+
 static void an_oversized_line_costs_only_itself(void **state)
 {
 	struct lab *l = *state;
@@ -207,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(requests_come_one_by_one_and_are_answered),
 		TEST(what_is_no_request_is_refused),
+		TEST(what_is_injected_is_said_in_full),
 		TEST(an_oversized_line_costs_only_itself),
 		TEST(a_client_that_leaves_makes_room_for_the_next),
 		TEST(the_socket_is_private_and_taken_over_only_when_stale),

@@ -47,6 +47,11 @@ def jobs(smm, seeds):
     run_x = "inquest-vmm run --memory 16 --snapshot x.core --seed 3 --scenario"
     yield shell("control", f"{run_x} healthy --control s --timeout 100 & p=$!; control_client s " + shlex.join(SESSION) +
                 "; code=$?; wait $p || exit 9; exit $code")
+    yield shell("inject", f"{run_x} hlt-if0 --control s --timeout 100 --after 100 & p=$!; control_client s ~1000 " +
+                shlex.join(INJECTIONS) + "; wait $p")
+    yield shell("inject-irq", f"{run_x} healthy --control s --timeout 100 & p=$!; control_client s ~2000 " +
+                shlex.join(['{"do":"pause"}', '{"do":"inject","what":"irq","vcpu":1,"vector":250}',
+                            '{"do":"snapshot","file":"a.core"}', '{"do":"quit"}']) + "; wait $p")
     yield shell("usr1", f"{run_x} healthy --after 3000 & p=$!; n=0; until ls -A | grep -q tmp; do sleep 0.1; n=$((n+1)); "
                         "[ $n -lt 100 ] || exit 9; done; sleep 0.3; kill -USR1 $p; wait $p")
     yield shell("nmi-storm", f"{run_x} hlt-if0 --nmi-every 20 --after 100000")
@@ -68,6 +73,13 @@ ANSWERS = ('{"ok":true,"paused":true}', '{"ok":true,"bytes":', '{"ok":true,"vcpu
            '{"ok":false,"error":"not a JSON object', '{"ok":false,"error":"more than 4096 bytes"}',
            '{"ok":false,"error":"unknown verb', '{"ok":false,"error":"none/b.core: No such file', '{"ok":true,"paused":false}',
            '{"ok":true,"bytes":', '{"ok":true}')
+
+
+# One of the two is halted and takes no exception; the other dies of it, as it has no handler.
+INJECTIONS = ('{"do":"pause"}', '{"do":"inject","what":"irq","vcpu":1,"vector":250}',
+              '{"do":"inject","what":"msi","address":"0xfee00000","data":251}', '{"do":"inject","what":"line","gsi":4,"level":1}',
+              *('{"do":"inject","what":"exception","vcpu":%d,"vector":13,"error":56}' % i for i in (0, 1)),
+              '{"do":"snapshot","file":"a.core"}', '{"do":"resume"}')
 
 
 def run_here(todo, programs, out):
@@ -257,6 +269,25 @@ def check_control(r):
         s["addr"] == int(t["rip"], 0) for s, t in zip(steps, answered))
 
 
+def check_inject(r, irq):
+    c = core.load(irq.files / "a.core")
+    svr, irr = (struct.unpack_from("<I", c.notes["lapic", 1], at)[0] for at in (0xF0, 0x270))
+    yield f"inject-irq: {irq.text('stdout')}: waits in IRR", svr & 0x100 and irr >> 250 % 32 & 1
+    yield "inject-irq: taken", '{"ok":true,"taken":true}' in irq.text("stdout")
+    answers = [json.loads(a) for a in r.text("stdout").splitlines() if a.startswith("{")]
+    yield f"inject: answers {answers}", len(answers) == len(INJECTIONS) and [a["ok"] for a in answers].count(False) == 1
+    c = core.load(r.files / "a.core")
+    for i, vector in ((1, 250), (0, 251)):
+        irr = struct.unpack_from("<I", c.notes["lapic", i], 0x200 + vector // 32 * 16)[0]
+        svr = struct.unpack_from("<I", c.notes["lapic", i], 0xF0)[0]
+        yield f"inject: interrupt {vector} waits in IRR, if the LAPIC is on", irr >> vector % 32 & 1 == svr >> 8 & 1
+    yield "inject: line 4 is up", struct.unpack_from("<I", c.notes["ioapic", core.VM], 8 + 16)[0] >> 4 & 1 == 1
+    hit = [e for i in (0, 1) for e in [c.notes["events", i]] if e[0] or e[3]]
+    yield "inject: one vCPU has the exception", len(hit) == 1 and hit[0][1:3] == b"\x0d\x01" and hit[0][4] == 56
+    c = core.load(r.files / "x.core")
+    yield f"inject: it came through: {c.reason_text}", r.code == 1 and c.reason == 2
+
+
 def check_triggers(by, smm):
     want = {"dies-panic": (1, 4, "vCPU 1: the guest panicked"), "dies-exit": (0, 7, "vCPU 1: the guest ended with code 3"),
             "nmi-storm": (1, 2, "triple fault"), "usr1": (0, 1, "asked for, after 3000 ms")}
@@ -293,6 +324,7 @@ def check_all(results, vmm, smm):
     yield from check_secrets(by, vmm)
     yield from check_control(by["control"])
     yield from check_triggers(by, smm)
+    yield from check_inject(by["inject"], by["inject-irq"])
     for r in results:
         if "out.core" not in r.job.argv:
             continue
