@@ -230,7 +230,15 @@ static uint64_t slice_ns(const struct vmm_session *s)
 {
 	uint64_t most = s->control ? CONTROL_SLICE_NS : SLICE_NS;
 
-	return s->paused ? most : vmm_watch_idle(&s->watch, most);
+	if (s->paused)
+		return most;
+	most = vmm_watch_idle(&s->watch, most);
+	if (s->vm->sampler) {
+		uint64_t due = vmm_sampler_due(s->vm->sampler), now = vmm_now();
+
+		most = due <= now ? 0 : due - now < most ? due - now : most;
+	}
+	return most;
 }
 
 void vmm_attend(struct vmm_session *s)
@@ -244,6 +252,8 @@ void vmm_attend(struct vmm_session *s)
 		serve(s, &q);
 	if (!s->paused && !s->fired)
 		s->fired = vmm_watch_poll(&s->watch, vm, &s->why);
+	if (!s->paused && !s->fired && vm->sampler)
+		vmm_sampler_poll(vm->sampler, vm);
 	pthread_mutex_lock(&vm->lock);
 	if (s->fired || s->quit)
 		return;

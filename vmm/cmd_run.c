@@ -37,6 +37,13 @@ static const char run_help[] =
 	"                    the run goes on until quit\n"
 	"SIGUSR1 takes one into FILE.1, FILE.2, ... and the guest goes on.\n"
 	"\n"
+	"What a snapshot then tells of the time before:\n"
+	"  --sampler MS      a look at all vCPUs every MS: a snapshot holds one of them, an older\n"
+	"                    twin of itself (registers, events, LAPIC, words)\n"
+	"  --word GPA[:LEN]  with --sampler: memory that is kept, too; up to 16 times\n"
+	"  --step-stuck N    when --hang or --smm-limit fires: N single steps of that vCPU (1 to\n"
+	"                    64) before the snapshot, with the bytes of each instruction\n"
+	"\n"
 	"  --smi-every MS    an SMI for every vCPU, again and again\n"
 	"  --nmi-every MS    an NMI likewise\n"
 	"\n"
@@ -51,6 +58,16 @@ static int take_scenario(const char *value, void *to)
 	return r->scenario ? VMM_EXIT_OK
 			   : vmm_complain(value, "unknown scenario",
 					  "inquest-vmm scenarios lists them");
+}
+
+static int take_word(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+
+	return vmm_sampler_word(&r->sampler, value)
+		       ? VMM_EXIT_OK
+		       : vmm_complain(value, "not GPA[:LEN], or more than 16",
+				      "give --word a guest-physical address, 1 to 4096 bytes");
 }
 
 #define AT(member) offsetof(struct vmm_run, member)
@@ -70,6 +87,9 @@ static const struct vmm_option options[] = {
 	{"smm-limit", VMM_OPTION_NUMBER, AT(trigger.smm_limit), 0, 1, MAX_MS},
 	{"smi-every", VMM_OPTION_NUMBER, AT(trigger.smi_every), 0, 1, MAX_MS},
 	{"nmi-every", VMM_OPTION_NUMBER, AT(trigger.nmi_every), 0, 1, MAX_MS},
+	{"sampler", VMM_OPTION_NUMBER, AT(sampler.ms), 0, 1, MAX_MS},
+	{.name = "word", .kind = VMM_OPTION_TAKE, .take = take_word},
+	{"step-stuck", VMM_OPTION_NUMBER, AT(step_stuck), 0, 1, VMM_MAX_STEPS},
 	{"control", VMM_OPTION_TEXT, AT(control)},
 	{0},
 };
@@ -103,6 +123,8 @@ int vmm_cmd_run(int argc, char **argv)
 	if (!r.scenario || !r.snapshot)
 		return vmm_complain("run", "--scenario and --snapshot are needed",
 				    "see inquest-vmm run --help");
+	if (r.sampler.nr_words && !r.sampler.ms)
+		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
 	if (!strcmp(r.serial, r.snapshot))
 		return vmm_complain(r.serial, "named twice, --serial and --snapshot",
 				    "give another file for --serial");

@@ -83,12 +83,19 @@ static size_t add(struct vmm_notes *n, const struct inq_snap_note *h, const void
 	return (size_t)(d + sizeof(*h) - n->bytes);
 }
 
+size_t vmm_notes_add_in(struct vmm_notes *n, enum inq_snap_sample sample, uint32_t vcpu,
+			enum inq_snap_kind kind, const void *data, size_t size)
+{
+	struct inq_snap_note h = {
+		.vcpu = vcpu, .sample = sample, .kind = (uint16_t)kind, .version = 1, .size = size};
+
+	return add(n, &h, data);
+}
+
 size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind, const void *data,
 		     size_t size)
 {
-	struct inq_snap_note h = {.vcpu = vcpu, .kind = (uint16_t)kind, .version = 1, .size = size};
-
-	return add(n, &h, data);
+	return vmm_notes_add_in(n, INQ_SNAP_NOW, vcpu, kind, data, size);
 }
 
 void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,

@@ -59,6 +59,10 @@ void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[
 size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind, const void *data,
 		     size_t size);
 
+/* The same in another sample than 0. */
+size_t vmm_notes_add_in(struct vmm_notes *n, enum inq_snap_sample sample, uint32_t vcpu,
+			enum inq_snap_kind kind, const void *data, size_t size);
+
 /* One that says that the thing is absent, or could not be had: error is for INQ_SNAP_FAILED. */
 void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
 		       enum inq_snap_state state, int error);

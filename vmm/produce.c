@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 
 #include "vmm/roots.h"
+#include "vmm/sampler.h"
 
 static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why *why,
 				   struct inq_snap_header *h, struct inq_err *err)
@@ -49,16 +50,10 @@ static void add_last_known(const struct vmm_vcpu *v, struct vmm_notes *n)
 		    {INQ_SNAP_REGS, &page.s.regs.regs, sizeof(page.s.regs.regs)},
 		    {INQ_SNAP_SREGS, &page.s.regs.sregs, sizeof(page.s.regs.sregs)},
 		    {INQ_SNAP_EVENTS, &page.s.regs.events, sizeof(page.s.regs.events)}};
-	const uint32_t sample = 1;
 
-	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++) {
-		size_t at = vmm_notes_add(n, v->index, part[i].kind, part[i].p, part[i].n);
-
-		if (at)
-			memcpy(n->bytes + at - sizeof(struct inq_snap_note) +
-				       offsetof(struct inq_snap_note, sample),
-			       &sample, sizeof(sample));
-	}
+	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
+		vmm_notes_add_in(n, INQ_SNAP_LAST_SEEN, v->index, part[i].kind, part[i].p,
+				 part[i].n);
 }
 
 /* What was recorded while it ran.  Heap, to be freed as one by the caller: *ret_records. */
@@ -136,7 +131,10 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 			vmm_notes_add(&snap.vcpu, i, INQ_SNAP_RIPS, vm->vcpu[i].rip,
 				      vm->vcpu[i].nr_rips * sizeof(*vm->vcpu[i].rip));
 		add_last_known(&vm->vcpu[i], &snap.vcpu);
+		vmm_vcpu_add_steps(&vm->vcpu[i], &snap.vcpu);
 	}
+	if (vm->sampler)
+		vmm_sampler_add_notes(vm->sampler, &snap.vcpu);
 	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
 	enum inq_status st = fill_header(vm, why, &snap.header, err);
 	if (!st)

@@ -22,6 +22,9 @@ INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
 static enum inq_status take_states(struct vmm_session *s, struct inq_err *err)
 {
+	/* before the stop, so that state and memory are both those after the last step */
+	if (s->fired && s->r->step_stuck && s->why.vcpu < s->vm->nr_vcpus)
+		vmm_vm_step(s->vm, s->why.vcpu, (uint32_t)s->r->step_stuck);
 	enum inq_status st = vmm_attend_stop(s, err);
 
 	for (unsigned i = 0;
@@ -162,9 +165,13 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	vmm_watch_init(&s.watch, &r->trigger, vmm_now());
-	st = course(&s, err);
+	if (r->sampler.ms)
+		st = vmm_sampler_create(&vm->sampler, &r->sampler, vm, err);
+	if (!st)
+		st = course(&s, err);
 	*out = s.out;
 	vmm_attend_forget(&s);
+	vmm_sampler_destroy(vm->sampler);
 	return st;
 }
 

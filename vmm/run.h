@@ -7,6 +7,7 @@
 
 #include <inquest/err.h>
 
+#include "vmm/sampler.h"
 #include "vmm/scenarios/scenarios.h"
 #include "vmm/watch.h"
 
@@ -18,6 +19,8 @@ struct vmm_run {
 	bool seed_given; /* else drawn fresh */
 	bool fill, timing, to_end;
 	struct vmm_triggers trigger;
+	struct vmm_sampler_options sampler;
+	uint64_t step_stuck; /* single steps of the vCPU that fired a trigger */
 	const char *control; /* path of the control socket; NULL: none */
 };
 

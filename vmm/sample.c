@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "vmm/msrs.h"
-#include "vmm/vm.h"
+#include "vmm/sampler.h"
 
 enum { PATIENCE_S = 5, APART_NS = 1000000 };
 
@@ -76,6 +76,8 @@ void vmm_vcpu_sample(struct vmm_vcpu *v)
 			    (mp.mp_state == KVM_MP_STATE_HALTED ? INQ_FLIGHT_HALTED : 0);
 	if (v->vm->deep)
 		look_deeper(v);
+	if (v->vm->twin)
+		vmm_sampler_take(v, &v->vm->twin[v->index]);
 	v->want_sample = false;
 	v->nr_samples++;
 	pthread_cond_broadcast(&v->vm->changed);

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+#include "vmm/notes.h"
 #include "vmm/vm.h"
 
 enum { PATIENCE_S = 2 };
@@ -73,6 +74,23 @@ void vmm_vcpu_stepped(struct vmm_vcpu *v)
 		pthread_cond_broadcast(&v->vm->changed);
 	}
 	pthread_mutex_unlock(&v->vm->lock);
+}
+
+void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n)
+{
+	struct inq_snap_step all[VMM_MAX_STEPS];
+
+	for (uint32_t i = 0; i < v->nr_steps; i++) {
+		const struct vmm_step *s = &v->step[i];
+
+		all[i] = (struct inq_snap_step){.rip = s->rip,
+						.flags = INQ_FLIGHT_RIP | INQ_FLIGHT_SMM_KNOWN |
+							 (s->smm ? INQ_FLIGHT_SMM : 0),
+						.nr_bytes = s->nr_bytes};
+		memcpy(all[i].bytes, s->bytes, s->nr_bytes);
+	}
+	if (v->nr_steps)
+		vmm_notes_add(n, v->index, INQ_SNAP_STEPS, all, v->nr_steps * sizeof(*all));
 }
 
 /* Under the lock: until no step is wanted, or patience is at its end. */

@@ -79,6 +79,10 @@ struct vmm_vcpu {
 	char end_text[96];
 };
 
+struct vmm_twin;
+struct vmm_sampler;
+struct vmm_notes;
+
 struct vmm_vm {
 	int kvm, fd;
 	struct vmm_caps caps;
@@ -91,6 +95,8 @@ struct vmm_vm {
 	pthread_cond_t changed; /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
 	bool stop, quit;        /* under lock */
 	bool deep;              /* samples ask for more; set before vmm_vm_start */
+	struct vmm_twin *twin;  /* one per vCPU: samples fill them in, too; else NULL */
+	struct vmm_sampler *sampler; /* borrowed; NULL: none */
 };
 
 /* VM, slots and vCPUs as KVM makes them.  Takes over kvm and mem. */
@@ -141,6 +147,9 @@ void vmm_vcpu_sample(struct vmm_vcpu *v);
 /* The same: switch single-stepping as .want_steps says; and what a KVM_EXIT_DEBUG shows. */
 void vmm_vcpu_set_stepping(struct vmm_vcpu *v);
 void vmm_vcpu_stepped(struct vmm_vcpu *v);
+
+/* The steps of the last vmm_vm_step as a note; none: no note. */
+void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n);
 
 /* Make KVM_RUN return after each instruction, or no longer; interrupts wait meanwhile where KVM can
    do that.  From the vCPU's thread, or while it has none.  False: KVM refuses. */

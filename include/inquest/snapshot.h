@@ -54,12 +54,21 @@ enum inq_snap_kind {
 	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
 	INQ_SNAP_LAST_KNOWN = 34, /* struct inq_snap_last_known, in sample 1 */
 	INQ_SNAP_PT_ROOTS = 35,   /* struct inq_snap_roots */
+	INQ_SNAP_STEPS = 38,      /* struct inq_snap_step[], oldest first */
+	INQ_SNAP_WORDS = 39,      /* struct inq_snap_words, in sample 2, VM-wide */
 };
 
 enum inq_snap_state {
 	INQ_SNAP_PRESENT = 0, /* .size bytes follow */
 	INQ_SNAP_ABSENT = 1,  /* this KVM has no such thing; size 0 */
 	INQ_SNAP_FAILED = 2,  /* KVM has it, the call failed with .error; size 0 */
+};
+
+/* Pictures: of which moment a note is. */
+enum inq_snap_sample {
+	INQ_SNAP_NOW = 0,       /* the snapshot itself */
+	INQ_SNAP_LAST_SEEN = 1, /* the last registers before a triple fault */
+	INQ_SNAP_TWIN = 2,      /* by the running sampler, some time before */
 };
 
 /* At the start of every descriptor of ours; the payload follows at once. */
@@ -188,6 +197,24 @@ struct inq_snap_last_known {
 	uint64_t nr;     /* number of that record in the flight record */
 	uint64_t t_ns;   /* CLOCK_MONOTONIC of it */
 	uint64_t age_ns; /* from then to the triple fault */
+};
+
+/* A single step that a vCPU was made to do. */
+struct inq_snap_step {
+	uint64_t rip;      /* linear: of the instruction that comes next */
+	uint32_t flags;    /* INQ_FLIGHT_RIP, _SMM_KNOWN, _SMM */
+	uint32_t nr_bytes; /* of .bytes that could be read: 0 to 15 */
+	uint8_t bytes[16]; /* that instruction, and what follows it */
+};
+
+/* Memory that the sampler was told to look at; .count of inq_snap_word, then their bytes. */
+struct inq_snap_words {
+	uint64_t t_ns; /* CLOCK_MONOTONIC */
+	uint32_t count;
+	uint32_t pad; /* 0 */
+};
+struct inq_snap_word {
+	uint64_t gpa, bytes;
 };
 
 enum inq_snap_roots_flags {

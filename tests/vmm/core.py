@@ -5,7 +5,7 @@ NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
 KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
          9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero", 16: "xsave",
          17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock",
-         32: "flight", 33: "rips", 34: "last_known", 35: "roots"}
+         32: "flight", 33: "rips", 34: "last_known", 35: "roots", 38: "steps", 39: "words"}
 SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4,
          "xcrs": 392, "tsc": 16, "pic1": 520, "pic2": 520, "ioapic": 520, "pit2": 112, "clock": 48, "roots": 72}
 VM = 0xFFFFFFFF
@@ -82,12 +82,14 @@ class Core:
                 continue
             need(name == b"INQUEST\0" and kind & ~0xFF == NOTE_TYPE, f"unknown note {name}")
             vcpu, sample, k, version, state, error, size = struct.unpack("<IIHHHHQ", self.at(desc, 24))
-            need(k == kind & 0xFF and k in KINDS and version == 1 and sample in (0, 1), "note header")
+            need(k == kind & 0xFF and k in KINDS and version == 1 and sample in (0, 1, 2), "note header")
             need((KINDS[k] == "last_known") <= (sample == 1), "sample of last_known")
+            need((KINDS[k] == "words") <= (sample == 2), "sample of words")
+            need(sample != 2 or KINDS[k] in ("rips", "regs", "sregs", "events", "lapic", "mp_state", "words"), "kind in sample 2")
             need(size + 24 <= descsz, "payload longer than its note")
             need(state == 0 or size == 0, "payload of what is not there")
             need((error != 0) == (state == 2), "errno and state")
-            key = KINDS[k] + ("@1" if sample else ""), vcpu
+            key = KINDS[k] + (f"@{sample}" if sample else ""), vcpu
             need(key not in self.notes, f"{key} twice")
             self.order.append(key[0])
             self.payload_at[key] = desc + 24
@@ -166,6 +168,29 @@ class Core:
         need(not flags & 24 or flags & 4, "roots: of a hypervisor without a guest")
         need(not flags & 128 or flags & 64, "roots: of an SMI outside SMM")
         return {k: v for k, (bit, v) in known.items() if flags & bit}
+
+    def steps(self, vcpu):
+        """[(rip, smm, bytes)]"""
+        raw = self.notes.get(("steps", vcpu), b"")
+        need(len(raw) % 32 == 0, "steps")
+        steps = list(struct.iter_unpack("<QII16s", raw))
+        need(all(n <= 15 and not any(b[n:]) and f & ~4 == 3 for _, f, n, b in steps), "steps: bytes, flags")
+        return [(rip, bool(f & 4), b[:n]) for rip, f, n, b in steps]
+
+    def twin(self):
+        """(t_ns, {vcpu: t_ns of its part}, {gpa: bytes of a word}), or None: no sampler ran for long enough."""
+        raw = self.notes.get(("words@2", VM))
+        if raw is None:
+            return None
+        t, count, pad = struct.unpack_from("<QII", raw)
+        at, words = 16 + 16 * count, {}
+        for gpa, n in struct.iter_unpack("<QQ", raw[16:at]):
+            words[gpa] = raw[at:at + n]
+            at += n
+        need(at == len(raw) and not pad, "words")
+        parts = {v: raw for (kind, v), raw in self.notes.items() if kind == "rips@2"}
+        need(all(len(r) == 24 for r in parts.values()), "rips of the twin")
+        return t, {v: struct.unpack_from("<Q", r)[0] for v, r in parts.items()}, words
 
     def check_zero_pages(self):
         """The bitmap says of each page whether it was zero, no more and no less."""

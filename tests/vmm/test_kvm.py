@@ -52,12 +52,14 @@ def jobs(smm, seeds):
     yield shell("inject-irq", f"{run_x} healthy --control s --timeout 100 & p=$!; control_client s ~2000 " +
                 shlex.join(['{"do":"pause"}', '{"do":"inject","what":"irq","vcpu":1,"vector":250}',
                             '{"do":"snapshot","file":"a.core"}', '{"do":"quit"}']) + "; wait $p")
+    yield shell("sampler", "c=$(inquest-vmm draw --scenario healthy --seed 3 --memory 16 | sed -n 's/^counter.0.=//p'); "
+                           f"{run_x} healthy --sampler 100 --word $c --word 0x1000:3 --after 1500")
     yield shell("usr1", f"{run_x} healthy --after 3000 & p=$!; n=0; until ls -A | grep -q tmp; do sleep 0.1; n=$((n+1)); "
                         "[ $n -lt 100 ] || exit 9; done; sleep 0.3; kill -USR1 $p; wait $p")
     yield shell("nmi-storm", f"{run_x} hlt-if0 --nmi-every 20 --after 100000")
     yield shell("no-hang", f"{run_x} hlt-if0 --hang 100 --smm-limit 100 --after 0 --timeout 2")
     if smm:
-        yield shell("hang", f"{run_x} smm-spin --hang 300 --timeout 50")
+        yield shell("hang", f"{run_x} smm-spin --hang 300 --timeout 50 --step-stuck 9 --sampler 50")
         yield shell("smm-limit", f"{run_x} smm-spin --smm-limit 300 --timeout 50")
         yield shell("smi-storm", f"{run_x} healthy --smi-every 20 --after 1000")
         yield shell("step-smm", f"{run_x} smm-spin --control s --timeout 100 & p=$!; control_client s ~2000 " +
@@ -269,6 +271,37 @@ def check_control(r):
         s["addr"] == int(t["rip"], 0) for s, t in zip(steps, answered))
 
 
+def check_sampler(r, vmm):
+    yield f"sampler: {r.text('stderr')!r}", r.code == 0
+    c = core.load(r.files / "x.core")
+    d = drawn(vmm, ["inquest-vmm", "run", "--scenario", "healthy", "--seed", "3", "--memory", "16"])
+    t, parts, words = c.twin()
+    counter = int(d["counter[0]"], 0)
+    then, now = (int.from_bytes(b, "little") for b in (words[counter], c.phys(counter, 8)))
+    yield f"sampler: the counter went from {then} to {now}", 0 < then < now
+    yield "sampler: the other word", words[0x1000] == c.phys(0x1000, 3)
+    yield "sampler: the twin is old enough", c.t_mono - t >= 100_000_000 and sorted(parts) == list(range(c.nr_vcpus))
+    yield "sampler: each part of it, too", all(100_000_000 <= c.t_mono - p and p <= t for p in parts.values())
+    for i in parts:
+        for kind in ("regs", "sregs", "events", "lapic", "mp_state"):
+            yield f"sampler: vcpu {i}: {kind} of the twin", len(c.notes[kind + "@2", i]) == core.SIZES[kind]
+        yield f"sampler: vcpu {i}: its own registers", c.notes["sregs@2", i][224:232] == c.notes["sregs2", i][224:232] if c.notes.get(
+            ("sregs2", i)) else True
+
+
+def check_stuck(r):
+    """The steps lead up to the state of the snapshot."""
+    c = core.load(r.files / "x.core")
+    hit = c.reason_vcpu
+    steps = c.steps(hit)
+    yield f"hang: steps of the stuck vCPU {steps}", len(steps) == 9 and all(smm and b for _, smm, b in steps)
+    yield "hang: others made none", all(not c.steps(i) for i in range(c.nr_vcpus) if i != hit)
+    first, last = steps[0][0], steps[-1][0]
+    yield "hang: they are in the flight record", [f["addr"] for f in c.flight[hit] if f["what"] == 1 and f["reason"] == 4][-9:] == [
+        s[0] for s in steps] and first and last
+    yield "hang: the twin was in SMM, too", c.notes["events@2", hit][24] == 1
+
+
 def check_inject(r, irq):
     c = core.load(irq.files / "a.core")
     svr, irr = (struct.unpack_from("<I", c.notes["lapic", 1], at)[0] for at in (0xF0, 0x270))
@@ -324,6 +357,9 @@ def check_all(results, vmm, smm):
     yield from check_secrets(by, vmm)
     yield from check_control(by["control"])
     yield from check_triggers(by, smm)
+    yield from check_sampler(by["sampler"], vmm)
+    if smm:
+        yield from check_stuck(by["hang"])
     yield from check_inject(by["inject"], by["inject-irq"])
     for r in results:
         if "out.core" not in r.job.argv:
