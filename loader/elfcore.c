@@ -13,6 +13,8 @@
 
 #include "loader/dump.h"
 
+enum { FLAT_MOST = 64 }; /* pieces of memory in a snapshot that is searched for views */
+
 struct core {
 	Elf64_Ehdr eh;
 	const uint8_t *phdrs; /* nr_phdrs of them lie in the file */
@@ -20,6 +22,7 @@ struct core {
 	struct loader_segment *loads;
 	size_t nr_loads, nr_notes;
 	uint64_t notes_n; /* bytes that the headers promise */
+	size_t nr_flat;   /* the first of them, as long as p_vaddr is p_paddr */
 	uint64_t memory_bytes, missing_bytes, nr_pages;
 	size_t nr_cut; /* segments that miss something */
 	int any_paddr, any_vaddr;
@@ -153,6 +156,25 @@ static uint64_t in_file(const struct loader_dump *d, uint64_t off, uint64_t n)
 	return n < left ? n : left;
 }
 
+/*
+ * The same bytes again, at the kernel's linear addresses: what a snapshot of --virtual has behind
+ * its memory (docs/snapshot-format.md, section 1).
+ */
+static bool is_view(const struct core *c, const Elf64_Phdr *ph)
+{
+	if (ph->p_vaddr == ph->p_paddr || ph->p_filesz != ph->p_memsz || c->nr_flat > FLAT_MOST)
+		return false;
+	for (size_t i = 0; i < c->nr_flat; i++) {
+		const struct loader_segment *s = &c->loads[i];
+		uint64_t at = ph->p_paddr - s->gpa;
+
+		if (ph->p_paddr >= s->gpa && at < s->filesz && ph->p_memsz <= s->filesz - at &&
+		    ph->p_offset - s->off == at)
+			return true;
+	}
+	return false;
+}
+
 static void add_load(struct loader_dump *d, struct core *c, const Elf64_Phdr *ph)
 {
 	struct loader_segment s = {.gpa = ph->p_paddr,
@@ -161,6 +183,8 @@ static void add_load(struct loader_dump *d, struct core *c, const Elf64_Phdr *ph
 				   .filesz = ph->p_filesz,
 				   .zero_at = c->nr_pages};
 
+	if (is_view(c, ph))
+		return;
 	if (s.filesz > s.memsz) {
 		loader_damage(d, INQ_ECORRUPT, 1, s.gpa, s.filesz,
 			      "segment 0x%" PRIx64 ": more bytes in the file than in memory",
@@ -187,6 +211,7 @@ static void add_load(struct loader_dump *d, struct core *c, const Elf64_Phdr *ph
 	c->nr_cut += missing != 0;
 	c->any_paddr |= ph->p_paddr != 0;
 	c->any_vaddr |= ph->p_vaddr != 0;
+	c->nr_flat += c->nr_flat == c->nr_loads && ph->p_vaddr == ph->p_paddr;
 	c->loads[c->nr_loads++] = s;
 }
 

@@ -23,6 +23,7 @@ static const char run_help[] =
 	"  --timeout S       give up when it is not stuck by then, default 30\n"
 	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
 	"  --fill            no page of the guest's memory is zero (for measurements)\n"
+	"  --virtual         the core also has the kernel's linear addresses, for gdb\n"
 	"  --timing          print write_ns, written_bytes, file_bytes of the snapshot\n"
 	"\n"
 	"When the snapshot is taken, but for --after: the guest dies, panics (port 0x505) or ends\n"
@@ -82,6 +83,7 @@ static const struct vmm_option options[] = {
 	{"serial", VMM_OPTION_TEXT, AT(serial)},
 	{"fill", VMM_OPTION_FLAG, AT(fill)},
 	{"timing", VMM_OPTION_FLAG, AT(timing)},
+	{"virtual", VMM_OPTION_FLAG, AT(want_virtual)},
 	{"to-end", VMM_OPTION_FLAG, AT(to_end)},
 	{"hang", VMM_OPTION_NUMBER, AT(trigger.hang), 0, 1, MAX_MS},
 	{"smm-limit", VMM_OPTION_NUMBER, AT(trigger.smm_limit), 0, 1, MAX_MS},

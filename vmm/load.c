@@ -68,6 +68,19 @@ static enum inq_status add_load(struct vmm_load *l, const Elf64_Phdr *p, uint64_
 	return INQ_OK;
 }
 
+/* elf(5), PN_XNUM: more than fit e_phnum are counted in the first section header. */
+static uint64_t count_phdrs(const struct vmm_load *l, const Elf64_Ehdr *e)
+{
+	Elf64_Shdr s;
+
+	if (e->e_phnum != PN_XNUM)
+		return e->e_phnum;
+	if (!in_file(l, e->e_shoff, sizeof(s)))
+		return 0;
+	memcpy(&s, l->map->p + e->e_shoff, sizeof(s));
+	return s.sh_info;
+}
+
 /* ELF header and program headers; *ret_notes is the PT_NOTE. */
 static enum inq_status read_elf(struct vmm_load *l, Elf64_Phdr *ret_notes, struct inq_err *err)
 {
@@ -81,24 +94,27 @@ static enum inq_status read_elf(struct vmm_load *l, Elf64_Phdr *ret_notes, struc
 	    e.e_ident[EI_DATA] != ELFDATA2LSB || e.e_type != ET_CORE || e.e_machine != EM_X86_64 ||
 	    e.e_phoff != sizeof(e) || e.e_phentsize != PHDR)
 		return bad(l, "not a snapshot of inquest-vmm", err);
-	if (e.e_phnum < 2 || !in_file(l, sizeof(e), (uint64_t)e.e_phnum * PHDR))
+	l->nr_phdrs = count_phdrs(l, &e);
+	if (l->nr_phdrs < 2 || !in_file(l, sizeof(e), l->nr_phdrs * PHDR))
 		return bad(l, "its program headers are not there", err);
-	if (e.e_phnum > 1 + VMM_MAX_REGIONS)
-		return inq_fail(err, INQ_EUNSUPPORTED,
-				"%s: memory in %u pieces, at most %u can run", l->path,
-				e.e_phnum - 1u, VMM_MAX_REGIONS);
 	*ret_notes = phdr_at(l, 0);
 	if (ret_notes->p_type != PT_NOTE || ret_notes->p_filesz > INQ_SNAP_MAX_NOTES ||
 	    !in_file(l, ret_notes->p_offset, ret_notes->p_filesz))
 		return bad(l, "its notes are not there", err);
 	off = ret_notes->p_offset + ret_notes->p_filesz;
 	enum inq_status st = INQ_OK;
-	for (size_t i = 1; i < e.e_phnum && !st; i++) {
+	for (size_t i = 1; i < l->nr_phdrs && !st; i++) {
 		Elf64_Phdr p = phdr_at(l, i);
 
+		if (p.p_vaddr != p.p_paddr && p.p_type == PT_LOAD)
+			break; /* from here on the same memory at linear addresses */
+		if (l->nr_loads == VMM_MAX_REGIONS)
+			return inq_fail(err, INQ_EUNSUPPORTED,
+					"%s: memory in more than %u pieces cannot run", l->path,
+					VMM_MAX_REGIONS);
 		st = add_load(l, &p, &gpa, &off, err);
 	}
-	return st;
+	return st || l->nr_loads ? st : bad(l, "it has no memory", err);
 }
 
 /* One descriptor of ours.  false: it contradicts itself. */
@@ -204,8 +220,7 @@ static enum inq_status read_header(struct vmm_load *l, const Elf64_Phdr *at, str
 				"%s: snapshot format %u.%u, this program knows %u; use its own "
 				"inquest-vmm",
 				l->path, h->major, h->minor, INQ_SNAP_MAJOR);
-	if (h->headers_crc !=
-		    crc(l->map->p, sizeof(Elf64_Ehdr) + (size_t)(1 + l->nr_loads) * PHDR, 0) ||
+	if (h->headers_crc != crc(l->map->p, sizeof(Elf64_Ehdr) + (size_t)l->nr_phdrs * PHDR, 0) ||
 	    h->notes_crc != notes_crc(notes, at->p_filesz, (size_t)(t->p - notes) + CRC_FIELD))
 		return bad(l, "damaged, the checksum of its headers or notes is wrong", err);
 	for (unsigned i = 0; i < l->nr_loads; i++)

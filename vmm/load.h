@@ -23,6 +23,7 @@ struct vmm_load {
 	size_t nr_notes;
 	struct vmm_region load[VMM_MAX_REGIONS]; /* off: in the file */
 	unsigned nr_loads;
+	uint64_t nr_phdrs; /* with those of linear addresses */
 };
 
 /*

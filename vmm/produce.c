@@ -14,6 +14,7 @@
 
 #include "vmm/roots.h"
 #include "vmm/sampler.h"
+#include "vmm/virtual.h"
 
 static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why *why,
 				   struct inq_snap_header *h, struct inq_err *err)
@@ -118,6 +119,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	struct vmm_snapshot snap = {.mem = vm->mem};
 	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
 	struct inq_snap_flight *records = NULL;
+	struct vmm_virtual views = {0};
 	char *host = host_text(vm);
 
 	if (!host)
@@ -139,12 +141,17 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	enum inq_status st = fill_header(vm, why, &snap.header, err);
 	if (!st)
 		st = take_rings(vm, &snap, ring, &records, err);
+	if (!st && vm->want_virtual)
+		st = vmm_virtual_collect(&views, vm->mem, state, vm->nr_vcpus, err);
+	snap.view = views.run;
+	snap.nr_views = views.nr;
 	if (!st)
 		st = vmm_snapshot_write(&snap, out, ret, err);
 	if (!st)
 		st = vmm_out_commit(out, err);
 	vmm_notes_deinit(&snap.core);
 	vmm_notes_deinit(&snap.vcpu);
+	vmm_virtual_deinit(&views);
 	free(records);
 	free(host);
 	return st;

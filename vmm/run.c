@@ -162,6 +162,7 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	if (st)
 		return st;
 	vm->dev.serial = serial;
+	vm->want_virtual = r->want_virtual;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	vmm_watch_init(&s.watch, &r->trigger, vmm_now());

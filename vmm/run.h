@@ -17,7 +17,7 @@ struct vmm_run {
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
 	bool seed_given; /* else drawn fresh */
-	bool fill, timing, to_end;
+	bool fill, timing, to_end, want_virtual;
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
 	uint64_t step_stuck; /* single steps of the vCPU that fired a trigger */

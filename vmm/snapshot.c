@@ -14,8 +14,6 @@
 
 #include <zlib.h>
 
-enum { MAX_PHDRS = 1 + VMM_MAX_REGIONS };
-
 struct writer {
 	const struct vmm_snapshot *s;
 	const struct vmm_out *o;
@@ -26,6 +24,20 @@ struct writer {
 	uint64_t bitmap_bytes, page; /* page: next bit */
 	struct vmm_snapshot_done done;
 };
+
+static size_t nr_phdrs(const struct writer *w)
+{
+	return 1 + w->s->mem->nr_regions + w->s->nr_views;
+}
+
+/* elf(5), PN_XNUM: then the number lies in a section header, which follows the program headers. */
+static size_t headers_bytes(const struct writer *w)
+{
+	size_t n = nr_phdrs(w);
+
+	return sizeof(Elf64_Ehdr) + n * sizeof(Elf64_Phdr) +
+	       (n >= PN_XNUM ? sizeof(Elf64_Shdr) : 0);
+}
 
 static uint64_t page_up(uint64_t v)
 {
@@ -157,8 +169,7 @@ static enum inq_status lay_out(struct writer *w, struct inq_err *err)
 
 	if (st)
 		return st;
-	w->memory_off = page_up(sizeof(Elf64_Ehdr) + (1 + m->nr_regions) * sizeof(Elf64_Phdr) +
-				w->notes.len);
+	w->memory_off = page_up(headers_bytes(w) + w->notes.len);
 	w->smram_off = w->memory_off + memory_bytes(m);
 	w->bitmap_off = w->smram_off + m->nr_windows * VMM_SMRAM_BYTES;
 	w->done.pages = memory_bytes(m) / VMM_PAGE;
@@ -274,11 +285,46 @@ static enum inq_status put_memory(struct writer *w, struct inq_err *err)
 	return st;
 }
 
-static size_t build_headers(const struct writer *w, uint8_t *to)
+/* Where guest-physical memory lies in the file. */
+static uint64_t gpa_file_off(const struct writer *w, uint64_t gpa)
+{
+	const uint8_t *host = vmm_memory_at(w->s->mem, 0, gpa, 1);
+
+	return host ? ram_file_off(w, host) : 0;
+}
+
+static Elf64_Phdr load_of(uint64_t va, uint64_t gpa, uint64_t bytes, uint64_t off)
+{
+	return (Elf64_Phdr){.p_type = PT_LOAD,
+			    .p_flags = PF_R | PF_W | PF_X,
+			    .p_offset = off,
+			    .p_vaddr = va,
+			    .p_paddr = gpa,
+			    .p_filesz = bytes,
+			    .p_memsz = bytes};
+}
+
+static void build_phdrs(const struct writer *w, Elf64_Phdr *p)
 {
 	const struct vmm_memory *m = w->s->mem;
-	uint16_t nr = (uint16_t)(1 + m->nr_regions);
-	size_t notes_off = sizeof(Elf64_Ehdr) + nr * sizeof(Elf64_Phdr);
+
+	*p++ = (Elf64_Phdr){
+		.p_type = PT_NOTE, .p_offset = headers_bytes(w), .p_filesz = w->notes.len};
+	for (unsigned i = 0; i < m->nr_regions; i++) {
+		const struct vmm_region *r = &m->region[i];
+
+		*p++ = load_of(r->gpa, r->gpa, r->bytes, gpa_file_off(w, r->gpa));
+	}
+	for (size_t i = 0; i < w->s->nr_views; i++) {
+		const struct vmm_snapshot_view *v = &w->s->view[i];
+
+		*p++ = load_of(v->va, v->gpa, v->bytes, gpa_file_off(w, v->gpa));
+	}
+}
+
+static void build_headers(const struct writer *w, uint8_t *to)
+{
+	size_t nr = nr_phdrs(w), end = sizeof(Elf64_Ehdr) + nr * sizeof(Elf64_Phdr);
 	Elf64_Ehdr e = {
 		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
 			    EV_CURRENT},
@@ -288,27 +334,19 @@ static size_t build_headers(const struct writer *w, uint8_t *to)
 		.e_phoff = sizeof(e),
 		.e_ehsize = sizeof(e),
 		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = nr,
+		.e_phnum = nr < PN_XNUM ? (uint16_t)nr : PN_XNUM,
 	};
-	Elf64_Phdr p[MAX_PHDRS] = {
-		{.p_type = PT_NOTE, .p_offset = notes_off, .p_filesz = w->notes.len}};
-	uint64_t off = w->memory_off;
 
-	for (unsigned i = 0; i < m->nr_regions; i++) {
-		const struct vmm_region *r = &m->region[i];
+	if (nr >= PN_XNUM) {
+		Elf64_Shdr s = {.sh_info = (uint32_t)nr};
 
-		p[1 + i] = (Elf64_Phdr){.p_type = PT_LOAD,
-					.p_flags = PF_R | PF_W | PF_X,
-					.p_offset = off,
-					.p_vaddr = r->gpa,
-					.p_paddr = r->gpa,
-					.p_filesz = r->bytes,
-					.p_memsz = r->bytes};
-		off += r->bytes;
+		e.e_shoff = end;
+		e.e_shentsize = sizeof(s);
+		e.e_shnum = 1;
+		memcpy(to + end, &s, sizeof(s));
 	}
 	memcpy(to, &e, sizeof(e));
-	memcpy(to + sizeof(e), p, nr * sizeof(*p));
-	return notes_off;
+	build_phdrs(w, (Elf64_Phdr *)(void *)(to + sizeof(e)));
 }
 
 /* What is known only now; the checksum of the notes last, over everything else in them. */
@@ -336,11 +374,15 @@ static void finish_notes(struct writer *w, const uint8_t *headers, size_t header
 
 static enum inq_status put_headers(struct writer *w, struct inq_err *err)
 {
-	uint8_t headers[sizeof(Elf64_Ehdr) + MAX_PHDRS * sizeof(Elf64_Phdr)];
-	size_t n = build_headers(w, headers);
+	size_t n = headers_bytes(w);
+	uint8_t *headers = calloc(1, n);
 
-	finish_notes(w, headers, n);
+	if (!headers)
+		return inq_fail(err, INQ_ENOMEM, "%s: program headers", w->o->path);
+	build_headers(w, headers);
+	finish_notes(w, headers, sizeof(Elf64_Ehdr) + nr_phdrs(w) * sizeof(Elf64_Phdr));
 	enum inq_status st = put(w, headers, n, 0, err);
+	free(headers);
 	return st ? st : put(w, w->notes.bytes, w->notes.len, n, err);
 }
 

@@ -22,6 +22,13 @@ struct vmm_snapshot {
 	struct vmm_notes vcpu;          /* notes of ours, of all vCPUs, then the VM's */
 	struct vmm_snapshot_ring *ring; /* flight records, nr_rings of them */
 	unsigned nr_rings;
+	const struct vmm_snapshot_view *view; /* borrowed; ascending, each va unlike its gpa */
+	size_t nr_views;
+};
+
+/* Bytes of memory at another address, too: a further PT_LOAD over the same bytes of the file. */
+struct vmm_snapshot_view {
+	uint64_t va, gpa, bytes; /* whole pages, within one region */
 };
 
 struct vmm_snapshot_done {

@@ -94,6 +94,7 @@ struct vmm_vm {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
 	bool stop, quit;        /* under lock */
+	bool want_virtual;      /* snapshots tell the kernel's linear addresses, too */
 	bool deep;              /* samples ask for more; set before vmm_vm_start */
 	struct vmm_twin *twin;  /* one per vCPU: samples fill them in, too; else NULL */
 	struct vmm_sampler *sampler; /* borrowed; NULL: none */

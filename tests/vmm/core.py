@@ -53,15 +53,28 @@ class Core:
         e = struct.unpack("<16sHHIQQQIHHHHHH", self.at(0, 64))
         need(e[0][:7] == b"\x7fELF\x02\x01\x01" and e[1:4] == (4, 62, 1), "not an x86-64 core")
         need(e[5] == 64 and e[8] == 64 and e[9] == 56, "e_phoff, e_ehsize, e_phentsize")
-        ph = [struct.unpack("<IIQQQQQQ", self.at(64 + 56 * i, 56)) for i in range(e[10])]
+        nr = e[10]
+        if nr == 0xFFFF:  # PN_XNUM: the number lies in the only section header
+            need(e[11:13] == (64, 1), "e_shentsize, e_shnum")
+            nr = struct.unpack("<I", self.at(e[6] + 44, 4))[0]
+            need(nr >= 0xFFFF and e[6] == 64 + 56 * nr, "PN_XNUM without need, or its section header elsewhere")
+        ph = [struct.unpack("<IIQQQQQQ", self.at(64 + 56 * i, 56)) for i in range(nr)]
         need(len(ph) >= 2 and ph[0][0] == 4 and all(p[0] == 1 for p in ph[1:]), "PT_NOTE first, then PT_LOADs")
         need(all(p[7] == 0 for p in ph), "p_align is 0")
-        need(all(p[3] == p[4] and p[5] == p[6] for p in ph[1:]), "p_vaddr == p_paddr, p_filesz == p_memsz")
+        need(all(p[5] == p[6] for p in ph[1:]), "p_filesz == p_memsz")
+        flat = [p for p in ph[1:] if p[3] == p[4]]
+        need(ph[1:1 + len(flat)] == flat, "memory first, then the same at linear addresses")
         need(all(p[i] % PAGE == 0 for p in ph[1:] for i in (2, 4, 5)), "memory is not in whole pages")
         self.headers_end = 64 + 56 * len(ph)
         self.notes_off, self.notes_bytes = ph[0][2], ph[0][5]
-        need(self.headers_end <= self.notes_off and self.notes_bytes <= 4 << 20, "notes")
-        self.loads = [(p[4], p[5], p[2]) for p in ph[1:]]  # gpa, bytes, file offset
+        need(self.headers_end + (64 if nr >= 0xFFFF else 0) <= self.notes_off and self.notes_bytes <= 4 << 20, "notes")
+        self.loads = [(p[4], p[5], p[2]) for p in flat]  # gpa, bytes, file offset
+        self.views = [(p[3], p[4], p[5]) for p in ph[1 + len(flat):]]  # va, gpa, bytes
+        need(self.views == sorted(self.views), "views are not in order")
+        need(all(v + n <= w for (v, _, n), (w, _, _) in zip(self.views, self.views[1:])), "views overlap")
+        for _, gpa, n, off in [(p[3], p[4], p[5], p[2]) for p in ph[1 + len(flat):]]:
+            need(any(g <= gpa and gpa + n <= g + b and off == o + gpa - g for g, b, o in self.loads),
+                 f"a view of 0x{gpa:x} that is no memory")
         need(self.loads == sorted(self.loads), "PT_LOADs are not in order")
         need(self.loads[0][2] >= self.notes_off + self.notes_bytes, "notes before memory")
 

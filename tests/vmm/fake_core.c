@@ -1,5 +1,5 @@
 /*
- * usage: fake_core FILE
+ * usage: fake_core FILE [VIEWS]
  * A core with made-up contents, so that the writer can be tested without KVM.  What is in it is
  * known to test_writer.py.
  */
@@ -63,6 +63,21 @@ static void fill_rings(struct vmm_snapshot *s, struct vmm_snapshot_ring *ring,
 	s->nr_rings = 2;
 }
 
+/* Every other page of a stretch of linear addresses shows one of 16 pages, in turn. */
+static void fill_views(struct vmm_snapshot *s, const char *number)
+{
+	size_t nr = strtoul(number, NULL, 0);
+	struct vmm_snapshot_view *v = calloc(nr + 1, sizeof(*v));
+
+	if (!v)
+		abort();
+	for (size_t i = 0; i < nr; i++)
+		v[i] = (struct vmm_snapshot_view){UINT64_C(0xffff888000000000) + i * 2 * VMM_PAGE,
+						  0x200000 + i % 16 * VMM_PAGE, VMM_PAGE};
+	s->view = v;
+	s->nr_views = nr;
+}
+
 int main(int argc, char **argv)
 {
 	static const uint64_t smbase[] = {0xa00000, 0x408000};
@@ -78,7 +93,7 @@ int main(int argc, char **argv)
 	struct vmm_out out;
 	struct inq_err err;
 
-	if (argc != 2)
+	if (argc != 2 && argc != 3)
 		return 2;
 	enum inq_status st = vmm_memory_create(&m, MIB, smbase, 2, true, &err);
 	if (!st)
@@ -88,12 +103,15 @@ int main(int argc, char **argv)
 		fill_memory(m);
 		fill_notes(&s);
 		fill_rings(&s, ring, records);
+		if (argc == 3)
+			fill_views(&s, argv[2]);
 		st = vmm_snapshot_write(&s, &out, &done, &err);
 		if (!st)
 			st = vmm_out_commit(&out, &err);
 		vmm_out_close(&out);
 		vmm_notes_deinit(&s.core);
 		vmm_notes_deinit(&s.vcpu);
+		free((void *)(uintptr_t)s.view);
 	}
 	vmm_memory_destroy(m);
 	if (st)

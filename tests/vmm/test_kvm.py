@@ -54,6 +54,7 @@ def jobs(smm, seeds):
                             '{"do":"snapshot","file":"a.core"}', '{"do":"quit"}']) + "; wait $p")
     yield shell("sampler", "c=$(inquest-vmm draw --scenario healthy --seed 3 --memory 16 | sed -n 's/^counter.0.=//p'); "
                            f"{run_x} healthy --sampler 100 --word $c --word 0x1000:3 --after 1500")
+    yield shell("virtual", f"{run_x} healthy --virtual && inquest-vmm resume x.core --for 100 --snapshot y.core")
     yield shell("usr1", f"{run_x} healthy --after 3000 & p=$!; n=0; until ls -A | grep -q tmp; do sleep 0.1; n=$((n+1)); "
                         "[ $n -lt 100 ] || exit 9; done; sleep 0.3; kill -USR1 $p; wait $p")
     yield shell("nmi-storm", f"{run_x} hlt-if0 --nmi-every 20 --after 100000")
@@ -351,11 +352,30 @@ def check_triggers(by, smm):
             len(a["steps"]) == 9 and all(s["smm"] and s["bytes"] for s in a["steps"]) for a in answers[:2])
 
 
+def check_virtual(r):
+    """The kernel's linear addresses lead gdb to the code that each vCPU runs; the machine goes on all the same."""
+    yield f"{r.job.id}: {r.why or r.text('stderr').strip()}", r.code == 0
+    if r.code:
+        return
+    c = core.load(r.files / "x.core")
+    for i in range(c.nr_vcpus):
+        rip = struct.unpack_from("<Q", c.notes["regs", i], 128)[0]
+        at = [gpa + (rip - va) for va, gpa, n in c.views if va <= rip < va + n]
+        yield f"{r.job.id}: RIP 0x{rip:x} of vCPU {i} is in no view or in several", len(at) == 1
+        code = c.phys(at[0], 8) if at else b""
+        out = subprocess.run(["gdb", "-nx", "-batch", "-ex", f"x/8xb {rip:#x}", "-c", r.files / "x.core"],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        shown = bytes(int(b, 16) for b in re.findall(r"\t(0x..)\b", out.stdout))
+        yield f"{r.job.id}: gdb shows {shown.hex()} at 0x{rip:x}, not {code.hex()}: {out.stderr}", code and shown == code
+    yield f"{r.job.id}: resumed without --virtual it has views", not core.load(r.files / "y.core").views
+
+
 def check_all(results, vmm, smm):
     by = {r.job.id: r for r in results}
     yield from check_failures(by, smm)
     yield from check_secrets(by, vmm)
     yield from check_control(by["control"])
+    yield from check_virtual(by["virtual"])
     yield from check_triggers(by, smm)
     yield from check_sampler(by["sampler"], vmm)
     if smm:

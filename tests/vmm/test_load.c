@@ -245,7 +245,19 @@ static void too_many_segments_are_refused(void **state)
 {
 	struct core *c = *state;
 
-	put(c, 56, 0xffff, 2);
+	Elf64_Phdr last;
+
+	put(c, 56, 0xffff, 2); /* and no section header with the number */
+	refused(c, INQ_ECORRUPT, "program headers");
+	memcpy(&last, c->bytes + 64 + 2 * sizeof(last), sizeof(last));
+	last.p_offset += last.p_filesz;
+	last.p_vaddr = last.p_paddr = last.p_paddr + last.p_memsz;
+	last.p_filesz = last.p_memsz = VMM_PAGE;
+	for (size_t i = 3; i < 5; i++, last.p_offset += VMM_PAGE) {
+		memcpy(c->bytes + 64 + i * sizeof(last), &last, sizeof(last));
+		last.p_vaddr = last.p_paddr += VMM_PAGE;
+	}
+	put(c, 56, 5, 2);
 	refused(c, INQ_EUNSUPPORTED, "pieces");
 }
 

@@ -106,6 +106,28 @@ class Writer(unittest.TestCase):
         self.assertEqual(len(re.findall(r"^[* ] \d+ +LWP \d", out.stdout, re.M)), 2, out.stdout + out.stderr)
         self.assertIn("= 0x1001", out.stdout)
 
+    def with_views(self, nr):
+        path = self.path.with_name(f"views{nr}.core")
+        self.addCleanup(path.unlink)
+        done = run(FAKE, path, nr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path, core.load(path)
+
+    def test_linear_addresses_lie_behind_the_memory_that_they_show(self):
+        path, c = self.with_views(3)
+        base = 0xFFFF888000000000
+        self.assertEqual(c.views, [(base + 0x2000 * i, 0x200000 + 0x1000 * i, 0x1000) for i in range(3)])
+        self.assertEqual([(g, n) for g, n, _ in c.loads], [(g, n) for g, n, _ in self.core.loads])
+        out = run("gdb", "-nx", "-batch", "-ex", f"x/1xg {base + 0x2000:#x}", "-ex", "x/1xg 0x5000", "-c", path)
+        self.assertIn("0xffff888000002000:\t0xcdcdcdcdcdcdcdcd", out.stdout, out.stderr)
+        self.assertIn("0x5000:\t0xabababababababab", out.stdout, out.stderr)
+
+    def test_more_views_than_an_elf_header_counts(self):
+        path, c = self.with_views(70000)
+        self.assertEqual(len(c.views), 70000)
+        out = run("readelf", "-lW", path)
+        self.assertEqual(len(re.findall(r"^  LOAD ", out.stdout, re.M)), 70000 + len(c.loads), out.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
