@@ -16,7 +16,7 @@ static const char run_help[] =
 	"  --snapshot FILE   where the core goes; appears complete or not at all;\n"
 	"                    replaces a core, but no other file\n"
 	"  --seed N          draw the guest from N; without it a fresh one, printed\n"
-	"  --vcpus N         1 to 32, default 2\n"
+	"  --vcpus N         1 to 64, default 2\n"
 	"  --memory MIB      16 to 65536, default 64\n"
 	"  --after MS        let it be stuck for so long before the snapshot, default 200\n"
 	"  --to-end          instead: until every vCPU gave its result (checksum)\n"

@@ -7,7 +7,7 @@
 
 #include <inquest/err.h>
 
-#define VMM_MAX_VCPUS 32u
+#define VMM_MAX_VCPUS 64u
 #define VMM_PAGE UINT64_C(4096)
 #define VMM_MIB UINT64_C(0x100000)
 #define VMM_SMRAM_BYTES UINT64_C(0x10000) /* of one window */

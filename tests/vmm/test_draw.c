@@ -265,7 +265,8 @@ static void what_cannot_be_is_refused(void **unused)
 	struct inq_err err = {0};
 
 	assert_int_equal(vmm_plan_create(&p, &vmm_scenario_healthy, 1, 0, 64, &err), INQ_EUSAGE);
-	assert_int_equal(vmm_plan_create(&p, &vmm_scenario_healthy, 1, 33, 64, &err), INQ_EUSAGE);
+	assert_int_equal(vmm_plan_create(&p, &vmm_scenario_healthy, 1, VMM_MAX_VCPUS + 1, 64, &err),
+			 INQ_EUSAGE);
 	assert_int_equal(vmm_plan_create(&p, &vmm_scenario_healthy, 1, 2, 15, &err), INQ_EUSAGE);
 	assert_int_equal(vmm_plan_create(&p, &vmm_scenario_smm_gate_written, 1, 1, 64, &err),
 			 INQ_EUSAGE);

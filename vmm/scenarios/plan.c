@@ -12,6 +12,9 @@
 #include "vmm/scenarios/scenarios.h"
 
 INQ_DEFINE_SCOPE(struct vmm_plan, vmm_plan_destroy)
+_Static_assert(VMM_GPA_TSS + VMM_MAX_VCPUS * VMM_TSS_BYTES <= VMM_GPA_TEXT, "a TSS for each");
+_Static_assert(VMM_GPA_CODE + VMM_MAX_VCPUS * VMM_CPU_BYTES <= VMM_GPA_DATA, "code for each");
+_Static_assert(VMM_GPA_DATA + VMM_MAX_VCPUS * VMM_CPU_BYTES <= VMM_GPA_GATE, "data for each");
 
 /* One window per vCPU, each in its own stretch of RAM; which vCPU gets which is drawn too. */
 static void draw_smbases(struct vmm_plan *p, struct vmm_rng *rng)
