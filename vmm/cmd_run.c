@@ -42,6 +42,10 @@ static const char run_help[] =
 	"  --sampler MS      a look at all vCPUs every MS: a snapshot holds one of them, an older\n"
 	"                    twin of itself (registers, events, LAPIC, words)\n"
 	"  --word GPA[:LEN]  with --sampler: memory that is kept, too; up to 16 times\n"
+	"  --watch GPA[:LEN] the last 256 writes to that memory: who, where, old and new value; "
+	"up\n"
+	"                    to 16 times.  Reads cost nothing, each write of the page an exit;\n"
+	"                    page tables in use, and what is locked by two vCPUs, are not for it\n"
 	"  --step-stuck N    when --hang or --smm-limit fires: N single steps of that vCPU (1 to\n"
 	"                    64) before the snapshot, with the bytes of each instruction\n"
 	"\n"
@@ -65,10 +69,20 @@ static int take_word(const char *value, void *to)
 {
 	struct vmm_run *r = to;
 
-	return vmm_sampler_word(&r->sampler, value)
+	return vmm_ranges_add(&r->sampler.word, value)
 		       ? VMM_EXIT_OK
 		       : vmm_complain(value, "not GPA[:LEN], or more than 16",
 				      "give --word a guest-physical address, 1 to 4096 bytes");
+}
+
+static int take_watch(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+
+	return vmm_ranges_add(&r->watch, value)
+		       ? VMM_EXIT_OK
+		       : vmm_complain(value, "not GPA[:LEN], or more than 16",
+				      "give --watch a guest-physical address, 1 to 4096 bytes");
 }
 
 #define AT(member) offsetof(struct vmm_run, member)
@@ -91,6 +105,7 @@ static const struct vmm_option options[] = {
 	{"nmi-every", VMM_OPTION_NUMBER, AT(trigger.nmi_every), 0, 1, MAX_MS},
 	{"sampler", VMM_OPTION_NUMBER, AT(sampler.ms), 0, 1, MAX_MS},
 	{.name = "word", .kind = VMM_OPTION_TAKE, .take = take_word},
+	{.name = "watch", .kind = VMM_OPTION_TAKE, .take = take_watch},
 	{"step-stuck", VMM_OPTION_NUMBER, AT(step_stuck), 0, 1, VMM_MAX_STEPS},
 	{"control", VMM_OPTION_TEXT, AT(control)},
 	{0},
@@ -125,7 +140,7 @@ int vmm_cmd_run(int argc, char **argv)
 	if (!r.scenario || !r.snapshot)
 		return vmm_complain("run", "--scenario and --snapshot are needed",
 				    "see inquest-vmm run --help");
-	if (r.sampler.nr_words && !r.sampler.ms)
+	if (r.sampler.word.nr && !r.sampler.ms)
 		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
 	if (!strcmp(r.serial, r.snapshot))
 		return vmm_complain(r.serial, "named twice, --serial and --snapshot",

@@ -114,24 +114,39 @@ static enum inq_status fill_ram(const struct vmm_load *l, struct vmm_memory *m,
 	return INQ_OK;
 }
 
-/* The slots that this machine has are those that were saved. */
+enum { READ_ONLY = 2 /* KVM_MEM_READONLY */ };
+
+/*
+ * The slots that this machine has hold what those of the snapshot held.  They need not be the same:
+ * a watched page was a slot of its own.
+ */
+static bool same_map(const struct vmm_load_note *t, const struct vmm_memory *m)
+{
+	uint64_t left[2] = {0};
+	struct inq_snap_slot s;
+
+	if (t->n % sizeof(s) || t->n / sizeof(s) > VMM_MAX_SLOTS)
+		return false;
+	for (unsigned i = 0; i < m->nr_slots; i++)
+		left[m->slot[i].as] += m->slot[i].bytes;
+	for (size_t i = 0; i < t->n / sizeof(s); i++) {
+		memcpy(&s, t->p + i * sizeof(s), sizeof(s));
+		if (s.as > 1 || s.flags & ~(uint32_t)READ_ONLY || s.bytes > left[s.as] ||
+		    !vmm_memory_at(m, s.as, s.gpa, s.bytes))
+			return false;
+		left[s.as] -= s.bytes;
+	}
+	return !left[0] && !left[1];
+}
+
 static enum inq_status check_slots(const struct vmm_load *l, const struct vmm_memory *m,
 				   struct inq_err *err)
 {
 	const struct vmm_load_note *t = vmm_load_note(l, INQ_SNAP_VM, INQ_SNAP_SLOTS);
-	struct inq_snap_slot s;
-	bool same = t && t->n == m->nr_slots * sizeof(s);
 
-	for (unsigned i = 0; i < m->nr_slots && same; i++) {
-		const struct vmm_slot *w = &m->slot[i];
-
-		memcpy(&s, t->p + i * sizeof(s), sizeof(s));
-		same = s.as == w->as && s.slot == w->slot && !s.flags && s.gpa == w->gpa &&
-		       s.bytes == w->bytes;
-	}
-	return same ? INQ_OK
-		    : inq_fail(err, INQ_EUNSUPPORTED, "%s: its memory slots cannot be built",
-			       l->path);
+	return t && same_map(t, m) ? INQ_OK
+				   : inq_fail(err, INQ_EUNSUPPORTED,
+					      "%s: its memory slots cannot be built", l->path);
 }
 
 enum inq_status vmm_load_memory(const struct vmm_load *l, struct vmm_memory **ret,

@@ -83,7 +83,7 @@ static void add_slot(struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t b
 		return;
 	for (unsigned i = 0; i < m->nr_slots; i++)
 		nr += m->slot[i].as == as;
-	m->slot[m->nr_slots++] = (struct vmm_slot){as, nr, gpa, bytes, host, smram};
+	m->slot[m->nr_slots++] = (struct vmm_slot){as, nr, gpa, bytes, host, smram, false};
 }
 
 /* One region in address space 1: RAM, with the windows cut out. */
@@ -153,16 +153,90 @@ void vmm_memory_destroy(struct vmm_memory *m)
 	free(m);
 }
 
+static const struct vmm_slot *slot_of(const struct vmm_memory *m, uint32_t as, uint64_t gpa)
+{
+	for (unsigned i = 0; i < m->nr_slots; i++)
+		if (m->slot[i].as == as && gpa >= m->slot[i].gpa &&
+		    gpa - m->slot[i].gpa < m->slot[i].bytes)
+			return &m->slot[i];
+	return NULL;
+}
+
+/* Slots that were split lie side by side in our memory, too. */
 uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes)
 {
-	for (unsigned i = 0; i < m->nr_slots; i++) {
-		const struct vmm_slot *s = &m->slot[i];
+	const struct vmm_slot *s = slot_of(m, as, gpa), *next;
 
-		if (s->as == as && gpa >= s->gpa && gpa - s->gpa < s->bytes &&
-		    bytes <= s->bytes - (gpa - s->gpa))
-			return s->host + (gpa - s->gpa);
+	if (!s)
+		return NULL;
+	uint8_t *at = s->host + (gpa - s->gpa);
+	for (uint64_t have = s->bytes - (gpa - s->gpa); have < bytes; have += s->bytes) {
+		next = slot_of(m, as, s->gpa + s->bytes);
+		if (!next || next->host != s->host + s->bytes || next->smram != s->smram)
+			return NULL;
+		s = next;
 	}
-	return NULL;
+	return at;
+}
+
+/* Cut the slot that holds gpa in two there. */
+static enum inq_status split(struct vmm_memory *m, uint32_t as, uint64_t gpa, struct inq_err *err)
+{
+	for (unsigned i = 0; i < m->nr_slots; i++) {
+		struct vmm_slot *s = &m->slot[i];
+		uint64_t off = gpa - s->gpa;
+
+		if (s->as != as || gpa <= s->gpa || off >= s->bytes)
+			continue;
+		if (m->nr_slots == VMM_MAX_SLOTS)
+			return inq_fail(err, INQ_ELIMIT, "too many pieces of guest memory");
+		bool read_only = s->read_only;
+		add_slot(m, as, gpa, s->bytes - off, s->host + off, s->smram);
+		m->slot[m->nr_slots - 1].read_only = read_only;
+		s->bytes = off;
+		return INQ_OK;
+	}
+	return INQ_OK;
+}
+
+enum inq_status vmm_memory_protect(struct vmm_memory *m, uint64_t gpa, uint64_t bytes,
+				   struct inq_err *err)
+{
+	uint64_t first = gpa & ~(VMM_PAGE - 1),
+		 end = (gpa + bytes + VMM_PAGE - 1) & ~(VMM_PAGE - 1);
+	enum inq_status st = INQ_OK;
+
+	if (!bytes || end <= first || !vmm_memory_at(m, 0, first, end - first))
+		return inq_fail(err, INQ_EUSAGE,
+				"0x%llx: no memory of the guest lies there; give a guest-physical "
+				"address",
+				(unsigned long long)gpa);
+	for (uint32_t as = 0; as < (m->nr_windows ? 2u : 1u) && !st; as++) {
+		st = split(m, as, first, err);
+		if (!st)
+			st = split(m, as, end, err);
+		for (unsigned i = 0; i < m->nr_slots && !st; i++)
+			if (m->slot[i].as == as && m->slot[i].gpa >= first && m->slot[i].gpa < end)
+				m->slot[i].read_only = true;
+	}
+	return st;
+}
+
+bool vmm_ranges_add(struct vmm_ranges *r, const char *text)
+{
+	uint64_t bytes = 8;
+	char *end;
+
+	errno = 0;
+	uint64_t gpa = strtoull(text, &end, 0);
+	if (end != text && *end == ':' && end[1] != '-')
+		bytes = strtoull(end + 1, &end, 0);
+	if (errno || end == text || *end || *text == '-' || !bytes || bytes > VMM_PAGE ||
+	    r->nr == VMM_MAX_RANGES)
+		return false;
+	r->at[r->nr].gpa = gpa;
+	r->at[r->nr++].bytes = bytes;
+	return true;
 }
 
 void vmm_memory_fill(struct vmm_memory *m, uint64_t seed)

@@ -16,7 +16,8 @@
 #define VMM_LOW_END UINT64_C(0xc0000000) /* RAM beyond goes to 4 GiB; devices lie between */
 #define VMM_HIGH UINT64_C(0x100000000)
 #define VMM_MAX_REGIONS 3u
-#define VMM_MAX_SLOTS (2 * VMM_MAX_REGIONS + 2 * VMM_MAX_VCPUS)
+#define VMM_MAX_RANGES 16u
+#define VMM_MAX_SLOTS (2 * VMM_MAX_REGIONS + 2 * VMM_MAX_VCPUS + 4 * VMM_MAX_RANGES)
 
 /* A stretch of RAM.  off: where it lies in the RAM file and in its mapping. */
 struct vmm_region {
@@ -29,6 +30,15 @@ struct vmm_slot {
 	uint64_t gpa, bytes;
 	uint8_t *host;
 	bool smram; /* backed by a window, not by RAM */
+	bool read_only;
+};
+
+/* Guest-physical ranges, as they are named on the command line. */
+struct vmm_ranges {
+	struct {
+		uint64_t gpa, bytes;
+	} at[VMM_MAX_RANGES];
+	unsigned nr;
 };
 
 struct vmm_memory {
@@ -67,6 +77,16 @@ uint64_t vmm_memory_low_end(uint64_t mib);
 /* The bytes at gpa as seen outside (as 0) or inside SMM (as 1); NULL unless all of them are there.
  */
 uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes);
+
+/*
+ * Make the pages of this range slots of their own, read-only, in each address space; for as long as
+ * no VM has the slots.  INQ_EUSAGE: not all of it is memory.
+ */
+INQ_MUST enum inq_status vmm_memory_protect(struct vmm_memory *m, uint64_t gpa, uint64_t bytes,
+					    struct inq_err *err);
+
+/* "GPA[:LEN]" as one more range, LEN from 1 to 4096, else 8; false: it is none, or too many. */
+bool vmm_ranges_add(struct vmm_ranges *r, const char *text);
 
 /* Every page of RAM gets bytes drawn from seed; no page stays zero. */
 void vmm_memory_fill(struct vmm_memory *m, uint64_t seed);

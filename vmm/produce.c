@@ -15,6 +15,7 @@
 #include "vmm/roots.h"
 #include "vmm/sampler.h"
 #include "vmm/virtual.h"
+#include "vmm/writes.h"
 
 static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why *why,
 				   struct inq_snap_header *h, struct inq_err *err)
@@ -135,6 +136,8 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 		add_last_known(&vm->vcpu[i], &snap.vcpu);
 		vmm_vcpu_add_steps(&vm->vcpu[i], &snap.vcpu);
 	}
+	if (vm->writes)
+		vmm_writes_add_note(vm->writes, &snap.vcpu);
 	if (vm->sampler)
 		vmm_sampler_add_notes(vm->sampler, &snap.vcpu);
 	vmm_vmstate_add_notes(vmstate, &snap.vcpu);

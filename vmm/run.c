@@ -16,9 +16,11 @@
 #include "vmm/attend.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
+#include "vmm/writes.h"
 
 INQ_DEFINE_SCOPE(struct vmm_guest, vmm_guest_destroy)
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
+INQ_DEFINE_SCOPE(struct vmm_writes, vmm_writes_destroy)
 
 static enum inq_status take_states(struct vmm_session *s, struct inq_err *err)
 {
@@ -121,7 +123,8 @@ static enum inq_status course(struct vmm_session *s, struct inq_err *err)
 }
 
 /* Open KVM and make the VM with its memory. */
-static enum inq_status make_vm(struct vmm_guest *g, struct vmm_vm **ret, struct inq_err *err)
+static enum inq_status make_vm(const struct vmm_run *r, struct vmm_guest *g, struct vmm_vm **ret,
+			       struct vmm_writes **ret_writes, struct inq_err *err)
 {
 	struct vmm_memory *mem = NULL;
 	struct vmm_caps caps;
@@ -135,8 +138,11 @@ static enum inq_status make_vm(struct vmm_guest *g, struct vmm_vm **ret, struct 
 		st = g->ops->need(g, &caps, err);
 	if (!st)
 		st = g->ops->load(g, &caps, &mem, err);
+	if (!st && r->watch.nr)
+		st = vmm_writes_create(ret_writes, kvm, mem, &r->watch, err);
 	if (!st)
 		return vmm_vm_create(ret, kvm, &caps, mem, g, err);
+	vmm_memory_destroy(mem);
 	close(kvm);
 	return st;
 }
@@ -156,13 +162,16 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 				struct vmm_out *out, struct vmm_control *control, FILE *serial,
 				struct inq_err *err)
 {
+	INQ_SCOPED(vmm_writes_destroy_scope_)
+	struct vmm_writes *writes = NULL; /* outlives threads */
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
-	enum inq_status st = make_vm(guest, &vm, err);
+	enum inq_status st = make_vm(r, guest, &vm, &writes, err);
 
 	if (st)
 		return st;
 	vm->dev.serial = serial;
 	vm->want_virtual = r->want_virtual;
+	vm->writes = writes;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	vmm_watch_init(&s.watch, &r->trigger, vmm_now());

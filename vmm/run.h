@@ -20,6 +20,7 @@ struct vmm_run {
 	bool fill, timing, to_end, want_virtual;
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
+	struct vmm_ranges watch; /* whose writes are recorded */
 	uint64_t step_stuck; /* single steps of the vCPU that fired a trigger */
 	const char *control; /* path of the control socket; NULL: none */
 };

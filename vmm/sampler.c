@@ -5,7 +5,6 @@
  */
 #include "vmm/sampler.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,41 +25,24 @@ struct vmm_sampler {
 _Static_assert(sizeof(struct inq_snap_words) == 16, "no padding in the file format");
 _Static_assert(sizeof(struct inq_snap_word) == 16, "no padding in the file format");
 
-bool vmm_sampler_word(struct vmm_sampler_options *o, const char *text)
-{
-	uint64_t gpa, bytes = 8;
-	char *end;
-
-	errno = 0;
-	gpa = strtoull(text, &end, 0);
-	if (*end == ':' && end[1] != '-' && end != text)
-		bytes = strtoull(end + 1, &end, 0);
-	if (errno || end == text || *end || *text == '-' || !bytes || bytes > VMM_MAX_WORD_BYTES ||
-	    o->nr_words == VMM_MAX_WORDS)
-		return false;
-	o->word[o->nr_words].gpa = gpa;
-	o->word[o->nr_words++].bytes = bytes;
-	return true;
-}
-
 static size_t words_bytes(const struct vmm_sampler_options *o)
 {
 	size_t n = 0;
 
-	for (unsigned i = 0; i < o->nr_words; i++)
-		n += o->word[i].bytes;
+	for (unsigned i = 0; i < o->word.nr; i++)
+		n += o->word.at[i].bytes;
 	return n;
 }
 
 enum inq_status vmm_sampler_create(struct vmm_sampler **ret, const struct vmm_sampler_options *o,
 				   const struct vmm_vm *vm, struct inq_err *err)
 {
-	for (unsigned i = 0; i < o->nr_words; i++)
-		if (!vmm_memory_at(vm->mem, 0, o->word[i].gpa, o->word[i].bytes))
+	for (unsigned i = 0; i < o->word.nr; i++)
+		if (!vmm_memory_at(vm->mem, 0, o->word.at[i].gpa, o->word.at[i].bytes))
 			return inq_fail(err, INQ_EUSAGE,
 					"--word 0x%llx: no memory of the guest lies there; give "
 					"a guest-physical address",
-					(unsigned long long)o->word[i].gpa);
+					(unsigned long long)o->word.at[i].gpa);
 	struct vmm_sampler *p = calloc(1, sizeof(*p));
 	if (!p)
 		return inq_fail(err, INQ_ENOMEM, "sampler");
@@ -120,10 +102,10 @@ void vmm_sampler_poll(struct vmm_sampler *p, struct vmm_vm *vm)
 	vm->twin = NULL;
 	pthread_mutex_unlock(&vm->lock);
 	oldest.t_ns = vmm_now();
-	for (unsigned i = 0; i < p->o.nr_words; i++) {
-		size_t n = p->o.word[i].bytes;
+	for (unsigned i = 0; i < p->o.word.nr; i++) {
+		size_t n = p->o.word.at[i].bytes;
 
-		memcpy(to, vmm_memory_at(vm->mem, 0, p->o.word[i].gpa, n), n);
+		memcpy(to, vmm_memory_at(vm->mem, 0, p->o.word.at[i].gpa, n), n);
 		to += n;
 	}
 	p->kept[0] = p->kept[1];
@@ -133,9 +115,9 @@ void vmm_sampler_poll(struct vmm_sampler *p, struct vmm_vm *vm)
 
 static void add_words(const struct vmm_sampler *p, struct vmm_notes *n)
 {
-	struct inq_snap_words head = {.t_ns = p->kept[0].t_ns, .count = p->o.nr_words};
+	struct inq_snap_words head = {.t_ns = p->kept[0].t_ns, .count = p->o.word.nr};
 	size_t bytes =
-		sizeof(head) + p->o.nr_words * sizeof(struct inq_snap_word) + words_bytes(&p->o);
+		sizeof(head) + p->o.word.nr * sizeof(struct inq_snap_word) + words_bytes(&p->o);
 	uint8_t *all = calloc(1, bytes), *at = all;
 
 	if (!all) {
@@ -144,8 +126,9 @@ static void add_words(const struct vmm_sampler *p, struct vmm_notes *n)
 	}
 	memcpy(at, &head, sizeof(head));
 	at += sizeof(head);
-	for (unsigned i = 0; i < p->o.nr_words; i++, at += sizeof(struct inq_snap_word)) {
-		struct inq_snap_word w = {.gpa = p->o.word[i].gpa, .bytes = p->o.word[i].bytes};
+	for (unsigned i = 0; i < p->o.word.nr; i++, at += sizeof(struct inq_snap_word)) {
+		struct inq_snap_word w = {.gpa = p->o.word.at[i].gpa,
+					  .bytes = p->o.word.at[i].bytes};
 
 		memcpy(at, &w, sizeof(w));
 	}

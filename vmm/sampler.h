@@ -5,14 +5,9 @@
 #include "vmm/notes.h"
 #include "vmm/vm.h"
 
-enum { VMM_MAX_WORDS = 16, VMM_MAX_WORD_BYTES = 4096 };
-
 struct vmm_sampler_options {
 	uint64_t ms; /* 0: off */
-	struct {
-		uint64_t gpa, bytes;
-	} word[VMM_MAX_WORDS];
-	unsigned nr_words;
+	struct vmm_ranges word;
 };
 
 /* One vCPU at one time.  Each .has_ says that KVM gave it. */
@@ -27,9 +22,6 @@ struct vmm_twin {
 };
 
 struct vmm_sampler;
-
-/* "GPA[:LEN]" as one more word; false: it is none, or there are too many. */
-bool vmm_sampler_word(struct vmm_sampler_options *o, const char *text);
 
 /* INQ_EUSAGE: a word lies where the guest has no memory. */
 INQ_MUST enum inq_status vmm_sampler_create(struct vmm_sampler **ret,

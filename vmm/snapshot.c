@@ -78,11 +78,13 @@ static void add_slots(struct writer *w, struct inq_snap_slot *slot)
 		uint64_t off = s->smram ? w->smram_off + (uint64_t)(s->host - m->smram)
 					: ram_file_off(w, s->host);
 
-		slot[i] = (struct inq_snap_slot){.as = s->as,
-						 .slot = s->slot,
-						 .gpa = s->gpa,
-						 .bytes = s->bytes,
-						 .file_off = off};
+		slot[i] =
+			(struct inq_snap_slot){.as = s->as,
+					       .slot = s->slot,
+					       .flags = s->read_only ? 2 : 0, /* KVM_MEM_READONLY */
+					       .gpa = s->gpa,
+					       .bytes = s->bytes,
+					       .file_off = off};
 	}
 	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, slot, m->nr_slots * sizeof(*slot));
 }

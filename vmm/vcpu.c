@@ -12,6 +12,7 @@
 #include <sys/time.h>
 
 #include "vmm/vm.h"
+#include "vmm/writes.h"
 
 static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...) INQ_PRINTF(3, 4);
 static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...)
@@ -88,6 +89,8 @@ static void handle_exit(struct vmm_vcpu *v)
 		handle_io(v);
 		break;
 	case KVM_EXIT_MMIO:
+		if (v->vm->writes && vmm_writes_take(v->vm->writes, v))
+			break;
 		vmm_devices_mmio(r->mmio.is_write, r->mmio.data, r->mmio.len);
 		break;
 	case KVM_EXIT_INTR:

@@ -59,6 +59,7 @@ static enum inq_status set_slots(const struct vmm_vm *vm, struct inq_err *err)
 		struct kvm_userspace_memory_region r = {
 			.slot = s->as << 16 | s->slot,
 			.guest_phys_addr = s->gpa,
+			.flags = s->read_only ? KVM_MEM_READONLY : 0,
 			.memory_size = s->bytes,
 			.userspace_addr = (uintptr_t)s->host,
 		};

@@ -81,6 +81,7 @@ struct vmm_vcpu {
 
 struct vmm_twin;
 struct vmm_sampler;
+struct vmm_writes;
 struct vmm_notes;
 
 struct vmm_vm {
@@ -92,11 +93,12 @@ struct vmm_vm {
 	unsigned nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
-	bool stop, quit;        /* under lock */
-	bool want_virtual;      /* snapshots tell the kernel's linear addresses, too */
-	bool deep;              /* samples ask for more; set before vmm_vm_start */
-	struct vmm_twin *twin;  /* one per vCPU: samples fill them in, too; else NULL */
+	pthread_cond_t changed;    /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
+	bool stop, quit;           /* under lock */
+	bool want_virtual;         /* snapshots tell the kernel's linear addresses, too */
+	bool deep;                 /* samples ask for more; set before vmm_vm_start */
+	struct vmm_twin *twin;     /* one per vCPU: samples fill them in, too; else NULL */
+	struct vmm_writes *writes; /* borrowed; NULL: nothing is watched; set before vmm_vm_start */
 	struct vmm_sampler *sampler; /* borrowed; NULL: none */
 };
 

@@ -54,6 +54,7 @@ enum inq_snap_kind {
 	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
 	INQ_SNAP_LAST_KNOWN = 34, /* struct inq_snap_last_known, in sample 1 */
 	INQ_SNAP_PT_ROOTS = 35,   /* struct inq_snap_roots */
+	INQ_SNAP_WRITES = 37,     /* struct inq_snap_writes, VM-wide: the last to watched memory */
 	INQ_SNAP_STEPS = 38,      /* struct inq_snap_step[], oldest first */
 	INQ_SNAP_WORDS = 39,      /* struct inq_snap_words, in sample 2, VM-wide */
 };
@@ -215,6 +216,26 @@ struct inq_snap_words {
 };
 struct inq_snap_word {
 	uint64_t gpa, bytes;
+};
+
+/* The last writes to watched memory: .nr_ranges of inq_snap_word, then .count of inq_snap_write. */
+struct inq_snap_writes {
+	uint64_t first; /* number of the first record; that many are lost */
+	uint32_t count;
+	uint32_t record_bytes; /* 208 or more: what follows is to be skipped */
+	uint32_t nr_ranges;
+	uint32_t pad; /* 0 */
+};
+struct inq_snap_write {
+	uint64_t nr, t_ns; /* from 0 without a gap; CLOCK_MONOTONIC */
+	uint64_t gpa;
+	uint64_t old, value; /* before and after, .size bytes of each */
+	uint64_t rip;        /* linear, behind the instruction that wrote */
+	uint64_t gpr[16];    /* likewise; rax rbx rcx rdx rsi rdi rsp rbp r8 ... r15 */
+	uint64_t rflags, cr3;
+	uint32_t vcpu, size; /* 1 to 8 bytes */
+	uint32_t flags;      /* enum inq_snap_flight_flags; INQ_FLIGHT_RIP: registers are known */
+	uint32_t pad;        /* 0 */
 };
 
 enum inq_snap_roots_flags {

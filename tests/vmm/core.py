@@ -5,7 +5,7 @@ NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
 KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
          9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero", 16: "xsave",
          17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock",
-         32: "flight", 33: "rips", 34: "last_known", 35: "roots", 38: "steps", 39: "words"}
+         32: "flight", 33: "rips", 34: "last_known", 35: "roots", 37: "writes", 38: "steps", 39: "words"}
 SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4,
          "xcrs": 392, "tsc": 16, "pic1": 520, "pic2": 520, "ioapic": 520, "pit2": 112, "clock": 48, "roots": 72}
 VM = 0xFFFFFFFF
@@ -204,6 +204,24 @@ class Core:
         parts = {v: raw for (kind, v), raw in self.notes.items() if kind == "rips@2"}
         need(all(len(r) == 24 for r in parts.values()), "rips of the twin")
         return t, {v: struct.unpack_from("<Q", r)[0] for v, r in parts.items()}, words
+
+    def writes(self):
+        """(watched ranges, records as dicts), or None: nothing was watched."""
+        raw = self.notes.get(("writes", VM))
+        if raw is None:
+            return None
+        first, count, size, nr, pad = struct.unpack_from("<QIIII", raw)
+        need(size >= 208 and not pad and len(raw) == 24 + 16 * nr + count * size, "writes: sizes")
+        ranges = [struct.unpack_from("<QQ", raw, 24 + 16 * i) for i in range(nr)]
+        names = "nr t_ns gpa old value rip".split()
+        records = []
+        for i in range(count):
+            v = struct.unpack_from("<6Q16Q2Q4I", raw, 24 + 16 * nr + i * size)
+            r = dict(zip(names, v)) | {"gpr": v[6:22], "rflags": v[22], "cr3": v[23], "vcpu": v[24], "size": v[25], "flags": v[26]}
+            need(r["nr"] == first + i and 1 <= r["size"] <= 8 and r["vcpu"] < self.nr_vcpus and not v[27], "writes: record")
+            need(any(r["gpa"] < g + n and g < r["gpa"] + r["size"] for g, n in ranges), "writes: nobody watches that")
+            records.append(r)
+        return ranges, records
 
     def check_zero_pages(self):
         """The bitmap says of each page whether it was zero, no more and no less."""

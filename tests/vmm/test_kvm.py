@@ -60,6 +60,10 @@ def jobs(smm, seeds):
     yield shell("nmi-storm", f"{run_x} hlt-if0 --nmi-every 20 --after 100000")
     yield shell("no-hang", f"{run_x} hlt-if0 --hang 100 --smm-limit 100 --after 0 --timeout 2")
     if smm:
+        yield shell("watch", "d=$(inquest-vmm draw --scenario hlt-if0 --seed 3 --memory 16); c=$(echo \"$d\" | sed -n 's/^cpu=//p'); "
+                             "w=$(echo \"$d\" | sed -n \"s/^counter.$((1-c)).=//p\"); "
+                             f"{run_x} hlt-if0 --watch $w --watch 0x9e000:4096 --after 500 && inquest-vmm resume x.core --for 100 --snapshot y.core")
+        yield shell("watch-nothing", f"{run_x} hlt-if0 --watch 0xa0000")
         yield shell("hang", f"{run_x} smm-spin --hang 300 --timeout 50 --step-stuck 9 --sampler 50")
         yield shell("smm-limit", f"{run_x} smm-spin --smm-limit 300 --timeout 50")
         yield shell("smi-storm", f"{run_x} healthy --smi-every 20 --after 1000")
@@ -290,6 +294,28 @@ def check_sampler(r, vmm):
             ("sregs2", i)) else True
 
 
+def check_watch(r, nothing, vmm):
+    yield f"watch: exit code {r.code} {r.text('stderr')!r}", r.code == 0
+    c = core.load(r.files / "x.core")
+    d = drawn(vmm, ["inquest-vmm", "run", "--scenario", "hlt-if0", "--seed", "3", "--memory", "16"])
+    who = 1 - int(d["cpu"])
+    counter = int(d[f"counter[{who}]"], 0)
+    ranges, records = c.writes()
+    yield "watch: both ranges", ranges == [(counter, 8), (0x9E000, 4096)]
+    yield f"watch: {len(records)} writes to the counter", 0 < len(records) <= 256 and all(
+        w["gpa"] == counter and w["vcpu"] == who and w["size"] == 8 and w["value"] == w["old"] + 1 for w in records)
+    yield "watch: one after the other", all(a["value"] == b["old"] and a["t_ns"] <= b["t_ns"] for a, b in zip(records, records[1:]))
+    yield "watch: the last is what memory holds", records[-1]["value"] == int.from_bytes(c.phys(counter, 8), "little")
+    rbx, rip = records[-1]["gpr"][1], records[-1]["rip"]
+    yield f"watch: registers: rbx {rbx:x}, rip {rip:x}", rbx & 0xFFF == counter & 0xFFF and rip >> 63
+    yield "watch: always the same instruction", all(w["rip"] == rip and w["gpr"][1] == rbx and w["flags"] & 1 for w in records)
+    yield "watch: slots of their own", {(s[0], s[4]) for s in c.slots if s[2] == 2} == {
+        (space, gpa) for space in (0, 1) for gpa in (counter & ~0xFFF, 0x9E000)}
+    resumed = core.load(r.files / "y.core")
+    yield "watch: the resumed guest counts on", int.from_bytes(resumed.phys(counter, 8), "little") > records[-1]["value"]
+    yield f"watch-nothing: {nothing.text('stderr')!r}", nothing.code == 2 and "no memory of the guest lies there" in nothing.text("stderr")
+
+
 def check_stuck(r):
     """The steps lead up to the state of the snapshot."""
     c = core.load(r.files / "x.core")
@@ -380,6 +406,7 @@ def check_all(results, vmm, smm):
     yield from check_sampler(by["sampler"], vmm)
     if smm:
         yield from check_stuck(by["hang"])
+        yield from check_watch(by["watch"], by["watch-nothing"], vmm)
     yield from check_inject(by["inject"], by["inject-irq"])
     for r in results:
         if "out.core" not in r.job.argv:
