@@ -11,14 +11,22 @@ enum { MAX_MS = 86400000, MAX_S = 86400 };
 
 static const char run_help[] =
 	"inquest-vmm run --scenario NAME --snapshot FILE [options]\n"
+	"inquest-vmm run --kernel FILE --snapshot FILE [options]\n"
 	"\n"
 	"  --scenario NAME   which guest; inquest-vmm scenarios lists them\n"
+	"  --kernel FILE     or an image: bzImage, vmlinux, multiboot; it runs until it ends\n"
+	"  --initrd FILE     what the kernel gets as its first root (multiboot: a module)\n"
+	"  --append TEXT     the kernel's command line\n"
+	"  --boot FORMAT     auto, linux64 (bzImage or vmlinux), pvh, multiboot, flat\n"
+	"  --load-at ADDR    where a flat binary lies, default 0x7c00; --entry 64: 0x100000\n"
+	"  --entry real|64   how a flat binary begins, default real\n"
 	"  --snapshot FILE   where the core goes; appears complete or not at all;\n"
 	"                    replaces a core, but no other file\n"
 	"  --seed N          draw the guest from N; without it a fresh one, printed\n"
 	"  --vcpus N         1 to 64, default 2\n"
 	"  --memory MIB      16 to 65536, default 64\n"
-	"  --after MS        let it be stuck for so long before the snapshot, default 200\n"
+	"  --after MS        let it be stuck for so long before the snapshot, default 200;\n"
+	"                    an image: let it run for so long, else until it ends\n"
 	"  --to-end          instead: until every vCPU gave its result (checksum)\n"
 	"  --timeout S       give up when it is not stuck by then, default 30\n"
 	"  --serial FILE     the guest's serial port; - is standard output, the default\n"
@@ -36,6 +44,7 @@ static const char run_help[] =
 	"step\n"
 	"                    (\"vcpu\", \"n\" up to 64), inject (docs/control-socket.md), quit;\n"
 	"                    the run goes on until quit\n"
+	"  An image's exit code V (port 0xf4) becomes ours as V*2+1; i8042 reset ends it, too.\n"
 	"SIGUSR1 takes one into FILE.1, FILE.2, ... and the guest goes on.\n"
 	"\n"
 	"What a snapshot then tells of the time before:\n"
@@ -53,6 +62,8 @@ static const char run_help[] =
 	"  --nmi-every MS    an NMI likewise\n"
 	"\n"
 	"  inquest-vmm run --scenario smm-spin --snapshot spin.core\n"
+	"  inquest-vmm run --kernel vmlinuz --initrd root.cpio --memory 512 --timeout 600 \\\n"
+	"      --append 'earlyprintk=ttyS0,keep panic=-1' --snapshot dead.core\n"
 	"  inquest-vmm run --scenario hlt-if0 --memory 1024 --fill --timing --snapshot big.core\n";
 
 static int take_scenario(const char *value, void *to)
@@ -85,14 +96,30 @@ static int take_watch(const char *value, void *to)
 				      "give --watch a guest-physical address, 1 to 4096 bytes");
 }
 
+static int take_entry(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+
+	r->boot.entry64 = !strcmp(value, "64");
+	return r->boot.entry64 || !strcmp(value, "real")
+		       ? VMM_EXIT_OK
+		       : vmm_complain(value, "no way to begin", "give --entry real or 64");
+}
+
 #define AT(member) offsetof(struct vmm_run, member)
 static const struct vmm_option options[] = {
 	{.name = "scenario", .kind = VMM_OPTION_TAKE, .take = take_scenario},
+	{"kernel", VMM_OPTION_TEXT, AT(boot.kernel)},
+	{"initrd", VMM_OPTION_TEXT, AT(boot.initrd)},
+	{"append", VMM_OPTION_TEXT, AT(boot.append)},
+	{"boot", VMM_OPTION_TEXT, AT(boot.format)},
+	{"load-at", VMM_OPTION_NUMBER, AT(boot.load_at), AT(boot.load_at_given), 0, UINT32_MAX},
+	{.name = "entry", .kind = VMM_OPTION_TAKE, .take = take_entry},
 	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
 	{"seed", VMM_OPTION_NUMBER, AT(seed), AT(seed_given), 0, UINT64_MAX},
 	{"vcpus", VMM_OPTION_UNSIGNED, AT(nr_vcpus), 0, 1, VMM_MAX_VCPUS},
 	{"memory", VMM_OPTION_NUMBER, AT(mib), 0, VMM_MIN_MIB, VMM_MAX_MIB},
-	{"after", VMM_OPTION_NUMBER, AT(after_ms), 0, 0, MAX_MS},
+	{"after", VMM_OPTION_NUMBER, AT(after_ms), AT(after_given), 0, MAX_MS},
 	{"timeout", VMM_OPTION_NUMBER, AT(timeout_s), 0, 1, MAX_S},
 	{"serial", VMM_OPTION_TEXT, AT(serial)},
 	{"fill", VMM_OPTION_FLAG, AT(fill)},
@@ -137,8 +164,14 @@ int vmm_cmd_run(int argc, char **argv)
 
 	if (end >= 0)
 		return end;
-	if (!r.scenario || !r.snapshot)
-		return vmm_complain("run", "--scenario and --snapshot are needed",
+	if (r.scenario && r.boot.kernel)
+		return vmm_complain("run", "--scenario and --kernel exclude each other",
+				    "leave one out");
+	if (!r.boot.kernel && (r.boot.initrd || r.boot.append || r.boot.format))
+		return vmm_complain("run", "--initrd, --append and --boot want an image",
+				    "give --kernel FILE");
+	if (!(r.scenario || r.boot.kernel) || !r.snapshot)
+		return vmm_complain("run", "--scenario (or --kernel) and --snapshot are needed",
 				    "see inquest-vmm run --help");
 	if (r.sampler.word.nr && !r.sampler.ms)
 		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
@@ -147,6 +180,10 @@ int vmm_cmd_run(int argc, char **argv)
 				    "give another file for --serial");
 	if (!draw_seed(&r))
 		return vmm_complain("run", "no random numbers", "give --seed N");
+	int code = -1;
+	r.ret_code = &code;
 	enum inq_status st = vmm_run(&r, &err);
+	if (!st && r.boot.kernel && code >= 0)
+		return (code << 1 | 1) & 0xff; /* as QEMU's isa-debug-exit */
 	return st ? vmm_fail(st, &err) : VMM_EXIT_OK;
 }

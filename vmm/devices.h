@@ -10,6 +10,8 @@
 #define VMM_PORT_POST 0x80
 #define VMM_PORT_RESULT 0x600 /* 32 bits: what a vCPU worked out */
 #define VMM_PORT_PANIC 0x505  /* pvpanic: bit 0 of what is written */
+#define VMM_PORT_I8042 0x64   /* keyboard controller: commands */
+#define VMM_I8042_RESET 0xfe  /* pulses the CPUs' reset line */
 #define VMM_PORT_EXIT 0xf4    /* isa-debug-exit: the code */
 
 struct vmm_devices {

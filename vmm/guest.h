@@ -62,4 +62,8 @@ static inline void vmm_guest_destroy(struct vmm_guest *g)
 INQ_MUST enum inq_status vmm_guest_of_scenario(struct vmm_guest **ret, const struct vmm_run *r,
 					       struct inq_err *err);
 
+/* r->boot, its files read (boot/guest.c). */
+INQ_MUST enum inq_status vmm_guest_of_image(struct vmm_guest **ret, const struct vmm_run *r,
+					    struct inq_err *err);
+
 #endif

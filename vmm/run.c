@@ -77,6 +77,8 @@ static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err
 		       vmm_now_ns(CLOCK_MONOTONIC) - start, done.written_bytes, done.file_bytes);
 	if (s->fired)
 		printf("%s\n", why.text);
+	if (s->dead && s->dead->exit_code >= 0 && s->r->ret_code)
+		*s->r->ret_code = s->dead->exit_code;
 	if (s->dead && s->dead->end != VMM_END_EXIT)
 		return inq_fail(err, INQ_EIO, "vCPU %u: %s; its snapshot is in %s", s->dead->index,
 				s->dead->end_text, s->r->snapshot);
@@ -192,7 +194,8 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	struct vmm_control *control = NULL;
 	FILE *serial = NULL;
 	sigset_t held;
-	enum inq_status st = vmm_guest_of_scenario(&guest, r, err);
+	enum inq_status st = r->scenario ? vmm_guest_of_scenario(&guest, r, err)
+					 : vmm_guest_of_image(&guest, r, err);
 
 	if (st)
 		return st;

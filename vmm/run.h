@@ -7,22 +7,27 @@
 
 #include <inquest/err.h>
 
+#include "vmm/boot/boot.h"
 #include "vmm/sampler.h"
 #include "vmm/scenarios/scenarios.h"
 #include "vmm/watch.h"
 
 struct vmm_run {
-	const struct vmm_scenario *scenario;
+	const struct vmm_scenario *scenario; /* NULL: boot.kernel */
+	struct vmm_boot boot;
 	const char *snapshot, *serial; /* serial: "-" standard output, NULL nowhere */
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
-	bool seed_given; /* else drawn fresh */
+	bool seed_given;  /* else drawn fresh */
+	bool after_given; /* else an image runs until it ends */
 	bool fill, timing, to_end, want_virtual;
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
 	struct vmm_ranges watch; /* whose writes are recorded */
 	uint64_t step_stuck; /* single steps of the vCPU that fired a trigger */
 	const char *control; /* path of the control socket; NULL: none */
+	int *ret_code; /* what the guest wrote to its exit port; untouched: nothing.  NULL is fine
+			*/
 };
 
 /* Prints what it does on stdout.  INQ_EUSAGE: what was asked for cannot be. */

@@ -37,8 +37,11 @@ static void hear_end(struct vmm_vcpu *v, const uint8_t *data)
 		return;
 	if (r->io.port == VMM_PORT_PANIC && data[0] & 1)
 		set_end(v, VMM_END_PANIC, "the guest panicked");
-	else if (r->io.port == VMM_PORT_EXIT)
+	else if (r->io.port == VMM_PORT_EXIT) {
+		v->exit_code = data[0];
 		set_end(v, VMM_END_EXIT, "the guest ended with code %u", data[0]);
+	} else if (r->io.port == VMM_PORT_I8042 && data[0] == VMM_I8042_RESET)
+		set_end(v, VMM_END_EXIT, "the guest reset the machine, through the i8042");
 }
 
 static void handle_io(struct vmm_vcpu *v)

@@ -76,7 +76,7 @@ static enum inq_status create_vcpu(struct vmm_vm *vm, unsigned i, size_t run_byt
 {
 	struct vmm_vcpu *v = &vm->vcpu[i];
 
-	*v = (struct vmm_vcpu){.vm = vm, .index = i, .run_bytes = run_bytes, .last_post = -1};
+	*v = (struct vmm_vcpu){.vm = vm, .index = i, .run_bytes = run_bytes, .last_post = -1, .exit_code = -1};
 	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)i);
 	if (v->fd < 0)
 		return refused(err, "creating a vCPU");

@@ -76,6 +76,7 @@ struct vmm_vcpu {
 	bool has_result;   /* the guest wrote to VMM_PORT_RESULT */
 	uint32_t result;
 	enum vmm_end end;
+	int exit_code; /* what was written to VMM_PORT_EXIT; -1: nothing */
 	char end_text[96];
 };
 
