@@ -49,6 +49,7 @@ struct vmm_guest {
 	const struct vmm_guest_ops *ops;
 	const char *name; /* borrowed, for messages */
 	unsigned nr_vcpus;
+	bool dies; /* a triple fault is what it is for: no error of the run */
 };
 
 /* NULL is fine. */

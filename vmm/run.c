@@ -79,7 +79,8 @@ static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err
 		printf("%s\n", why.text);
 	if (s->dead && s->dead->exit_code >= 0 && s->r->ret_code)
 		*s->r->ret_code = s->dead->exit_code;
-	if (s->dead && s->dead->end != VMM_END_EXIT)
+	if (s->dead && s->dead->end != VMM_END_EXIT &&
+	    !(s->guest->dies && s->dead->end == VMM_END_SHUTDOWN))
 		return inq_fail(err, INQ_EIO, "vCPU %u: %s; its snapshot is in %s", s->dead->index,
 				s->dead->end_text, s->r->snapshot);
 	return INQ_OK;

@@ -61,6 +61,7 @@ enum vmm_patch {
 	VMM_M_WRITER,
 	VMM_M_HANDLER,
 	VMM_M_CALL,
+	VMM_M_IPI,
 	VMM_M_LAST,
 };
 #define VMM_NR_MARKS (VMM_M_LAST - VMM_M_INSN)

@@ -110,10 +110,11 @@ static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, 
 
 static int first_post(enum vmm_role role)
 {
-	return role == VMM_ROLE_COUNT  ? VMM_POST_COUNTING
-	       : role == VMM_ROLE_HALT ? VMM_POST_HALTING
-	       : role == VMM_ROLE_WORK ? VMM_POST_WORKING
-				       : VMM_POST_TICKING;
+	return role == VMM_ROLE_COUNT   ? VMM_POST_COUNTING
+	       : role == VMM_ROLE_HALT  ? VMM_POST_HALTING
+	       : role == VMM_ROLE_WORK  ? VMM_POST_WORKING
+	       : role == VMM_ROLE_STUCK ? VMM_POST_STUCK
+					: VMM_POST_TICKING;
 }
 
 static enum inq_status reach(const struct vmm_plan *p, struct vmm_session *s, struct inq_err *err)
@@ -155,7 +156,8 @@ static int not_alive(const struct life *l, const struct vmm_session *s)
 
 	for (unsigned i = 0; i < p->nr_vcpus; i++)
 		if (!in_smm(p, i) && p->cpu[i].role != VMM_ROLE_HALT &&
-		    !s->vm->vcpu[i].has_result && counter(p, s, i) == l->before[i])
+		    p->cpu[i].role != VMM_ROLE_STUCK && !s->vm->vcpu[i].has_result &&
+		    counter(p, s, i) == l->before[i])
 			return (int)i;
 	return -1;
 }
@@ -235,6 +237,8 @@ static enum inq_status check(const struct vmm_guest *g, const struct vmm_session
 	const struct vmm_plan *p = own(g)->plan;
 	uint64_t rip = 0;
 
+	if (p->scenario->dies && i == p->hit)
+		return inq_fail(err, INQ_EIO, "vCPU %u should have died and did not", i);
 	if (!vmm_state_rip(q, &rip))
 		return inq_fail(err, INQ_EIO, "vCPU %u: KVM does not tell its registers", i);
 	if (in_smm(p, i)) {
@@ -292,6 +296,7 @@ enum inq_status vmm_guest_of_scenario(struct vmm_guest **ret, const struct vmm_r
 	if (!g)
 		return inq_fail(err, INQ_ENOMEM, "the guest");
 	g->base = (struct vmm_guest){&ops, r->scenario->name, r->nr_vcpus};
+	g->base.dies = r->scenario->dies;
 	g->r = r;
 	enum inq_status st =
 		vmm_plan_create(&g->plan, r->scenario, r->seed, r->nr_vcpus, r->mib, err);

@@ -109,12 +109,15 @@ static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 {
 	bool ok = put(m, 0, c->code_gpa, c->code.bytes, c->code.len);
 	uint64_t h = vmm_code_mark(&c->code, VMM_M_HANDLER),
-		 call = vmm_code_mark(&c->code, VMM_M_CALL);
+		 call = vmm_code_mark(&c->code, VMM_M_CALL),
+		 ipi = vmm_code_mark(&c->code, VMM_M_IPI);
 	static const uint8_t blank[VMM_CPU_BYTES];
 
 	ok = ok && put(m, 0, c->data_gpa, blank, sizeof(blank)) && put_table(m, c);
-	if (h)
+	if (h && c->vector)
 		ok = ok && put_idt_gate(m, c, c->vector, h);
+	if (ipi)
+		ok = ok && put_idt_gate(m, c, c->ipi_vector, ipi);
 	return ok && (!call || put_idt_gate(m, c, UD_VECTOR, call));
 }
 
@@ -153,6 +156,8 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 		  put(m, 0, VMM_GPA_TEXT, hello, strlen(hello) + 1);
 	for (unsigned i = 0; i < p->nr_vcpus; i++)
 		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, &p->cpu[i]));
+	for (unsigned i = 0; i < p->nr_words; i++)
+		ok = ok && put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
 	if (!ok)
 		return inq_fail(err, INQ_EUSAGE, "the guest does not fit its memory");
 	if (p->bits) {

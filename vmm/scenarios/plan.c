@@ -107,6 +107,42 @@ enum inq_status vmm_plan_count(struct vmm_plan *p, struct vmm_rng *rng, struct i
 	return st;
 }
 
+enum inq_status vmm_plan_idle(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
+			      struct inq_err *err)
+{
+	enum { PERIODIC = 0x20000, LEAST_NS = 5000000 };
+	struct vmm_plan_cpu *c = &p->cpu[cpu];
+
+	c->role = VMM_ROLE_IDLE;
+	vmm_plan_timer(c, PERIODIC, LEAST_NS, rng);
+	enum inq_status st = vmm_plan_start(p, cpu, rng, err);
+	if (!st)
+		st = vmm_code_add_named(&c->code, "idle", rng, err);
+	if (!st)
+		st = vmm_code_pad(&c->code, 64, 6, rng, err);
+	return st ? st : vmm_code_add_named(&c->code, "tick", rng, err);
+}
+
+void vmm_plan_timer(struct vmm_plan_cpu *c, uint32_t lvt, uint32_t least, struct vmm_rng *rng)
+{
+	c->vector = (uint8_t)(0x20 + vmm_rng_below(rng, 0xd0));
+	vmm_code_set(&c->code, VMM_P_VECTOR, lvt | c->vector);
+	/* KVM's LAPIC counts nanoseconds */
+	vmm_code_set(&c->code, VMM_P_PERIOD, least + vmm_rng_below(rng, UINT64_C(2) * least));
+}
+
+/* Each in a quarter of what lies between data and SMRAM, so that they never meet. */
+uint64_t vmm_plan_word(struct vmm_plan *p, const char *name, uint8_t width, uint64_t value,
+		       struct vmm_rng *rng)
+{
+	const uint64_t part = (VMM_GPA_SMRAM - VMM_GPA_GATE) / 4;
+	uint64_t from = VMM_GPA_GATE + p->nr_words * part,
+		 gpa = vmm_rng_within(rng, from, from + part, width);
+
+	p->word[p->nr_words++] = (struct vmm_plan_word){name, gpa, value, width};
+	return p->high + gpa;
+}
+
 static void print_exit(const struct vmm_gate *g, FILE *to)
 {
 	switch (g->pred) {
@@ -144,9 +180,13 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 		if (p->cpu[i].sums)
 			fprintf(to, "user[%u]=%s\nresult[%u]=0x%08" PRIx32 "\n", i,
 				p->cpu[i].user ? "yes" : "no", i, p->cpu[i].sum);
+	for (unsigned i = 0; i < p->nr_words; i++)
+		fprintf(to, "%s=0x%" PRIx64 "\n", p->word[i].name, p->word[i].gpa);
 	if (p->hit >= p->nr_vcpus)
 		return;
 	fprintf(to, "cpu=%u\n", p->hit);
+	if (p->has_other)
+		fprintf(to, "other=%u\n", p->other);
 	if (!p->bits)
 		return;
 	uint64_t value = p->scenario->open_gate ? g->open : g->value;

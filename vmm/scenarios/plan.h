@@ -12,6 +12,7 @@ enum vmm_role {
 	VMM_ROLE_COUNT, /* counts in memory for ever */
 	VMM_ROLE_HALT,  /* halts with interrupts off */
 	VMM_ROLE_IDLE,  /* sleeps, and counts its timer's interrupts */
+	VMM_ROLE_STUCK, /* waits for what never comes */
 	VMM_ROLE_WORK,  /* works on a result, and counts its timer's interrupts meanwhile */
 };
 
@@ -24,6 +25,7 @@ enum vmm_post {
 	VMM_POST_SMI = 0x51,     /* handler entered */
 	VMM_POST_LOOP = 0x52,    /* a few instructions before the loop */
 	VMM_POST_LEFT = 0x5f,    /* behind the loop: must never be seen */
+	VMM_POST_STUCK = 0x70,   /* from here on it waits for ever, or dies */
 };
 
 struct vmm_plan_cpu {
@@ -32,13 +34,21 @@ struct vmm_plan_cpu {
 	uint64_t gpr[16]; /* at start, in the order of machine encoding: rax rcx rdx rbx rsp ... */
 	uint64_t code_gpa, data_gpa; /* its code; its page of IDT and what follows */
 	uint64_t counter;            /* gpa of 8 bytes that grow while it lives */
-	uint8_t vector;              /* of its timer; 0: none */
+	uint8_t vector;              /* of its timer, or of whom M_HANDLER serves; 0: none */
+	uint8_t ipi_vector;          /* of M_IPI */
 	bool user;                   /* works in user mode */
 	bool sums;                   /* has a table and gives a result: */
 	uint64_t table_seed;
 	uint32_t sum;
 	struct vmm_code code;    /* outside SMM, begins at its first instruction */
 	struct vmm_code handler; /* at smbase + 0x8000; len 0: just RSM */
+};
+
+/* A word of RAM that means something and holds a value before the first instruction. */
+struct vmm_plan_word {
+	const char *name;
+	uint64_t gpa, value;
+	uint8_t width;
 };
 
 struct vmm_gate {
@@ -60,6 +70,10 @@ struct vmm_plan {
 	char shape[17]; /* fragment of the loop */
 	struct vmm_gate gate;
 	uint64_t insn, first, end, writer; /* linear; writer 0: nobody writes the gate */
+	bool has_other;
+	unsigned other; /* the vCPU that .hit waits for */
+	struct vmm_plan_word word[4];
+	unsigned nr_words;
 	struct vmm_plan_cpu cpu[VMM_MAX_VCPUS];
 };
 
@@ -108,6 +122,14 @@ INQ_MUST enum inq_status vmm_plan_start(struct vmm_plan *p, unsigned cpu, struct
 					struct inq_err *err); /* what precedes its role's code */
 INQ_MUST enum inq_status vmm_plan_count(struct vmm_plan *p, struct vmm_rng *rng,
 					struct inq_err *err); /* all vCPUs count */
+/* cpu sleeps, and serves its periodic timer. */
+INQ_MUST enum inq_status vmm_plan_idle(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
+				       struct inq_err *err);
+/* Draw vector and period: `least` to three times that, in ns.  lvt: the timer's mode bits. */
+void vmm_plan_timer(struct vmm_plan_cpu *c, uint32_t lvt, uint32_t least, struct vmm_rng *rng);
+/* A word of its own somewhere in RAM; returns its linear address.  At most 4 in a plan. */
+uint64_t vmm_plan_word(struct vmm_plan *p, const char *name, uint8_t width, uint64_t value,
+		       struct vmm_rng *rng);
 /* Draw a gate that fits, and set every value that a shape can ask for. */
 void vmm_gate_draw(struct vmm_plan *p, const struct vmm_frag *shape, bool shared,
 		   struct vmm_rng *rng);

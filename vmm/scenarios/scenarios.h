@@ -11,7 +11,13 @@
 	X(healthy)                                                                                 \
 	X(smm_gate_open)                                                                           \
 	X(smm_gate_written)                                                                        \
-	X(smm_rdtsc_bounded)
+	X(smm_rdtsc_bounded)                                                                       \
+	X(lapic_masked)                                                                            \
+	X(lapic_stopped)                                                                           \
+	X(deadlock)                                                                                \
+	X(ipi_lost)                                                                                \
+	X(triple_fault)                                                                            \
+	X(healthy_busy)
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */
@@ -32,7 +38,8 @@ struct vmm_scenario {
 	enum vmm_scenario_kind kind;
 	enum vmm_machines machines; /* where it was seen to work */
 	bool smm;                   /* the hit vCPU gets an SMI; KVM must have SMM */
-	bool open_gate;             /* once stopped, the gate gets a value that ends the loop */
+	bool dies;      /* the hit vCPU takes a triple fault: that is how it shall end */
+	bool open_gate; /* once stopped, the gate gets a value that ends the loop */
 	/* Fill in what this scenario is about; layout and registers are drawn. */
 	enum inq_status (*draw)(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
 };

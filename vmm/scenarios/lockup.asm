@@ -1,0 +1,167 @@
+; Cores that wait for each other for ever, with interrupts on and all of them well as far as their
+; registers tell: only who waits for what shows that it cannot end.
+%include "frag.inc"
+
+; Holds one lock and wants another, whose holder wants the first.  Both took their first one before
+; either asks for its second, so this is no race that may go well.
+FRAG lock_two, 64
+	mov rbx, 0x1111111111111111              ; the lock that it gets
+	PATCH P_BASE, 8
+	mov rdx, 0x1111111111111111              ; the lock that it never gets
+	PATCH P_GATE, 8
+	mov eax, 1
+	xchg [rbx], eax
+.both:
+	pause
+	cmp dword [rdx], 0
+	je .both
+	mov al, 0x70
+	out 0x80, al
+	MARK M_FIRST
+.spin:
+	mov eax, 1
+	MARK M_INSN
+	xchg [rdx], eax
+	test eax, eax
+	jz .got
+	pause
+	jmp .spin
+	MARK M_END
+.got:
+	ud2
+END
+
+; Sends a fixed interrupt to another core and waits until its handler answers.
+FRAG ipi_send, 64
+	mov rdx, 0x1111111111111111              ; the other one is where it shall be
+	PATCH P_BASE, 8
+.ready:
+	pause
+	cmp dword [rdx], 0
+	je .ready
+	mov ebx, 0xfee00000
+	mov dword [rbx + 0xf0], 0x1ff            ; SVR: on
+	mov dword [rbx + 0x310], 0x22222222      ; ICR: to whom
+	PATCH P_FACTOR, 4
+	mov dword [rbx + 0x300], 0x22222222      ; ICR: fixed, assert, vector
+	PATCH P_ADDEND, 4
+	mov al, 0x70
+	out 0x80, al
+	mov rdx, 0x1111111111111111              ; the answer
+	PATCH P_GATE, 8
+	MARK M_FIRST
+.wait:
+	pause
+	MARK M_INSN
+	cmp dword [rdx], 0
+	je .wait
+	MARK M_END
+	ud2
+END
+
+; A core whose LAPIC is off by software: it counts, and fixed interrupts pass it by (SDM vol. 3,
+; "Local APIC State After It Has Been Software Disabled").
+FRAG ipi_deaf, 64
+	mov ebx, 0xfee00000
+	mov dword [rbx + 0xf0], 0xff             ; SVR: bit 8 clear
+	mov rdx, 0x1111111111111111
+	PATCH P_BASE, 8
+	mov dword [rdx], 1
+	mov rbx, 0x1111111111111111
+	PATCH P_COUNTER, 8
+	mov al, 0x10
+	out 0x80, al
+.next:
+	inc qword [rbx]
+	jmp .next
+END
+
+; Would answer, if it were ever called.
+FRAG ipi_answer, 64
+	MARK M_HANDLER
+	push rax
+	mov rax, 0x1111111111111111
+	PATCH P_GATE, 8
+	mov dword [rax], 1
+	mov eax, 0xfee00000
+	mov dword [rax + 0xb0], 0
+	pop rax
+	iretq
+END
+
+; Busy and well: takes a lock that all want, adds to what it guards, and now and then sends an
+; interrupt to a neighbour; ticks meanwhile.
+FRAG busy, 64
+	mov ebx, 0xfee00000
+	mov dword [rbx + 0xf0], 0x1ff
+	mov dword [rbx + 0x3e0], 0xb
+	mov dword [rbx + 0x320], 0x22222222
+	PATCH P_VECTOR, 4
+	mov dword [rbx + 0x380], 0x22222222
+	PATCH P_PERIOD, 4
+	mov rdx, 0x1111111111111111              ; the lock
+	PATCH P_GATE, 8
+	mov rsi, 0x1111111111111111              ; what it guards
+	PATCH P_BASE, 8
+	xor ecx, ecx
+	sti
+.round:
+	mov eax, 1
+.take:
+	xchg [rdx], eax
+	test eax, eax
+	jz .got
+	pause
+	jmp .take
+.got:
+	inc qword [rsi]
+	mov dword [rdx], 0
+	inc ecx
+	test ecx, 0x3ff
+	jnz .round
+	mov dword [rbx + 0x310], 0x22222222
+	PATCH P_FACTOR, 4
+	mov dword [rbx + 0x300], 0x22222222
+	PATCH P_ADDEND, 4
+	jmp .round
+END
+
+FRAG busy_ipi, 64
+	MARK M_IPI
+	push rax
+	mov eax, 0xfee00000
+	mov dword [rax + 0xb0], 0
+	pop rax
+	iretq
+END
+
+; Without an IDT the first exception is the last: #UD, then #GP on its gate, then the third fault.
+FRAG no_idt, 64
+	mov rax, strict qword .idtr - frag_no_idt
+	PATCH P_SELF, 8
+	lidt [rax]
+	mov al, 0x70
+	out 0x80, al
+	jmp .on
+.idtr:
+	dw 0
+	dq 0
+.on:
+END
+
+FRAG last_ud, 64
+	MARK M_INSN
+	ud2
+END
+FRAG last_gp, 64
+	mov rax, 0x7711111111111111              ; not canonical
+	MARK M_INSN
+	mov rax, [rax]
+END
+FRAG last_pf, 64
+	mov rax, 0x7fff11111000                  ; canonical, and mapped by nobody
+	MARK M_INSN
+	mov [rax], rax
+END
+
+BLOB
