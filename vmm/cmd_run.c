@@ -55,6 +55,7 @@ static const char run_help[] =
 	"up\n"
 	"                    to 16 times.  Reads cost nothing, each write of the page an exit;\n"
 	"                    page tables in use, and what is locked by two vCPUs, are not for it\n"
+	"  --no-trace        do not record KVM's own tracepoints, where tracefs lets us\n"
 	"  --step-stuck N    when --hang or --smm-limit fires: N single steps of that vCPU (1 to\n"
 	"                    64) before the snapshot, with the bytes of each instruction\n"
 	"\n"
@@ -133,6 +134,7 @@ static const struct vmm_option options[] = {
 	{"sampler", VMM_OPTION_NUMBER, AT(sampler.ms), 0, 1, MAX_MS},
 	{.name = "word", .kind = VMM_OPTION_TAKE, .take = take_word},
 	{.name = "watch", .kind = VMM_OPTION_TAKE, .take = take_watch},
+	{"no-trace", VMM_OPTION_FLAG, AT(no_trace)},
 	{"step-stuck", VMM_OPTION_NUMBER, AT(step_stuck), 0, 1, VMM_MAX_STEPS},
 	{"control", VMM_OPTION_TEXT, AT(control)},
 	{0},

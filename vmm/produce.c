@@ -14,6 +14,7 @@
 
 #include "vmm/roots.h"
 #include "vmm/sampler.h"
+#include "vmm/trace.h"
 #include "vmm/virtual.h"
 #include "vmm/writes.h"
 
@@ -136,6 +137,8 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 		add_last_known(&vm->vcpu[i], &snap.vcpu);
 		vmm_vcpu_add_steps(&vm->vcpu[i], &snap.vcpu);
 	}
+	if (vm->trace)
+		vmm_trace_add_notes(vm->trace, vm, &snap.vcpu);
 	if (vm->writes)
 		vmm_writes_add_note(vm->writes, &snap.vcpu);
 	if (vm->sampler)

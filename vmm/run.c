@@ -16,6 +16,7 @@
 #include "vmm/attend.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
+#include "vmm/trace.h"
 #include "vmm/writes.h"
 
 INQ_DEFINE_SCOPE(struct vmm_guest, vmm_guest_destroy)
@@ -178,13 +179,16 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	vmm_watch_init(&s.watch, &r->trigger, vmm_now());
-	if (r->sampler.ms)
+	if (!r->no_trace)
+		st = vmm_trace_create(&vm->trace, err);
+	if (!st && r->sampler.ms)
 		st = vmm_sampler_create(&vm->sampler, &r->sampler, vm, err);
 	if (!st)
 		st = course(&s, err);
 	*out = s.out;
 	vmm_attend_forget(&s);
 	vmm_sampler_destroy(vm->sampler);
+	vmm_trace_destroy(vm->trace);
 	return st;
 }
 

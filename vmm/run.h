@@ -24,6 +24,7 @@ struct vmm_run {
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
 	struct vmm_ranges watch; /* whose writes are recorded */
+	bool no_trace;       /* KVM's tracepoints are not listened to */
 	uint64_t step_stuck; /* single steps of the vCPU that fired a trigger */
 	const char *control; /* path of the control socket; NULL: none */
 	int *ret_code; /* what the guest wrote to its exit port; untouched: nothing.  NULL is fine

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "vmm/vm.h"
 #include "vmm/writes.h"
@@ -248,6 +249,7 @@ void *vmm_vcpu_main(void *vcpu)
 {
 	struct vmm_vcpu *v = vcpu;
 
+	v->tid = gettid();
 	while (take_orders(v))
 		run_once(v);
 	return NULL;

@@ -58,6 +58,7 @@ struct vmm_vcpu {
 	bool synced;                                   /* KVM mirrors registers into run */
 	struct vmm_flight flight;
 	pthread_t thread;
+	long tid; /* of that thread, set by itself */
 	bool started;
 	/* under vm->lock */
 	bool parked; /* outside KVM_RUN, pending I/O finished, waits for vm->stop to end */
@@ -82,6 +83,7 @@ struct vmm_vcpu {
 
 struct vmm_twin;
 struct vmm_sampler;
+struct vmm_trace;
 struct vmm_writes;
 struct vmm_notes;
 
@@ -100,6 +102,7 @@ struct vmm_vm {
 	bool deep;                 /* samples ask for more; set before vmm_vm_start */
 	struct vmm_twin *twin;     /* one per vCPU: samples fill them in, too; else NULL */
 	struct vmm_writes *writes; /* borrowed; NULL: nothing is watched; set before vmm_vm_start */
+	struct vmm_trace *trace;   /* borrowed; NULL: none wanted */
 	struct vmm_sampler *sampler; /* borrowed; NULL: none */
 };
 

@@ -63,6 +63,12 @@ def jobs(smm, seeds):
         yield shell("watch", "d=$(inquest-vmm draw --scenario hlt-if0 --seed 3 --memory 16); c=$(echo \"$d\" | sed -n 's/^cpu=//p'); "
                              "w=$(echo \"$d\" | sed -n \"s/^counter.$((1-c)).=//p\"); "
                              f"{run_x} hlt-if0 --watch $w --watch 0x9e000:4096 --after 500 && inquest-vmm resume x.core --for 100 --snapshot y.core")
+        left = "ls /sys/kernel/tracing/instances"
+        yield shell("trace", f"{run_x} smm-spin && {left}; {RUNS} y.core --no-trace --memory 16")
+        yield shell("trace-term", f"{RUNS} y.core --after 50000 & p=$!; n=0; until {left} | grep -q inquest; do sleep 0.1; n=$((n+1)); "
+                                  f"[ $n -lt 100 ] || exit 9; done; kill -TERM $p; wait $p; {left}")
+        yield shell("trace-kill", f"{RUNS} y.core --after 50000 & p=$!; n=0; until {left} | grep -q inquest; do sleep 0.1; n=$((n+1)); "
+                                  f"[ $n -lt 100 ] || exit 9; done; kill -KILL $p; wait $p; {left}; {run_x} hlt-if0; {left}")
         yield shell("watch-nothing", f"{run_x} hlt-if0 --watch 0xa0000")
         yield shell("hang", f"{run_x} smm-spin --hang 300 --timeout 50 --step-stuck 9 --sampler 50")
         yield shell("smm-limit", f"{run_x} smm-spin --smm-limit 300 --timeout 50")
@@ -316,6 +322,26 @@ def check_watch(r, nothing, vmm):
     yield f"watch-nothing: {nothing.text('stderr')!r}", nothing.code == 2 and "no memory of the guest lies there" in nothing.text("stderr")
 
 
+def check_trace(by):
+    r = by["trace"]
+    yield f"trace: exit code {r.code} {r.text('stderr')!r}", r.code == 0 and "inquest-" not in r.text("stdout")
+    c = core.load(r.files / "x.core")
+    smm = next(i for i in range(c.nr_vcpus) if c.notes["events", i][24])
+    for i in range(c.nr_vcpus):
+        lines = c.notes["trace", i].decode().splitlines()
+        parts = [re.fullmatch(r"\[\d{3}\] \S+ +(\d+\.\d{6}): (\w+): .*", line) for line in lines]
+        yield f"trace: vcpu {i}: {len(lines)} lines, {lines[:2]}", lines and all(parts)
+        names, times = [p[2] for p in parts], [float(p[1]) for p in parts]
+        yield f"trace: vcpu {i}: entries and exits {set(names)}", {"kvm_entry", "kvm_exit"} <= set(names)
+        yield f"trace: vcpu {i}: in order, before the snapshot", times == sorted(times) and times[-1] * 1e9 <= c.t_mono + 1e6
+        yield f"trace: vcpu {i}: {names.count('kvm_smm_transition')} SMIs", ("kvm_smm_transition" in names or "kvm_enter_smm" in names) == (i == smm)
+    without = core.load(r.files / "y.core")
+    yield "trace: --no-trace", not any(k == "trace" for k, _ in without.notes)
+    yield f"trace: SIGTERM removes the instance {by['trace-term'].text('stdout')!r}", "inquest-" not in by["trace-term"].text("stdout").split("y.core")[-1]
+    left = re.findall(r"inquest-\d+", by["trace-kill"].text("stdout"))
+    yield f"trace: what SIGKILL left is swept by the next run: {left}", len(left) == 1
+
+
 def check_stuck(r):
     """The steps lead up to the state of the snapshot."""
     c = core.load(r.files / "x.core")
@@ -406,6 +432,7 @@ def check_all(results, vmm, smm):
     yield from check_sampler(by["sampler"], vmm)
     if smm:
         yield from check_stuck(by["hang"])
+        yield from check_trace(by)
         yield from check_watch(by["watch"], by["watch-nothing"], vmm)
     yield from check_inject(by["inject"], by["inject-irq"])
     for r in results:

@@ -15,7 +15,7 @@ from test_kvm import drawn, rip_of, run_here  # noqa: E402
 
 SMM = ("smm-spin", "smm-gate-open")
 SLACK = 5.0  # seconds that saving may take on a slow machine
-RECORD = ("flight", "rips")  # what an inquest-vmm did and saw while it ran
+RECORD = ("flight", "rips", "trace")  # what an inquest-vmm did and saw while it ran
 HYPERV_RUNTIME, HYPERV_TIME, TSC = 0x40000010, 0x40000020, 0x10
 
 
