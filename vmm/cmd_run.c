@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "vmm/commands.h"
+#include "vmm/cpuid_edit.h"
 #include "vmm/options.h"
 #include "vmm/run.h"
 
@@ -22,6 +23,8 @@ static const char run_help[] =
 	"  --entry real|64   how a flat binary begins, default real\n"
 	"  --snapshot FILE   where the core goes; appears complete or not at all;\n"
 	"                    replaces a core, but no other file\n"
+	"  --cpuid LIST      what the guest's CPUs have: -pdpe1gb,+x2apic, names as in\n"
+	"                    /proc/cpuinfo, or bits: 0x80000001:edx.26=0\n"
 	"  --seed N          draw the guest from N; without it a fresh one, printed\n"
 	"  --vcpus N         1 to 64, default 2\n"
 	"  --memory MIB      16 to 65536, default 64\n"
@@ -107,6 +110,16 @@ static int take_entry(const char *value, void *to)
 		       : vmm_complain(value, "no way to begin", "give --entry real or 64");
 }
 
+static int take_cpuid(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+	struct inq_err err;
+	enum inq_status st = vmm_features_edit(value, NULL, &err);
+
+	r->cpuid = value;
+	return st ? vmm_fail(st, &err) : VMM_EXIT_OK;
+}
+
 #define AT(member) offsetof(struct vmm_run, member)
 static const struct vmm_option options[] = {
 	{.name = "scenario", .kind = VMM_OPTION_TAKE, .take = take_scenario},
@@ -116,6 +129,7 @@ static const struct vmm_option options[] = {
 	{"boot", VMM_OPTION_TEXT, AT(boot.format)},
 	{"load-at", VMM_OPTION_NUMBER, AT(boot.load_at), AT(boot.load_at_given), 0, UINT32_MAX},
 	{.name = "entry", .kind = VMM_OPTION_TAKE, .take = take_entry},
+	{.name = "cpuid", .kind = VMM_OPTION_TAKE, .take = take_cpuid},
 	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
 	{"seed", VMM_OPTION_NUMBER, AT(seed), AT(seed_given), 0, UINT64_MAX},
 	{"vcpus", VMM_OPTION_UNSIGNED, AT(nr_vcpus), 0, 1, VMM_MAX_VCPUS},

@@ -49,7 +49,8 @@ struct vmm_guest {
 	const struct vmm_guest_ops *ops;
 	const char *name; /* borrowed, for messages */
 	unsigned nr_vcpus;
-	bool dies; /* a triple fault is what it is for: no error of the run */
+	bool dies;         /* a triple fault is what it is for: no error of the run */
+	const char *cpuid; /* changes, as vmm_features_edit() takes them; NULL: none */
 };
 
 /* NULL is fine. */

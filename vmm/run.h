@@ -18,15 +18,16 @@ struct vmm_run {
 	const char *snapshot, *serial; /* serial: "-" standard output, NULL nowhere */
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
-	bool seed_given;  /* else drawn fresh */
-	bool after_given; /* else an image runs until it ends */
+	const char *cpuid; /* changes of CPUID, in vmm_features_edit()'s words; NULL: none */
+	bool seed_given;   /* else drawn fresh */
+	bool after_given;  /* else an image runs until it ends */
 	bool fill, timing, to_end, want_virtual;
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
 	struct vmm_ranges watch; /* whose writes are recorded */
-	bool no_trace;       /* KVM's tracepoints are not listened to */
-	uint64_t step_stuck; /* single steps of the vCPU that fired a trigger */
-	const char *control; /* path of the control socket; NULL: none */
+	bool no_trace;           /* KVM's tracepoints are not listened to */
+	uint64_t step_stuck;     /* single steps of the vCPU that fired a trigger */
+	const char *control;     /* path of the control socket; NULL: none */
 	int *ret_code; /* what the guest wrote to its exit port; untouched: nothing.  NULL is fine
 			*/
 };

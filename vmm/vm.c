@@ -16,6 +16,7 @@
 
 #include "base/scope.h"
 #include "vmm/cpuid.h"
+#include "vmm/cpuid_edit.h"
 #include "vmm/guest.h"
 
 #ifndef KVM_CAP_X86_TRIPLE_FAULT_EVENT
@@ -76,7 +77,8 @@ static enum inq_status create_vcpu(struct vmm_vm *vm, unsigned i, size_t run_byt
 {
 	struct vmm_vcpu *v = &vm->vcpu[i];
 
-	*v = (struct vmm_vcpu){.vm = vm, .index = i, .run_bytes = run_bytes, .last_post = -1, .exit_code = -1};
+	*v = (struct vmm_vcpu){
+		.vm = vm, .index = i, .run_bytes = run_bytes, .last_post = -1, .exit_code = -1};
 	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)i);
 	if (v->fd < 0)
 		return refused(err, "creating a vCPU");
@@ -157,6 +159,8 @@ enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_cap
 
 	if (!st)
 		st = vmm_cpuid_supported(vm->kvm, &cpuid, err);
+	if (!st && guest->cpuid)
+		st = vmm_features_edit(guest->cpuid, cpuid, err);
 	for (unsigned i = 0; i < guest->nr_vcpus && !st; i++)
 		st = guest->ops->setup(guest, &vm->vcpu[i], cpuid, err);
 	free(cpuid);
