@@ -88,7 +88,77 @@ def healthy_busy(c, d):
         yield f"core {i} ticks", word(c, d, f"counter[{i}]", 8) >= 3
 
 
-CHECKS = {"lapic-masked": lapic_masked, "lapic-stopped": lapic_stopped, "deadlock": deadlock, "ipi-lost": ipi_lost,
+def events(c, cpu):
+    """nmi injected, pending, masked"""
+    return tuple(c.notes["events", cpu][12:15])
+
+
+def virt(c, d, linear, size=8):
+    """What lies at a linear address of the guest's upper half."""
+    return int.from_bytes(c.phys(linear - int(d["high"], 0), size), "little")
+
+
+def rsp(c, cpu):
+    return struct.unpack_from("<Q", c.notes["regs", cpu], 48)[0]
+
+
+def in_loop(c, d):
+    return int(d["first"], 0) <= regs(c, int(d["cpu"]))[0] < int(d["end"], 0)
+
+
+def nmi_masked(c, d):
+    cpu = int(d["cpu"])
+    yield "one NMI is in its handler, another pending", events(c, cpu) == (0, 1, 1)
+    yield "the handler loops, interrupts off", in_loop(c, d) and not regs(c, cpu)[1] & IF
+
+
+def nmi_pending_irq(c, d):
+    cpu = int(d["cpu"])
+    yield "NMIs are blocked, none waits", events(c, cpu) == (0, 0, 1)
+    yield "the timer's interrupt waits", vectors(c, cpu, IRR) == {int(d["vector"], 0)} and not vectors(c, cpu, ISR)
+    yield "the handler loops, interrupts off", in_loop(c, d) and not regs(c, cpu)[1] & IF
+
+
+def nmi_intgate(c, d):
+    cpu = int(d["cpu"])
+    yield "NMIs are blocked, none waits", events(c, cpu) == (0, 0, 1)
+    yield "the frame of the exception points into the NMI handler", virt(c, d, rsp(c, cpu)) == int(d["insn"], 0)
+    yield "interrupts are off", not regs(c, cpu)[1] & IF
+
+
+def nmi_nested(c, d):
+    cpu = int(d["cpu"])
+    frame = int(d["data"], 0) + 0x3800 - 40
+    yield "NMIs are blocked, none waits", events(c, cpu) == (0, 0, 1)
+    yield "two NMIs came", word(c, d, "entries") == 2
+    rip, _, _, old_rsp, _ = (int.from_bytes(c.phys(frame + 8 * i, 8), "little") for i in range(5))
+    yield "the frame on the IST stack points into the first one's handler", int(d["first"], 0) <= rip < int(d["end"], 0)
+    yield "and to the same stack", frame <= old_rsp - int(d["high"], 0) <= frame + 40
+
+
+def nmi_iret_gp(c, d):
+    cpu = int(d["cpu"])
+    error, rip = virt(c, d, rsp(c, cpu)), virt(c, d, rsp(c, cpu) + 8)
+    bad = 0x7711111111111111
+    yield f"a #GP without selector, of the IRET or of its target, but 0x{error:x} at 0x{rip:x}", \
+        error == 0 and rip in (int(d["insn"], 0), bad)
+    if rip != bad:
+        yield "its frame has a return address that is none", virt(c, d, virt(c, d, rsp(c, cpu) + 32)) == bad
+    yield "interrupts are off", not regs(c, cpu)[1] & IF
+
+
+def singlestep_leak(c, d):
+    cpu, tf = int(d["cpu"]), 1 << 8
+    dr6 = struct.unpack_from("<Q", c.notes["debugregs", cpu], 32)[0]
+    yield "a hundred traps and more", word(c, d, "traps") >= 100
+    yield "DR6.BS is set", dr6 & 1 << 14
+    yield "RFLAGS.TF is set, or was when the handler was entered", \
+        regs(c, cpu)[1] & tf or any(virt(c, d, rsp(c, cpu) + at) & tf for at in (16, 24))
+
+
+CHECKS = {"nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
+          "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,
+          "lapic-masked": lapic_masked, "lapic-stopped": lapic_stopped, "deadlock": deadlock, "ipi-lost": ipi_lost,
           "triple-fault": triple_fault, "healthy-busy": healthy_busy}
 
 # kvm-amd leaves a core that took a triple fault at the reset vector, where this machine has no ROM to show.

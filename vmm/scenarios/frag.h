@@ -62,6 +62,8 @@ enum vmm_patch {
 	VMM_M_HANDLER,
 	VMM_M_CALL,
 	VMM_M_IPI,
+	VMM_M_NMI,
+	VMM_M_FAULT,
 	VMM_M_LAST,
 };
 #define VMM_NR_MARKS (VMM_M_LAST - VMM_M_INSN)

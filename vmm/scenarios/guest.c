@@ -108,13 +108,40 @@ static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, 
 	return st;
 }
 
+/* 0: it says nothing by itself. */
 static int first_post(enum vmm_role role)
 {
-	return role == VMM_ROLE_COUNT   ? VMM_POST_COUNTING
-	       : role == VMM_ROLE_HALT  ? VMM_POST_HALTING
-	       : role == VMM_ROLE_WORK  ? VMM_POST_WORKING
-	       : role == VMM_ROLE_STUCK ? VMM_POST_STUCK
-					: VMM_POST_TICKING;
+	static const int post[] = {
+		[VMM_ROLE_COUNT] = VMM_POST_COUNTING,
+		[VMM_ROLE_HIT] = VMM_POST_COUNTING,
+		[VMM_ROLE_HALT] = VMM_POST_HALTING,
+		[VMM_ROLE_IDLE] = VMM_POST_TICKING,
+		[VMM_ROLE_WORK] = VMM_POST_WORKING,
+		[VMM_ROLE_STUCK] = VMM_POST_STUCK,
+		[VMM_ROLE_TRAPPED] = 0,
+	};
+
+	return post[role];
+}
+
+/* Has no reason to stop counting. */
+static bool lives(enum vmm_role role)
+{
+	return role != VMM_ROLE_HALT && role != VMM_ROLE_STUCK && role != VMM_ROLE_HIT;
+}
+
+/* The scenario's own steps. */
+static enum inq_status follow(const struct vmm_plan *p, struct vmm_session *s, struct inq_err *err)
+{
+	const struct vmm_scenario_step *q = p->scenario->steps;
+	enum inq_status st = INQ_OK;
+
+	for (; q->what != VMM_STEP_END && !st && !vmm_attend_over(s); q++)
+		if (q->what == VMM_STEP_NMI)
+			vmm_vm_inject(s->vm, p->hit, VMM_INJECT_NMI);
+		else
+			st = wait_post(s, p->hit, q->post, err);
+	return st;
 }
 
 static enum inq_status reach(const struct vmm_plan *p, struct vmm_session *s, struct inq_err *err)
@@ -122,7 +149,10 @@ static enum inq_status reach(const struct vmm_plan *p, struct vmm_session *s, st
 	enum inq_status st = INQ_OK;
 
 	for (unsigned i = 0; i < p->nr_vcpus && !st && !vmm_attend_over(s); i++)
-		st = wait_post(s, i, first_post(p->cpu[i].role), err);
+		if (first_post(p->cpu[i].role))
+			st = wait_post(s, i, first_post(p->cpu[i].role), err);
+	if (!st && p->scenario->steps)
+		st = follow(p, s, err);
 	if (st || vmm_attend_over(s) || !p->scenario->smm)
 		return st;
 	vmm_vm_inject(s->vm, p->hit, VMM_INJECT_SMI);
@@ -155,8 +185,7 @@ static int not_alive(const struct life *l, const struct vmm_session *s)
 	const struct vmm_plan *p = l->plan;
 
 	for (unsigned i = 0; i < p->nr_vcpus; i++)
-		if (!in_smm(p, i) && p->cpu[i].role != VMM_ROLE_HALT &&
-		    p->cpu[i].role != VMM_ROLE_STUCK && !s->vm->vcpu[i].has_result &&
+		if (!in_smm(p, i) && lives(p->cpu[i].role) && !s->vm->vcpu[i].has_result &&
 		    counter(p, s, i) == l->before[i])
 			return (int)i;
 	return -1;

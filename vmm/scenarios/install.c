@@ -8,7 +8,15 @@
 
 #include "vmm/scenarios/scenarios.h"
 
-enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_PS = 0x80, UD_VECTOR = 6 };
+enum {
+	PTE_P = 1,
+	PTE_W = 2,
+	PTE_U = 4,
+	PTE_PS = 0x80,
+	NMI_VECTOR = 2,
+	UD_VECTOR = 6,
+	TSS_IST1 = 36
+};
 
 /* Write at gpa; false when memory has no such place. */
 static bool put(struct vmm_memory *m, uint32_t as, uint64_t gpa, const void *p, uint64_t n)
@@ -84,15 +92,21 @@ static bool put_gdt(struct vmm_memory *m, uint64_t high, bool user)
 }
 
 /* An interrupt gate in c's IDT. */
-static bool put_idt_gate(struct vmm_memory *m, const struct vmm_plan_cpu *c, uint8_t vector,
-			 uint64_t to)
+static bool put_ist_gate(struct vmm_memory *m, const struct vmm_plan_cpu *c, uint8_t vector,
+			 uint64_t to, unsigned ist)
 {
 	uint64_t gate = c->data_gpa + UINT64_C(16) * vector;
 
 	return put64(m, 0, gate,
-		     (to & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 |
+		     (to & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 | (uint64_t)ist << 32 |
 			     (to >> 16 & 0xffff) << 48) &&
 	       put64(m, 0, gate + 8, to >> 32);
+}
+
+static bool put_idt_gate(struct vmm_memory *m, const struct vmm_plan_cpu *c, uint8_t vector,
+			 uint64_t to)
+{
+	return put_ist_gate(m, c, vector, to, 0);
 }
 
 static bool put_table(struct vmm_memory *m, const struct vmm_plan_cpu *c)
@@ -103,6 +117,19 @@ static bool put_table(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 	for (uint64_t i = 0; i < VMM_TABLE_ENTRIES && c->sums; i++)
 		ok = ok && put64(m, 0, c->data_gpa + VMM_CPU_TABLE + 8 * i, vmm_rng_u64(&rng));
 	return ok;
+}
+
+/* Gates for NMI and the named exception, and IST 1 in the TSS that all share. */
+static bool put_nmi(struct vmm_memory *m, const struct vmm_plan_cpu *c)
+{
+	uint64_t nmi = vmm_code_mark(&c->code, VMM_M_NMI),
+		 fault = vmm_code_mark(&c->code, VMM_M_FAULT), high = c->code.linear - c->code_gpa;
+	bool ok = !fault || put_idt_gate(m, c, c->fault_vector, fault);
+
+	if (nmi)
+		ok = ok && put_ist_gate(m, c, NMI_VECTOR, nmi, c->nmi_ist);
+	return ok && (!c->nmi_ist ||
+		      put64(m, 0, VMM_GPA_TSS + TSS_IST1, high + c->data_gpa + VMM_CPU_CALL_STACK));
 }
 
 static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
@@ -118,7 +145,7 @@ static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 		ok = ok && put_idt_gate(m, c, c->vector, h);
 	if (ipi)
 		ok = ok && put_idt_gate(m, c, c->ipi_vector, ipi);
-	return ok && (!call || put_idt_gate(m, c, UD_VECTOR, call));
+	return ok && put_nmi(m, c) && (!call || put_idt_gate(m, c, UD_VECTOR, call));
 }
 
 /* RSP0 of each, in a TSS of its own. */

@@ -164,6 +164,29 @@ static void print_exit(const struct vmm_gate *g, FILE *to)
 	}
 }
 
+/* Of a scenario that does something to its hit vCPU: handlers, and where they find things. */
+static void print_steps(const struct vmm_plan *p, FILE *to)
+{
+	const struct vmm_plan_cpu *c = &p->cpu[p->hit];
+	const struct {
+		const char *name;
+		uint64_t value;
+	} fact[] = {
+		{"nmi", vmm_code_mark(&c->code, VMM_M_NMI)},
+		{"fault", vmm_code_mark(&c->code, VMM_M_FAULT)},
+		{"insn", vmm_code_mark(&c->code, VMM_M_INSN)},
+		{"first", vmm_code_mark(&c->code, VMM_M_FIRST)},
+		{"end", vmm_code_mark(&c->code, VMM_M_END)},
+		{"vector", c->vector},
+		{"high", p->high},
+		{"data", c->data_gpa},
+	};
+
+	for (size_t i = 0; i < sizeof(fact) / sizeof(*fact); i++)
+		if (fact[i].value)
+			fprintf(to, "%s=0x%" PRIx64 "\n", fact[i].name, fact[i].value);
+}
+
 void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 {
 	const struct vmm_gate *g = &p->gate;
@@ -185,6 +208,8 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	if (p->hit >= p->nr_vcpus)
 		return;
 	fprintf(to, "cpu=%u\n", p->hit);
+	if (p->scenario->steps)
+		print_steps(p, to);
 	if (p->has_other)
 		fprintf(to, "other=%u\n", p->other);
 	if (!p->bits)

@@ -9,11 +9,13 @@
 
 /* What a vCPU does outside SMM. */
 enum vmm_role {
-	VMM_ROLE_COUNT, /* counts in memory for ever */
-	VMM_ROLE_HALT,  /* halts with interrupts off */
-	VMM_ROLE_IDLE,  /* sleeps, and counts its timer's interrupts */
-	VMM_ROLE_STUCK, /* waits for what never comes */
-	VMM_ROLE_WORK,  /* works on a result, and counts its timer's interrupts meanwhile */
+	VMM_ROLE_COUNT,   /* counts in memory for ever */
+	VMM_ROLE_HALT,    /* halts with interrupts off */
+	VMM_ROLE_IDLE,    /* sleeps, and counts its timer's interrupts */
+	VMM_ROLE_HIT,     /* counts until something hits it */
+	VMM_ROLE_TRAPPED, /* counts, with an exception after each instruction; no POST of its own */
+	VMM_ROLE_STUCK,   /* waits for what never comes */
+	VMM_ROLE_WORK,    /* works on a result, and counts its timer's interrupts meanwhile */
 };
 
 /* Checkpoints: what the guest writes to port 0x80. */
@@ -36,6 +38,8 @@ struct vmm_plan_cpu {
 	uint64_t counter;            /* gpa of 8 bytes that grow while it lives */
 	uint8_t vector;              /* of its timer, or of whom M_HANDLER serves; 0: none */
 	uint8_t ipi_vector;          /* of M_IPI */
+	uint8_t fault_vector;        /* of M_FAULT */
+	bool nmi_ist;                /* M_NMI on a stack of its own, IST 1 */
 	bool user;                   /* works in user mode */
 	bool sums;                   /* has a table and gives a result: */
 	uint64_t table_seed;
@@ -94,7 +98,7 @@ enum {
 	VMM_CPU_BYTES = 0x4000,
 	VMM_CPU_TABLE = 0x2000, /* in a vCPU's data */
 	VMM_CPU_USER_STACK = 0x3000,
-	VMM_CPU_CALL_STACK = 0x3800, /* of what interrupts user mode */
+	VMM_CPU_CALL_STACK = 0x3800, /* of what interrupts user mode, or IST 1 */
 	VMM_TABLE_ENTRIES = 256,
 	VMM_TSS_BYTES = 0x80,
 };

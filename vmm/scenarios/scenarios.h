@@ -17,7 +17,13 @@
 	X(deadlock)                                                                                \
 	X(ipi_lost)                                                                                \
 	X(triple_fault)                                                                            \
-	X(healthy_busy)
+	X(healthy_busy)                                                                            \
+	X(nmi_masked)                                                                              \
+	X(nmi_pending_irq)                                                                         \
+	X(nmi_intgate)                                                                             \
+	X(nmi_nested)                                                                              \
+	X(nmi_iret_gp)                                                                             \
+	X(singlestep_leak)
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */
@@ -33,11 +39,23 @@ enum vmm_machines {
 	VMM_ON_BOTH = VMM_ON_SVM | VMM_ON_VMX,
 };
 
+/* What is done to the hit vCPU once all others are where they should be. */
+enum vmm_scenario_do {
+	VMM_STEP_END,
+	VMM_STEP_NMI,  /* an NMI */
+	VMM_STEP_POST, /* wait until it writes .post to port 0x80 */
+};
+struct vmm_scenario_step {
+	enum vmm_scenario_do what;
+	int post;
+};
+
 struct vmm_scenario {
 	const char *name, *doc;
 	enum vmm_scenario_kind kind;
-	enum vmm_machines machines; /* where it was seen to work */
-	bool smm;                   /* the hit vCPU gets an SMI; KVM must have SMM */
+	enum vmm_machines machines;            /* where it was seen to work */
+	bool smm;                              /* the hit vCPU gets an SMI; KVM must have SMM */
+	const struct vmm_scenario_step *steps; /* NULL: none; ends with VMM_STEP_END */
 	bool dies;      /* the hit vCPU takes a triple fault: that is how it shall end */
 	bool open_gate; /* once stopped, the gate gets a value that ends the loop */
 	/* Fill in what this scenario is about; layout and registers are drawn. */
