@@ -148,24 +148,24 @@ static enum inq_status add_sample(struct store *s, const struct inq_machine *m, 
 	return bad ? sql_fail(s->db, INQ_EIO, "bind", err) : sql_done(q, "sample", err);
 }
 
-/* Registers that are older than the snapshot are a picture of their own. */
-static enum inq_status add_last_known(struct store *s, const struct inq_machine *m,
-				      struct inq_err *err)
+/* State that is older than the snapshot is a picture of its own; it has notes of that kind. */
+static enum inq_status add_older(struct store *s, const struct inq_machine *m, uint32_t sample,
+				 enum inq_snap_kind kind, const char *name, struct inq_err *err)
 {
 	INQ_SCOPED(sql_stmt_free_scope_) sqlite3_stmt *q = NULL;
 	bool any = false;
 
 	for (size_t i = 0; i < m->dump->nr_blobs && !any; i++)
-		any = m->dump->blobs[i].kind == INQ_SNAP_LAST_KNOWN &&
-		      m->dump->blobs[i].sample == 1;
+		any = m->dump->blobs[i].kind == kind && m->dump->blobs[i].sample == sample;
 	if (!any)
 		return INQ_OK;
 	enum inq_status st = sql_prepare(
-		s->db, "INSERT OR IGNORE INTO sample VALUES(?1, 1, NULL, 'last-known')", &q, err);
+		s->db, "INSERT OR IGNORE INTO sample VALUES(?1, ?2, NULL, ?3)", &q, err);
 	if (st)
 		return st;
-	return sqlite3_bind_int64(q, 1, m->machine_id) ? sql_fail(s->db, INQ_EIO, "bind", err)
-						       : sql_done(q, "sample", err);
+	int bad = sqlite3_bind_int64(q, 1, m->machine_id) || sqlite3_bind_int64(q, 2, sample) ||
+		  sql_bind_text(q, 3, name);
+	return bad ? sql_fail(s->db, INQ_EIO, "bind", err) : sql_done(q, "sample", err);
 }
 
 static int bind_damage(sqlite3_stmt *q, const struct inq_machine *m, const struct inq_damage *d)
@@ -210,7 +210,9 @@ static enum inq_status add_all(struct store *s, const struct inq_machine *m, str
 	if (!st)
 		st = add_sample(s, m, err);
 	if (!st && !m->parent)
-		st = add_last_known(s, m, err);
+		st = add_older(s, m, INQ_SNAP_LAST_SEEN, INQ_SNAP_LAST_KNOWN, "last-known", err);
+	if (!st)
+		st = add_older(s, m, INQ_SNAP_TWIN, INQ_SNAP_RIPS, "twin", err);
 	return st || m->parent ? st : add_damages(s, m, err);
 }
 

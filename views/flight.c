@@ -55,5 +55,55 @@ const struct view view_group_flight[] = {
 			{"RFLAGS", VIEW_HEX, 7},
 			{"CR3", VIEW_HEX, 8}},
 	},
+	{
+		.name = "twin",
+		.title = "Every CPU some time before the snapshot",
+		.doc = "every CPU as a running sampler saw it some time before",
+		.needs = {"twin"},
+		.sql = "SELECT t.machine_id, cpu, lin_rip, t.rowid, cpu, age_ns / 1000, lin_rip, "
+		       "smm,"
+		       " mp_state, nmi_masked, rflags, cr3"
+		       " FROM twin t WHERE " VIEW_OF_CPU(
+			       t) " ORDER BY t.machine_id, sample_id, cpu",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"AGE US", VIEW_DEC, 9},
+			{"RIP", VIEW_HEX, 18},
+			{"SMM", VIEW_DEC, 3},
+			{"MP", VIEW_DEC, 2},
+			{"NMI MASKED", VIEW_DEC, 10},
+			{"RFLAGS", VIEW_HEX, 7},
+			{"CR3", VIEW_HEX, 8}},
+	},
+	{
+		.name = "writes",
+		.title = "Last writes to watched memory, newest first",
+		.doc = "who wrote to the memory that was watched, newest first",
+		.needs = {"write_log"},
+		.sql = "SELECT w.machine_id, cpu, rip, w.rowid, nr, cpu, phys, old, value, rip, smm"
+		       " FROM write_log w WHERE " VIEW_OF_CPU(
+			       w) " ORDER BY w.machine_id, sample_id, nr DESC",
+		.col = {{"NR", VIEW_DEC, 5},
+			{"CPU", VIEW_DEC, 3},
+			{"PHYS", VIEW_HEX, 10},
+			{"OLD", VIEW_HEX, 8},
+			{"NEW", VIEW_HEX, 8},
+			{"RIP AFTER", VIEW_HEX, 18},
+			{"SMM", VIEW_DEC, 3}},
+	},
+	{
+		.name = "trace",
+		.title = "What the host's KVM said, newest first",
+		.doc = "what the host's KVM said of each vCPU, newest first",
+		.needs = {"trace"},
+		.sql = "SELECT t.machine_id, cpu, NULL, t.rowid, cpu, nr,"
+		       " (max(t_ns) OVER (PARTITION BY t.machine_id) - t_ns) / 1000, event, text"
+		       " FROM trace t WHERE " VIEW_OF_CPU(
+			       t) " ORDER BY t.machine_id, sample_id, cpu, nr DESC",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 5},
+			{"AGE US", VIEW_DEC, 9},
+			{"EVENT", VIEW_TEXT, 16},
+			{"TEXT", VIEW_TEXT, 24}},
+	},
 	{0},
 };

@@ -20,7 +20,11 @@
 	X(gate_writer)                                                                             \
 	X(flight)                                                                                  \
 	X(rip_sample)                                                                              \
-	X(last_known)
+	X(last_known)                                                                              \
+	X(twin)                                                                                    \
+	X(step)                                                                                    \
+	X(write_log)                                                                               \
+	X(trace)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
 ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)

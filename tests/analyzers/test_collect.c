@@ -83,9 +83,11 @@ static void add_cpu(struct built *b, uint32_t vcpu, bool smm, int without)
 	add(b, INQ_SNAP_RUN, vcpu, run, sizeof(run), without);
 }
 
-static void add_note_of_sample_1(struct built *b, enum inq_snap_kind kind, const void *p, size_t n)
+static void add_note_of(struct built *b, uint32_t sample, enum inq_snap_kind kind, const void *p,
+			size_t n)
 {
-	struct inq_snap_note head = {.sample = 1, .kind = (uint16_t)kind, .version = 1, .size = n};
+	struct inq_snap_note head = {
+		.sample = sample, .kind = (uint16_t)kind, .version = 1, .size = n};
 
 	built_note_raw(b, INQ_SNAP_NOTE_TYPE | kind, &head, p, n);
 }
@@ -125,8 +127,40 @@ static void add_flight(struct built *b)
 		built_flight(b, 0, &r[i]);
 	built_flight(b, 1, &failed);
 	built_note_of(b, INQ_SNAP_RIPS, 0, rips, sizeof(rips));
-	add_note_of_sample_1(b, INQ_SNAP_LAST_KNOWN, &last, sizeof(last));
-	add_note_of_sample_1(b, INQ_SNAP_REGS, &regs, sizeof(regs));
+	add_note_of(b, 1, INQ_SNAP_LAST_KNOWN, &last, sizeof(last));
+	add_note_of(b, 1, INQ_SNAP_REGS, &regs, sizeof(regs));
+}
+
+/* CPU 0 as it was before, two steps of CPU 1, one write, and what tracefs said. */
+static void add_history(struct built *b)
+{
+	static const struct inq_snap_rip rip = {
+		.t_ns = 7, .rip = 0x1111, .flags = INQ_FLIGHT_RIP | INQ_FLIGHT_SMM_KNOWN};
+	static const struct kvm_regs regs = {.rip = 0xfeed};
+	static const struct inq_snap_step steps[] = {
+		{.rip = 0x1000, .flags = 3, .nr_bytes = 2, .bytes = "\xeb\xfe"},
+		{.rip = 0x1002, .flags = 7, .nr_bytes = 99}};
+	static const struct {
+		struct inq_snap_writes head;
+		struct inq_snap_word range;
+		struct inq_snap_write w;
+	} log = {{.first = 5, .count = 1, .record_bytes = sizeof(log.w), .nr_ranges = 1},
+		 {0x2000, 8},
+		 {.nr = 5,
+		  .gpa = 0x2000,
+		  .old = 1,
+		  .value = 2,
+		  .vcpu = 1,
+		  .size = 4,
+		  .rip = 0xbad,
+		  .flags = INQ_FLIGHT_RIP}};
+	static const char trace[] = "[001] d..1. 12.000345: kvm_exit: reason \033[1m x\nno line\n";
+
+	add_note_of(b, 2, INQ_SNAP_RIPS, &rip, sizeof(rip));
+	add_note_of(b, 2, INQ_SNAP_REGS, &regs, sizeof(regs));
+	built_note_of(b, INQ_SNAP_STEPS, 1, steps, sizeof(steps));
+	built_note_of(b, INQ_SNAP_WRITES, INQ_SNAP_VM, &log, sizeof(log));
+	built_note_of(b, INQ_SNAP_TRACE, 0, trace, sizeof(trace) - 1);
 }
 
 static void open_lab(struct lab *l, int without)
@@ -149,6 +183,7 @@ static void open_lab(struct lab *l, int without)
 	add_cpu(b, 0, false, without);
 	add_cpu(b, 1, true, without);
 	add_flight(b);
+	add_history(b);
 	size_t n = 0;
 	uint8_t *file = built_finish(b, &n);
 	l->fd = built_memfd(file, n, path);
@@ -254,13 +289,36 @@ static void registers_before_a_triple_fault_are_a_sample_of_their_own(void **sta
 
 	open_lab(&l, NONE);
 	SAYS("SELECT group_concat(sample_id || ' ' || kind, ', ') FROM sample",
-	     "0 snapshot, 1 last-known");
+	     "0 snapshot, 1 last-known, 2 twin");
 	SAYS("SELECT sample_id || ' ' || nr || ' ' || age_ns || ' ' || hex64(rip) || ' ' ||"
 	     " hex64(rsp) FROM last_known",
 	     "1 40 500 0xdead 0xbeef");
 	SAYS("SELECT coalesce(cs_base, cr0, cr3, efer) FROM last_known", "NULL");
 	SAYS("SELECT hex64(rip) FROM cpu WHERE cpu = 0", "0x1000");
 	SAYS("SELECT count(*) FROM reg WHERE sample_id <> 0 OR value = 0xdead", "0");
+	close_lab(&l);
+}
+
+static void the_time_before_is_told_apart(void **state)
+{
+	struct lab l;
+	(void)state;
+
+	open_lab(&l, NONE);
+	SAYS("SELECT sample_id || ' ' || cpu || ' ' || t_ns || ' ' || hex64(lin_rip) || ' ' || smm"
+	     " || ' ' || hex64(rip) || ' ' || coalesce(cr3, '-') FROM twin",
+	     "2 0 7 0x1111 0 0xfeed -");
+	SAYS("SELECT count(*) FROM rip_sample WHERE rip = 0x1111", "0");
+	SAYS("SELECT group_concat(nr || ' ' || hex64(rip) || ' ' || smm || ' ' ||"
+	     " hex(bytes), ', ') FROM step WHERE cpu = 1",
+	     "0 0x1000 0 EBFE, 1 0x1002 1 ");
+	SAYS("SELECT nr || ' ' || cpu || ' ' || hex64(phys) || ' ' || size || ' ' || old || ' ' ||"
+	     " value || ' ' || hex64(rip) || ' ' || coalesce(smm, '-') FROM write_log",
+	     "5 1 0x2000 4 1 2 0xbad -");
+	SAYS("SELECT t_ns || ' ' || event || ' ' || replace(text, char(27), 'E') FROM trace"
+	     " WHERE nr = 0",
+	     "12000345000 kvm_exit reason E[1m x");
+	SAYS("SELECT coalesce(t_ns, '-') || ' ' || text FROM trace WHERE nr = 1", "- no line");
 	close_lab(&l);
 }
 
@@ -402,6 +460,7 @@ int main(void)
 		cmocka_unit_test(every_table_says_what_the_snapshot_holds),
 		cmocka_unit_test(the_flight_record_says_what_is_known_and_no_more),
 		cmocka_unit_test(registers_before_a_triple_fault_are_a_sample_of_their_own),
+		cmocka_unit_test(the_time_before_is_told_apart),
 		cmocka_unit_test(the_loop_in_smm_names_its_gate_and_who_does_not_write_it),
 		cmocka_unit_test(the_rules_find_the_stuck_cpu_and_nothing_else),
 		cmocka_unit_test(what_may_end_the_loop_yet_makes_it_a_warning),

@@ -30,7 +30,12 @@ static const char tables[] =
 	" smm, addr, is_write, value, size, items, error);"
 	"CREATE TABLE rip_sample(machine_id, sample_id, cpu, nr, rip, smm, halted, t_ns);"
 	"CREATE TABLE last_known(machine_id, sample_id, cpu, nr, t_ns, age_ns, rip, cs_base, rsp,"
-	" rflags, cr0, cr2, cr3, cr4, efer);";
+	" rflags, cr0, cr2, cr3, cr4, efer);"
+	"CREATE TABLE twin(machine_id, sample_id, cpu, t_ns, age_ns, lin_rip, smm, mp_state,"
+	" nmi_masked, rip, cs_base, rsp, rflags, cr0, cr2, cr3, cr4, efer);"
+	"CREATE TABLE write_log(machine_id, sample_id, cpu, nr, t_ns, phys, size, old, value, rip,"
+	" smm, rsp, cr3);"
+	"CREATE TABLE trace(machine_id, sample_id, cpu, nr, t_ns, event, text);";
 
 static struct store *open_rows(const char *sql)
 {
