@@ -23,24 +23,83 @@ enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq
 	return INQ_OK;
 }
 
-/* KVM_GET_SUPPORTED_CPUID speaks of the CPU that asked; the APIC id is ours. */
+/* Bits of an x2APIC id that number nr cores. */
+static unsigned shift_of(unsigned nr)
+{
+	unsigned n = 0;
+
+	while (1u << n < nr)
+		n++;
+	return n;
+}
+
+/* One package of nr cores of one thread each; what KVM says is of the CPU that asked. */
+static void set_topology(struct kvm_cpuid_entry2 *e, uint32_t id, uint32_t nr)
+{
+	switch (e->function) {
+	case 1:
+		e->ebx = (e->ebx & 0xffff) | (1u << shift_of(nr)) << 16 | id << 24;
+		e->edx = nr > 1 ? e->edx | 1u << 28 : e->edx & ~(1u << 28); /* HTT */
+		break;
+	case 4: /* caches: the third level is everybody's */
+		if (e->eax & 0x1f)
+			e->eax = (e->eax & 0x3fff) | (nr - 1) << 26 |
+				 ((e->eax >> 5 & 7) >= 3 ? (nr - 1) << 14 : 0);
+		break;
+	case 0x80000008:
+		e->ecx = (e->ecx & ~0xf0ffu) | shift_of(nr) << 12 | (nr - 1);
+		break;
+	case 0x8000001e:
+		e->eax = id;
+		e->ebx = id;
+		e->ecx = 0;
+		break;
+	default:
+		break;
+	}
+}
+
+/* Leaf 0xb anew: a level of threads (one), a level of cores. */
+static void put_levels(struct kvm_cpuid2 *c, uint32_t id, uint32_t nr)
+{
+	const struct kvm_cpuid_entry2 level[] = {
+		{0xb, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, 0, 1, 1 << 8, id, {0}},
+		{0xb, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, shift_of(nr), nr, 2 << 8 | 1, id, {0}},
+		{0xb, 2, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, 0, 0, 2, id, {0}},
+	};
+	bool has_leaf = false;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->nent; i++) {
+		has_leaf |= c->entries[i].function == 0 && c->entries[i].eax >= 0xb;
+		if (c->entries[i].function != 0xb && c->entries[i].function != 0x1f)
+			c->entries[n++] = c->entries[i];
+	}
+	c->nent = n;
+	if (!has_leaf)
+		return;
+	memcpy(c->entries + n, level, sizeof(level));
+	c->nent += sizeof(level) / sizeof(*level);
+}
+
+void vmm_cpuid_topology(struct kvm_cpuid2 *c, uint32_t id, uint32_t nr)
+{
+	for (uint32_t i = 0; i < c->nent; i++)
+		set_topology(&c->entries[i], id, nr);
+	put_levels(c, id, nr);
+}
+
 enum inq_status vmm_cpuid_set(struct vmm_vcpu *v, const struct kvm_cpuid2 *supported,
 			      struct inq_err *err)
 {
-	size_t bytes = sizeof(*supported) + supported->nent * sizeof(supported->entries[0]);
-	struct kvm_cpuid2 *c = malloc(bytes);
+	size_t entry = sizeof(supported->entries[0]),
+	       bytes = sizeof(*supported) + supported->nent * entry;
+	struct kvm_cpuid2 *c = malloc(bytes + VMM_CPUID_SPARE * entry);
 
 	if (!c)
 		return inq_fail(err, INQ_ENOMEM, "CPUID table");
 	memcpy(c, supported, bytes);
-	for (uint32_t i = 0; i < c->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &c->entries[i];
-
-		if (e->function == 1)
-			e->ebx = (e->ebx & 0xffffff) | v->index << 24;
-		else if (e->function == 0xb || e->function == 0x1f)
-			e->edx = v->index;
-	}
+	vmm_cpuid_topology(c, v->index, v->vm->nr_vcpus);
 	int r = vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_CPUID2, c);
 	free(c);
 	return r ? inq_fail(err, INQ_EIO, "/dev/kvm: vCPU %u: KVM_SET_CPUID2: %s", v->index,

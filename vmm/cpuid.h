@@ -7,7 +7,14 @@
 /* KVM_GET_SUPPORTED_CPUID; heap. */
 INQ_MUST enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err);
 
-/* KVM_SET_CPUID2, with the APIC id of that vCPU. */
+/*
+ * Make the table that of core `id` out of nr, one package of one thread each: leaves 1, 4, 0xb,
+ * 0x80000008, 0x8000001e.  It must have room for VMM_CPUID_SPARE entries more.
+ */
+enum { VMM_CPUID_SPARE = 3 };
+void vmm_cpuid_topology(struct kvm_cpuid2 *c, uint32_t id, uint32_t nr);
+
+/* KVM_SET_CPUID2, with that vCPU's place among the others. */
 INQ_MUST enum inq_status vmm_cpuid_set(struct vmm_vcpu *v, const struct kvm_cpuid2 *supported,
 				       struct inq_err *err);
 

@@ -13,6 +13,7 @@
 #include <elf.h>
 
 #include "vmm/boot/boot.h"
+#include "vmm/tables.h"
 
 enum {
 	LOW_MIB = 32,
@@ -294,6 +295,73 @@ static void each_damage_has_its_line(void **state)
 	free(text);
 }
 
+static uint8_t sum(const uint8_t *p, size_t n)
+{
+	uint8_t s = 0;
+
+	for (size_t i = 0; i < n; i++)
+		s = (uint8_t)(s + p[i]);
+	return s;
+}
+
+/* The number of entries that the header claims is the number that can be walked to its end. */
+static void the_mp_table_counts_its_entries_right(void **state)
+{
+	static const uint8_t bytes[] = {20, 8, 8, 8, 8};
+	struct fixture *f = *state;
+	const unsigned cpus[] = {1, 2, 64};
+
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(*cpus); i++) {
+		uint64_t rsdp = 0;
+		uint32_t at = 0, n = 0, found = 0, enabled = 0, claimed = 0;
+
+		assert_int_equal(vmm_tables_install(f->mem, cpus[i], &rsdp, &f->err), INQ_OK);
+		const uint8_t *p = mem(f, 639 * 1024, 16);
+		assert_memory_equal(p, "_MP_", 4);
+		assert_int_equal(sum(p, 16), 0);
+		memcpy(&at, p + 4, 4);
+		p = mem(f, at, 44);
+		memcpy(&n, p + 4, 2);
+		memcpy(&claimed, p + 34, 2);
+		p = mem(f, at, n);
+		assert_int_equal(sum(p, n), 0);
+		for (at = 44; at < n; at += bytes[p[at]], found++) {
+			assert_in_range(p[at], 0, 4);
+			enabled += p[at] == 0;
+		}
+		assert_int_equal(at, n);
+		assert_int_equal(found, claimed);
+		assert_int_equal(enabled, cpus[i]);
+	}
+}
+
+static void acpi_tables_add_up(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t rsdp = 0, xsdt = 0, madt = 0;
+	uint32_t n = 0, cpus = 0;
+
+	assert_int_equal(vmm_tables_install(f->mem, 64, &rsdp, &f->err), INQ_OK);
+	const uint8_t *p = mem(f, rsdp, 36);
+	assert_int_equal(sum(p, 20), 0);
+	assert_int_equal(sum(p, 36), 0);
+	memcpy(&xsdt, p + 24, 8);
+	p = mem(f, xsdt, 52);
+	assert_int_equal(sum(p, 52), 0);
+	memcpy(&madt, p + 44, 8);
+	memcpy(&n, mem(f, madt, 8) + 4, 4);
+	p = mem(f, madt, n);
+	assert_memory_equal(p, "APIC", 4);
+	assert_int_equal(sum(p, n), 0);
+	uint32_t at = 44;
+	for (; at < n; at += p[at + 1]) {
+		assert_true(p[at + 1]);
+		cpus += p[at] == 0;
+	}
+	assert_int_equal(at, n);
+	assert_int_equal(cpus, 64);
+}
+
 /* Whatever the bytes: fine, or an error with a line.  ASan sees reads behind the copy's end. */
 static void try(struct fixture *f, const uint8_t *bytes, size_t n, const char *format)
 {
@@ -346,6 +414,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(multiboot_elf, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flat_binaries_lie_where_they_are_told, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(the_mp_table_counts_its_entries_right, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(acpi_tables_add_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_damage_has_its_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_truncation_and_no_flip_does_harm, set_up,
 						tear_down),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "vmm/cpuid.h"
 #include "vmm/cpuid_edit.h"
 
 /* A KVM that offers x2apic, pdpe1gb and a leaf 7 with smep; nothing else. */
@@ -71,12 +72,33 @@ static void wrong_words_are_refused(void **state)
 	assert_int_equal(f.bit, 2);
 }
 
+static void cores_have_a_place_in_one_package(void **state)
+{
+	struct kvm_cpuid2 *t = calloc(1, sizeof(*t) + 8 * sizeof(t->entries[0]));
+
+	(void)state;
+	t->nent = 3;
+	t->entries[0] = (struct kvm_cpuid_entry2){.function = 0, .eax = 0x1f};
+	t->entries[1] = (struct kvm_cpuid_entry2){.function = 1, .ebx = 0x12345678};
+	t->entries[2] = (struct kvm_cpuid_entry2){.function = 0x1f, .edx = 99};
+	vmm_cpuid_topology(t, 41, 48);
+	assert_int_equal(t->entries[1].ebx, 41u << 24 | 64 << 16 | 0x5678);
+	assert_int_equal(t->entries[1].edx, 1 << 28);
+	assert_int_equal(t->nent, 5); /* 0x1f made room for three levels of 0xb */
+	assert_int_equal(t->entries[3].function, 0xb);
+	assert_int_equal(t->entries[3].eax, 6);
+	assert_int_equal(t->entries[3].ebx, 48);
+	assert_int_equal(t->entries[3].edx, 41);
+	free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_and_bits_change_the_table),
 		cmocka_unit_test(what_kvm_lacks_is_not_given),
 		cmocka_unit_test(wrong_words_are_refused),
+		cmocka_unit_test(cores_have_a_place_in_one_package),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

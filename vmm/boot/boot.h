@@ -61,7 +61,7 @@ enum {
 	VMM_BOOT_ZERO_PAGE = 0x7000,
 	VMM_BOOT_TABLES = 0x9000,    /* 6 pages */
 	VMM_BOOT_TEXT = 0x20000,     /* command line */
-	VMM_BOOT_BASE_END = 0x9fc00, /* behind it: 1 KiB for the tables of the machine */
+	VMM_BOOT_BASE_END = 0x9c000, /* behind it: vmm/tables.h */
 };
 
 /* Adding a format: a file with these, its name in formats.c, its line in meson.build. */

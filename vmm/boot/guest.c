@@ -13,6 +13,7 @@
 #include "vmm/boot/setup.h"
 #include "vmm/cpuid.h"
 #include "vmm/msrs.h"
+#include "vmm/tables.h"
 
 enum { MSR_SMBASE = 0x9e, SMM_ENTRY = 0x8000 };
 
@@ -59,7 +60,9 @@ static enum inq_status fill(struct image_guest *g, struct vmm_memory *m, struct 
 	l->low_end =
 		m->nr_windows ? smbase(g, g->base.nr_vcpus - 1) : vmm_memory_low_end(g->r->mib);
 	put_handlers(g, m);
-	enum inq_status st = vmm_boot_install(l, &g->start, err);
+	enum inq_status st = vmm_tables_install(m, g->base.nr_vcpus, &l->rsdp, err);
+	if (!st)
+		st = vmm_boot_install(l, &g->start, err);
 	return st ? st : vmm_boot_put_tables(l, &g->start, err);
 }
 

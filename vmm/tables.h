@@ -1,0 +1,19 @@
+/* What a PC's firmware would leave in memory: ACPI tables and an MP table.  No KVM. */
+#ifndef VMM_TABLES_H
+#define VMM_TABLES_H
+
+#include <inquest/err.h>
+
+#include "vmm/memory.h"
+
+/* Where they lie; the guest must be told that this is no RAM of its own. */
+enum { VMM_TABLES_GPA = 0x9c000, VMM_TABLES_END = 0xa0000 };
+
+/*
+ * RSDP, XSDT, FADT, DSDT, MADT, and an MP table whose pointer lies in the last KiB of base memory.
+ * *ret_rsdp: gpa of the ACPI root.  INQ_EUSAGE when memory has no such place.
+ */
+INQ_MUST enum inq_status vmm_tables_install(const struct vmm_memory *mem, unsigned nr_vcpus,
+					    uint64_t *ret_rsdp, struct inq_err *err);
+
+#endif
