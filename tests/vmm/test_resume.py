@@ -30,6 +30,19 @@ def jobs(smm):
 
 
 SUM_SEEDS = (1, 2, 3)
+MOST_VCPUS = 64
+
+
+def wide_job():
+    """As many vCPUs as there can be."""
+    return bed.Job("wide", ["sh", "-c", f"inquest-vmm run --scenario checksum --seed 9 --vcpus {MOST_VCPUS} --memory 32 --timeout 200 "
+                            "--after 0 --snapshot a.core && echo once: && inquest-vmm resume a.core"], 240)
+
+
+def nmi_job():
+    """One NMI in its handler, another pending: both are served, no more."""
+    return bed.Job("nmi", ["sh", "-c", "inquest-vmm run --scenario nmi-served --seed 4 --vcpus 2 --memory 16 --after 0 --snapshot a.core && "
+                           "inquest-vmm resume a.core --for 0 --snapshot b.core && echo once: && inquest-vmm resume b.core"], 60)
 
 
 def sum_jobs():
@@ -61,6 +74,27 @@ def check_sums(r, d):
     for what, text in zip(("saved twice", "saved once", "never saved"), stages):
         got = {**first, **results_in(text)}
         yield f"{what}: results are {got}, not {wanted}", got == wanted
+
+
+def check_all_results(r, d, nr):
+    first, _, rest = r.text("stdout").partition("once:")
+    got = {**results_in(first.split("a.core: ")[0]), **results_in(rest)}
+    yield f"results are {got}", got == {i: d[f"result[{i}]"] for i in range(nr)}
+
+
+def check_nmi(r, d):
+    cpu = int(d["cpu"])
+    a, b = (core.load(r.files / f"{name}.core") for name in "ab")
+    yield "an NMI is in its handler, another pending", a.notes["events", cpu][13:15] == b"\1\1"
+    yield from Pair(a, b).check()
+    yield from check_all_results(r, d, 2)
+
+
+def check_wide(r, d):
+    c = core.load(r.files / "a.core")
+    late = sum(1 for i in range(MOST_VCPUS) if c.regs(i)["r13"] > 0)
+    yield f"{late} of {MOST_VCPUS} vCPUs were at work when it was saved", late > 0
+    yield from check_all_results(r, d, MOST_VCPUS)
 
 
 def half_way(c):
@@ -193,6 +227,9 @@ def check_job(r, vmm):
         return
     argv = r.job.argv[2].split(" && ")[0].replace("--after 0 ", "").split()
     d = drawn(vmm, argv)
+    if r.job.id in ("nmi", "wide"):
+        yield from {"nmi": check_nmi, "wide": check_wide}[r.job.id](r, d)
+        return
     a, b, c = (core.load(r.files / f"{name}.core") for name in "abc")
     yield from Pair(a, b).check()
     if d["scenario"] == "checksum":
@@ -265,12 +302,12 @@ def main():
         if caps.returncode:
             return 77
         smm = "SMM scenarios: can run here" in caps.stdout
-    todo = [*jobs(smm), *sum_jobs()]
+    todo = [*jobs(smm), *sum_jobs(), nmi_job(), wide_job()]
     with tempfile.TemporaryDirectory() as tmp:
         if where == "here":
             results, why = list(run_here(todo, [vmm], pathlib.Path(tmp))), None
         else:
-            results, why = bed.run("svm", todo, [vmm], tmp, limit=300)
+            results, why = bed.run("svm", todo, [vmm], tmp, limit=500)
         wrong = [why] if why else []
         for r in results:
             try:

@@ -86,6 +86,60 @@ FRAG nmi_bad_iret, 64
 	iretq
 END
 
+; Takes its time, and returns: the NMI that waits behind it is served then.  When both were, every
+; core gives a result that tells how many there were.
+FRAG nmi_finite, 64
+	MARK M_NMI
+	push rax
+	push rbx
+	push rdx
+	mov rbx, 0x1111111111111111
+	PATCH P_GATE, 8
+	inc dword [rbx]
+	cmp dword [rbx], 1
+	jne .back
+	mov al, 0x61
+	out 0x80, al
+	rdtsc
+	shl rdx, 32
+	lea rbx, [rdx + rax]
+	MARK M_FIRST
+.wait:
+	pause
+	rdtsc
+	shl rdx, 32
+	add rax, rdx
+	sub rax, rbx
+	cmp rax, 0x11111111
+	PATCH P_PERIOD, 4
+	jb .wait
+	MARK M_END
+.back:
+	pop rdx
+	pop rbx
+	pop rax
+	iretq
+END
+
+FRAG nmi_result, 64
+	mov rbx, 0x1111111111111111
+	PATCH P_GATE, 8
+	mov al, 0x10
+	out 0x80, al
+.both:
+	cmp dword [rbx], 2
+	jb .both
+	mov eax, [rbx]
+	imul eax, eax, 0x11111111
+	PATCH P_FACTOR, 4
+	mov dx, 0x600
+	out dx, eax
+	cli
+.halt:
+	hlt
+	jmp .halt
+END
+
 ; Handler of the exceptions above.
 FRAG fault_forever, 64
 	MARK M_FAULT

@@ -84,6 +84,41 @@ static enum inq_status draw_leak(struct vmm_plan *p, struct vmm_rng *rng, struct
 	return st;
 }
 
+/* Each core has a result that counts the NMIs of the hit one. */
+static enum inq_status draw_served(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	const uint64_t entries = vmm_plan_word(p, "entries", 4, 0, rng);
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
+		struct vmm_plan_cpu *c = &p->cpu[i];
+		uint32_t factor = (uint32_t)vmm_rng_u64(rng);
+
+		c->role = VMM_ROLE_HIT;
+		c->sums = true;
+		c->sum = 2 * factor;
+		vmm_code_set(&c->code, VMM_P_GATE, entries);
+		vmm_code_set(&c->code, VMM_P_FACTOR, factor);
+		/* TSC ticks: about half a second, and it is no matter how long */
+		vmm_code_set(&c->code, VMM_P_PERIOD, 1500000000 + vmm_rng_below(rng, 500000000));
+		st = vmm_plan_start(p, i, rng, err);
+		if (!st)
+			st = vmm_code_add_named(&c->code, "nmi_result", rng, err);
+		if (!st && i == p->hit)
+			st = vmm_code_add_named(&c->code, "nmi_finite", rng, err);
+	}
+	return st;
+}
+
+const struct vmm_scenario vmm_scenario_nmi_served = {
+	.name = "nmi-served",
+	.doc = "an NMI waits behind a handler that takes its time and returns; it ends",
+	.kind = VMM_NEAR_MISS,
+	.machines = VMM_ON_SVM,
+	.steps = two_nmis,
+	.draw = draw_served,
+};
+
 #define SCENARIO(id, title, text, with, how)                                                       \
 	const struct vmm_scenario vmm_scenario_##id = {.name = title,                              \
 						       .doc = text,                                \

@@ -23,7 +23,8 @@
 	X(nmi_intgate)                                                                             \
 	X(nmi_nested)                                                                              \
 	X(nmi_iret_gp)                                                                             \
-	X(singlestep_leak)
+	X(singlestep_leak)                                                                         \
+	X(nmi_served)
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */
