@@ -106,13 +106,16 @@ static enum inq_status check_caps(const struct vmm_load *l, uint32_t vcpu, const
 	return INQ_OK;
 }
 
-/* Bits that KVM turns on and off by itself, as the guest sets CR4 and its like. */
+/*
+ * Bits that KVM turns on and off by itself, as the guest sets CR4 and its like; and HTT, which says
+ * how many cores there are, not what they can (vmm/cpuid.c).
+ */
 static uint32_t own_bits(const struct kvm_cpuid_entry2 *e, unsigned reg)
 {
 	if (e->function == 1 && reg == 2)
 		return 1u << 27 | 1u << 3; /* OSXSAVE, MONITOR */
 	if (e->function == 1 && reg == 3)
-		return 1u << 9;                            /* APIC */
+		return 1u << 9 | 1u << 28;                 /* APIC, HTT */
 	return e->function == 7 && reg == 2 ? 1u << 4 : 0; /* OSPKE */
 }
 

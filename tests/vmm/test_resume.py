@@ -225,7 +225,7 @@ def check_job(r, vmm):
     if r.code != 0:
         yield f"exit code {r.code}: {r.why or r.text('stderr').strip()}", False
         return
-    argv = r.job.argv[2].split(" && ")[0].replace("--after 0 ", "").split()
+    argv = re.sub(r"--(after|timeout) \d+ ", "", r.job.argv[2].split(" && ")[0]).split()
     d = drawn(vmm, argv)
     if r.job.id in ("nmi", "wide"):
         yield from {"nmi": check_nmi, "wide": check_wide}[r.job.id](r, d)
