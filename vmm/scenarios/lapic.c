@@ -44,13 +44,13 @@ const struct vmm_scenario vmm_scenario_lapic_masked = {
 	.name = "lapic-masked",
 	.doc = "one core masked its LAPIC timer and sleeps until it ticks",
 	.kind = VMM_FAULT,
-	.machines = VMM_ON_BOTH,
+	.machines = VMM_ON_SVM,
 	.draw = draw_masked,
 };
 const struct vmm_scenario vmm_scenario_lapic_stopped = {
 	.name = "lapic-stopped",
 	.doc = "one core sleeps until its one-shot LAPIC timer ticks, which nobody armed",
 	.kind = VMM_FAULT,
-	.machines = VMM_ON_BOTH,
+	.machines = VMM_ON_SVM,
 	.draw = draw_stopped,
 };

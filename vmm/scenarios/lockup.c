@@ -138,7 +138,7 @@ const struct vmm_scenario vmm_scenario_triple_fault = {
 	.name = "triple-fault",
 	.doc = "one core takes an exception without an IDT",
 	.kind = VMM_FAULT,
-	.machines = VMM_ON_BOTH,
+	.machines = VMM_ON_SVM,
 	.dies = true,
 	.draw = draw_triple_fault,
 };
