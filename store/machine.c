@@ -28,6 +28,8 @@ static const char *reason_name(uint32_t reason)
 		return "smm";
 	case INQ_SNAP_WHY_EXIT:
 		return "exit";
+	case INQ_SNAP_WHY_FAIL_ENTRY:
+		return "fail-entry";
 	default:
 		return NULL;
 	}

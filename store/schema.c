@@ -29,7 +29,7 @@ static const struct store_column dump_cols[] = {
 	{"variant", "TEXT", "kind of that format: inquest snapshot, elf core"},
 	{"file_bytes", "INTEGER", "length of the file"},
 	{"producer", "TEXT", "program that wrote it; NULL unless a snapshot"},
-	{"reason", "TEXT", "why it was taken: command, shutdown, kvm-error, panic"},
+	{"reason", "TEXT", "why it was taken: command, shutdown, kvm-error, panic, hang, ..."},
 	{"reason_text", "TEXT", "the same, in the producer's words"},
 	{"reason_cpu", "INTEGER", "CPU that caused it; NULL: the whole machine"},
 	{"nonce", "TEXT", "random mark of this snapshot, in hex"},

@@ -18,6 +18,25 @@
 #include "vmm/virtual.h"
 #include "vmm/writes.h"
 
+void vmm_why_ended(struct vmm_why *why, const struct vmm_vcpu *v)
+{
+	static const enum inq_snap_reason of_end[] = {
+		[VMM_END_SHUTDOWN] = INQ_SNAP_WHY_SHUTDOWN,
+		[VMM_END_PANIC] = INQ_SNAP_WHY_PANIC,
+		[VMM_END_EXIT] = INQ_SNAP_WHY_EXIT,
+		[VMM_END_KVM_ERROR] = INQ_SNAP_WHY_KVM_ERROR,
+		[VMM_END_FAIL_ENTRY] = INQ_SNAP_WHY_FAIL_ENTRY,
+	};
+	char all[sizeof(v->end_text) + 32];
+
+	why->reason = of_end[v->end];
+	why->vcpu = v->index;
+	snprintf(all, sizeof(all), "vCPU %u: %s", v->index, v->end_text);
+	if (strlen(all) >= sizeof(why->text))
+		strcpy(all + sizeof(why->text) - sizeof("..."), "...");
+	memcpy(why->text, all, strlen(all) + 1);
+}
+
 static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why *why,
 				   struct inq_snap_header *h, struct inq_err *err)
 {

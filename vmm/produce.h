@@ -14,6 +14,9 @@ struct vmm_why {
 	char text[128];
 };
 
+/* Reason, vCPU and text of a vCPU that ended by itself; a text that is too long ends with "...". */
+void vmm_why_ended(struct vmm_why *why, const struct vmm_vcpu *v);
+
 /* state: one per vCPU.  Writes to out and commits it. */
 INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
 				     const struct vmm_state *state, const struct vmm_why *why,

@@ -162,11 +162,7 @@ static enum inq_status take_states(struct session *s, struct inq_err *err)
 	}
 	s->dead = vmm_vm_first_dead(s->vm);
 	if (s->dead) {
-		s->why.reason = s->dead->end == VMM_END_SHUTDOWN ? INQ_SNAP_WHY_SHUTDOWN
-								 : INQ_SNAP_WHY_KVM_ERROR;
-		s->why.vcpu = s->dead->index;
-		snprintf(s->why.text, sizeof(s->why.text), "vCPU %u: %s", s->why.vcpu,
-			 s->dead->end_text);
+		vmm_why_ended(&s->why, s->dead);
 	} else {
 		snprintf(s->why.text, sizeof(s->why.text), "asked for, after resume");
 	}

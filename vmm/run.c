@@ -39,18 +39,10 @@ static enum inq_status take_states(struct vmm_session *s, struct inq_err *err)
 /* The guest's own end, a trigger, or the time that was given. */
 static struct vmm_why why_now(const struct vmm_session *s)
 {
-	static const enum inq_snap_reason of_end[] = {
-		[VMM_END_SHUTDOWN] = INQ_SNAP_WHY_SHUTDOWN,
-		[VMM_END_PANIC] = INQ_SNAP_WHY_PANIC,
-		[VMM_END_EXIT] = INQ_SNAP_WHY_EXIT,
-		[VMM_END_KVM_ERROR] = INQ_SNAP_WHY_KVM_ERROR,
-	};
 	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND, .vcpu = INQ_SNAP_VM};
 
 	if (s->dead) {
-		why.reason = of_end[s->dead->end];
-		why.vcpu = s->dead->index;
-		snprintf(why.text, sizeof(why.text), "vCPU %u: %s", why.vcpu, s->dead->end_text);
+		vmm_why_ended(&why, s->dead);
 	} else if (s->fired) {
 		why = s->why;
 	} else {

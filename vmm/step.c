@@ -46,27 +46,26 @@ void vmm_vcpu_set_stepping(struct vmm_vcpu *v)
 	v->stepping = want;
 }
 
-/* The instruction at linear address rip, through the guest's own page tables. */
-static void read_insn(const struct vmm_vcpu *v, struct vmm_step *s)
+size_t vmm_vcpu_code(const struct vmm_vcpu *v, uint64_t linear, bool smm, uint8_t *to)
 {
-	struct kvm_translation t = {.linear_address = s->rip};
+	struct kvm_translation t = {.linear_address = linear};
 
 	if (ioctl(v->fd, KVM_TRANSLATE, &t) || !t.valid)
-		return;
-	uint64_t left = VMM_PAGE - (s->rip & (VMM_PAGE - 1));
-	uint64_t n = left < sizeof(s->bytes) ? left : sizeof(s->bytes);
-	const uint8_t *at = vmm_memory_at(v->vm->mem, s->smm, t.physical_address, n);
+		return 0;
+	uint64_t left = VMM_PAGE - (linear & (VMM_PAGE - 1));
+	uint64_t n = left < VMM_INSN_BYTES ? left : VMM_INSN_BYTES;
+	const uint8_t *at = vmm_memory_at(v->vm->mem, smm, t.physical_address, n);
 	if (!at)
-		return;
-	memcpy(s->bytes, at, n);
-	s->nr_bytes = (uint8_t)n;
+		return 0;
+	memcpy(to, at, n);
+	return n;
 }
 
 void vmm_vcpu_stepped(struct vmm_vcpu *v)
 {
 	struct vmm_step s = {.rip = v->run->debug.arch.pc, .smm = v->run->flags & KVM_RUN_X86_SMM};
 
-	read_insn(v, &s);
+	s.nr_bytes = (uint8_t)vmm_vcpu_code(v, s.rip, s.smm, s.bytes);
 	pthread_mutex_lock(&v->vm->lock);
 	if (v->want_steps && v->nr_steps < VMM_MAX_STEPS) {
 		v->step[v->nr_steps++] = s;

@@ -12,6 +12,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "vmm/ends.h"
 #include "vmm/vm.h"
 #include "vmm/writes.h"
 
@@ -69,19 +70,26 @@ static void handle_io(struct vmm_vcpu *v)
 	hear_end(v, (const uint8_t *)r + off);
 }
 
-/* Documentation/virt/kvm/api.rst, KVM_EXIT_INTERNAL_ERROR: the bytes that KVM cannot emulate. */
+/* KVM tells the instruction only when it could not emulate it; else memory may. */
 static void internal_error(struct vmm_vcpu *v)
 {
-	const struct kvm_run *r = v->run;
-	char hex[2 * sizeof(r->emulation_failure.insn_bytes) + 1] = "";
-	size_t n = r->emulation_failure.insn_size;
+	const struct inq_snap_flight *last = vmm_flight_newest(&v->flight);
+	uint8_t code[VMM_INSN_BYTES];
+	char text[sizeof(v->end_text)];
+	size_t n = 0;
 
-	if (r->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && r->internal.ndata >= 3 &&
-	    r->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)
-		for (size_t i = 0; i < n && i < sizeof(r->emulation_failure.insn_bytes); i++)
-			snprintf(hex + 2 * i, 3, "%02x", r->emulation_failure.insn_bytes[i]);
-	set_end(v, VMM_END_KVM_ERROR, "KVM internal error, suberror %u%s%s", r->internal.suberror,
-		*hex ? ", instruction " : "", hex);
+	if (last->flags & INQ_FLIGHT_RIP)
+		n = vmm_vcpu_code(v, last->rip, last->flags & INQ_FLIGHT_SMM, code);
+	vmm_ends_internal(v->run, code, n, text, sizeof(text));
+	set_end(v, VMM_END_KVM_ERROR, "%s", text);
+}
+
+static void fail_entry(struct vmm_vcpu *v)
+{
+	char text[sizeof(v->end_text)];
+
+	vmm_ends_fail_entry(v->run, text, sizeof(text));
+	set_end(v, VMM_END_FAIL_ENTRY, "%s", text);
 }
 
 static void handle_exit(struct vmm_vcpu *v)
@@ -104,8 +112,7 @@ static void handle_exit(struct vmm_vcpu *v)
 		set_end(v, VMM_END_SHUTDOWN, "triple fault");
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		set_end(v, VMM_END_KVM_ERROR, "VM entry failed, hardware reason 0x%llx",
-			(unsigned long long)r->fail_entry.hardware_entry_failure_reason);
+		fail_entry(v);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		internal_error(v);

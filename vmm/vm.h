@@ -12,6 +12,7 @@
 
 #include "vmm/caps.h"
 #include "vmm/devices.h"
+#include "vmm/ends.h"
 #include "vmm/flight.h"
 #include "vmm/memory.h"
 
@@ -22,10 +23,11 @@ struct vmm_guest;
 /* Why a vCPU will not run on. */
 enum vmm_end {
 	VMM_ALIVE,
-	VMM_END_SHUTDOWN,  /* triple fault */
-	VMM_END_PANIC,     /* the guest said so, through the pvpanic port */
-	VMM_END_EXIT,      /* the guest ended by itself, through the exit port */
-	VMM_END_KVM_ERROR, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY, an exit nobody handles, errno */
+	VMM_END_SHUTDOWN,   /* triple fault */
+	VMM_END_PANIC,      /* the guest said so, through the pvpanic port */
+	VMM_END_EXIT,       /* the guest ended by itself, through the exit port */
+	VMM_END_KVM_ERROR,  /* KVM_EXIT_INTERNAL_ERROR, an exit nobody handles, errno */
+	VMM_END_FAIL_ENTRY, /* KVM_EXIT_FAIL_ENTRY: the CPU refused the vCPU's state */
 };
 
 /* What a kick of a vCPU showed. */
@@ -42,7 +44,8 @@ struct vmm_look {
 struct vmm_step {
 	uint64_t rip;
 	bool smm;
-	uint8_t nr_bytes, bytes[15]; /* of the next instruction, as far as they can be had */
+	uint8_t nr_bytes,
+		bytes[VMM_INSN_BYTES]; /* of the next instruction, as far as they can be had */
 };
 
 struct vmm_vcpu {
@@ -78,7 +81,7 @@ struct vmm_vcpu {
 	uint32_t result;
 	enum vmm_end end;
 	int exit_code; /* what was written to VMM_PORT_EXIT; -1: nothing */
-	char end_text[96];
+	char end_text[200];
 };
 
 struct vmm_twin;
@@ -154,6 +157,12 @@ void vmm_vcpu_sample(struct vmm_vcpu *v);
 /* The same: switch single-stepping as .want_steps says; and what a KVM_EXIT_DEBUG shows. */
 void vmm_vcpu_set_stepping(struct vmm_vcpu *v);
 void vmm_vcpu_stepped(struct vmm_vcpu *v);
+
+/*
+ * Up to VMM_INSN_BYTES bytes of one page at a linear address, through the guest's own page tables;
+ * 0: not mapped, or no memory.  On the vCPU's own thread, or while it has none.
+ */
+size_t vmm_vcpu_code(const struct vmm_vcpu *v, uint64_t linear, bool smm, uint8_t *to);
 
 /* The steps of the last vmm_vm_step as a note; none: no note. */
 void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n);

@@ -85,13 +85,14 @@ struct inq_snap_note {
 };
 
 enum inq_snap_reason {
-	INQ_SNAP_WHY_COMMAND = 1,   /* asked for, or the time given by --after is over */
-	INQ_SNAP_WHY_SHUTDOWN = 2,  /* triple fault */
-	INQ_SNAP_WHY_KVM_ERROR = 3, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or a failed KVM_RUN */
-	INQ_SNAP_WHY_PANIC = 4,     /* the guest said so */
-	INQ_SNAP_WHY_HANG = 5,      /* a vCPU made no progress */
-	INQ_SNAP_WHY_SMM = 6,       /* a vCPU was in SMM for too long */
-	INQ_SNAP_WHY_EXIT = 7,      /* the guest ended by itself */
+	INQ_SNAP_WHY_COMMAND = 1,    /* asked for, or the time given by --after is over */
+	INQ_SNAP_WHY_SHUTDOWN = 2,   /* triple fault */
+	INQ_SNAP_WHY_KVM_ERROR = 3,  /* KVM_EXIT_INTERNAL_ERROR, or a failed KVM_RUN */
+	INQ_SNAP_WHY_PANIC = 4,      /* the guest said so */
+	INQ_SNAP_WHY_HANG = 5,       /* a vCPU made no progress */
+	INQ_SNAP_WHY_SMM = 6,        /* a vCPU was in SMM for too long */
+	INQ_SNAP_WHY_EXIT = 7,       /* the guest ended by itself */
+	INQ_SNAP_WHY_FAIL_ENTRY = 8, /* the CPU refused to run a vCPU in its state */
 };
 
 /* Payload of INQ_SNAP_HEADER. */

@@ -63,6 +63,7 @@ def jobs(smm, seeds):
         yield shell("watch", "d=$(inquest-vmm draw --scenario hlt-if0 --seed 3 --memory 16); c=$(echo \"$d\" | sed -n 's/^cpu=//p'); "
                              "w=$(echo \"$d\" | sed -n \"s/^counter.$((1-c)).=//p\"); "
                              f"{run_x} hlt-if0 --watch $w --watch 0x9e000:4096 --after 500 && inquest-vmm resume x.core --for 100 --snapshot y.core")
+        yield shell("dies-entry", "dying_guest x.core entry; code=$?; inquest-vmm resume x.core --snapshot y.core && exit 9; exit $code")
         left = "ls /sys/kernel/tracing/instances"
         yield shell("trace", f"{run_x} smm-spin && {left}; {RUNS} y.core --no-trace --memory 16")
         yield shell("trace-term", f"{RUNS} y.core --after 50000 & p=$!; n=0; until {left} | grep -q inquest; do sleep 0.1; n=$((n+1)); "
@@ -378,7 +379,8 @@ def check_triggers(by, smm):
     want = {"dies-panic": (1, 4, "vCPU 1: the guest panicked"), "dies-exit": (0, 7, "vCPU 1: the guest ended with code 3"),
             "nmi-storm": (1, 2, "triple fault"), "usr1": (0, 1, "asked for, after 3000 ms")}
     if smm:
-        want |= {"dies-mmio": (1, 3, "vCPU 1: KVM internal error, suberror 1"), "hang": (0, 5, "for 300 ms, in SMM"),
+        want |= {"dies-mmio": (1, 3, "vCPU 1: KVM internal error, suberror 1 (emulation)"),
+                 "dies-entry": (1, 8, "vCPU 1: VM entry failed, hardware reason 0xffffffff"), "hang": (0, 5, "for 300 ms, in SMM"),
                  "smm-limit": (0, 6, "in SMM for more than 300 ms"), "smi-storm": (0, 1, "asked for")}
     for name, (code, reason, text) in want.items():
         r = by[name]
@@ -391,6 +393,13 @@ def check_triggers(by, smm):
     yield f"a halted core is no hang: {r.text('stderr')!r}", r.code == 1 and "nothing fired" in r.text("stderr")
     yield "no-hang: nothing is written", not list(r.files.iterdir())
     if smm:
+        for name in ("x.core", "y.core"):
+            c = core.load(by["dies-entry"].files / name)
+            death = [f for f in c.flight[1] if f["what"] == 1][-1]
+            yield f"failed entry: {name}: in the flight record: {death}", death["reason"] == 9 and death["value"] & 0xFFFFFFFF == 0xFFFFFFFF
+            yield f"failed entry: {name}: reason {c.reason} {c.reason_text!r}", (c.reason, c.reason_vcpu) == (8, 1)
+            cs = struct.unpack_from("<QIHBBBBBB", c.notes["sregs2", 1])  # ... type, present, dpl, db, s, l
+            yield f"failed entry: {name}: the state that was refused {cs}", (cs[6], cs[8]) == (1, 1)
         c = core.load(by["dies-mmio"].files / "x.core")
         yield "internal error: suberror in the run page", struct.unpack_from("<II", c.notes["run", 1], 8)[0] == 17
         death = [f for f in c.flight[1] if f["what"] == 1][-1]
