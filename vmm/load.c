@@ -24,7 +24,7 @@ const char *vmm_load_kind_name(enum inq_snap_kind kind)
 		"?",     "HEADER", "HOST",     "REGS", "SREGS2", "SREGS", "DEBUGREGS",
 		"LAPIC", "EVENTS", "MP_STATE", "MSRS", "CPUID2", "RUN",   "SLOTS",
 		"SMRAM", "ZERO",   "XSAVE",    "XCRS", "NESTED", "TSC",   "STATS",
-		"PIC1",  "PIC2",   "IOAPIC",   "PIT2", "CLOCK",
+		"PIC1",  "PIC2",   "IOAPIC",   "PIT2", "CLOCK",  "DEVICES",
 	};
 
 	return (size_t)kind < sizeof(names) / sizeof(*names) ? names[kind] : names[0];

@@ -45,6 +45,14 @@ static uint8_t *grow(struct vmm_notes *n, size_t size)
 	return at;
 }
 
+void vmm_notes_raw(struct vmm_notes *n, const void *data, size_t size)
+{
+	uint8_t *at = size ? grow(n, size) : NULL;
+
+	if (at)
+		memcpy(at, data, size);
+}
+
 static void add_head(struct vmm_notes *n, const char *name, uint32_t type, size_t descsz)
 {
 	Elf64_Nhdr h = {(Elf64_Word)strlen(name) + 1, (Elf64_Word)descsz, type};

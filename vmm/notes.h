@@ -63,6 +63,9 @@ size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind
 size_t vmm_notes_add_in(struct vmm_notes *n, enum inq_snap_sample sample, uint32_t vcpu,
 			enum inq_snap_kind kind, const void *data, size_t size);
 
+/* Bytes behind what is there, padded to 4. */
+void vmm_notes_raw(struct vmm_notes *n, const void *data, size_t size);
+
 /* One that says that the thing is absent, or could not be had: error is for INQ_SNAP_FAILED. */
 void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
 		       enum inq_snap_state state, int error);

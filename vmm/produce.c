@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/utsname.h>
 
+#include "vmm/devnote.h"
 #include "vmm/roots.h"
 #include "vmm/sampler.h"
 #include "vmm/trace.h"
@@ -163,6 +164,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	if (vm->sampler)
 		vmm_sampler_add_notes(vm->sampler, &snap.vcpu);
 	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
+	vmm_devnote_add(vm, &snap.vcpu);
 	enum inq_status st = fill_header(vm, why, &snap.header, err);
 	if (!st)
 		st = take_rings(vm, &snap, ring, &records, err);

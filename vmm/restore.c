@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "vmm/devnote.h"
 #include "vmm/msrs.h"
 
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
@@ -398,6 +399,8 @@ enum inq_status vmm_restore(const struct vmm_load *l, bool force, struct vmm_vm 
 
 		st = put_vm(&t, err);
 	}
+	if (!st)
+		st = vmm_devnote_restore(l, force, vm, err);
 	if (!st)
 		*ret = inq_take(vm);
 	return st;

@@ -50,6 +50,7 @@ enum inq_snap_kind {
 	INQ_SNAP_IOAPIC = 23,   /* struct kvm_irqchip, 520, VM-wide */
 	INQ_SNAP_PIT2 = 24,     /* struct kvm_pit_state2, 112, VM-wide */
 	INQ_SNAP_CLOCK = 25,    /* struct kvm_clock_data, 48, VM-wide: kvmclock */
+	INQ_SNAP_DEVICES = 26,  /* records of struct inq_snap_device, VM-wide: the VMM's own */
 	INQ_SNAP_FLIGHT = 32,   /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
 	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
 	INQ_SNAP_LAST_KNOWN = 34, /* struct inq_snap_last_known, in sample 1 */
@@ -218,6 +219,29 @@ struct inq_snap_words {
 };
 struct inq_snap_word {
 	uint64_t gpa, bytes;
+};
+
+/* A device that the VMM plays itself; .size bytes follow, padded to 8. */
+struct inq_snap_device {
+	uint32_t id; /* enum inq_snap_device_id */
+	uint32_t version;
+	uint32_t size; /* a multiple of 8 */
+	uint32_t pad;  /* 0 */
+};
+
+enum inq_snap_device_id {
+	INQ_SNAP_DEV_POSTS = 1, /* struct inq_snap_posts per vCPU */
+};
+
+#define INQ_SNAP_POSTS_RESULT 1u /* .result was written */
+
+/* What a vCPU wrote to the debug ports 0x80 and 0x600. */
+struct inq_snap_posts {
+	int32_t last_post; /* -1: none */
+	uint32_t flags;
+	uint32_t result;
+	uint32_t pad;     /* 0 */
+	uint64_t seen[4]; /* POST codes, a bit each */
 };
 
 /* The last writes to watched memory: .nr_ranges of inq_snap_word, then .count of inq_snap_write. */

@@ -53,7 +53,8 @@ def sum_jobs():
                       "inquest-vmm resume a.core --for 0 --snapshot b.core && "
                       "inquest-vmm resume b.core --for 100 --snapshot c.core && inquest-vmm resume c.core && "
                       "echo once: && inquest-vmm resume a.core && echo never: && "
-                      f"inquest-vmm run {args} --to-end --snapshot end.core"], 60)
+                      f"inquest-vmm run {args} --to-end --snapshot end.core && echo ended: && "
+                      "inquest-vmm resume end.core"], 60)
 
 
 def results_in(text):
@@ -65,13 +66,13 @@ def cpl(c, vcpu):
 
 
 def check_sums(r, d):
-    stages = re.split("once:|never:", r.text("stdout"))
-    if len(stages) != 3:
+    stages = re.split("once:|never:|ended:", r.text("stdout"))
+    if len(stages) != 4:
         yield f"output {stages}", False
         return
     wanted = {i: d[f"result[{i}]"] for i in range(2)}
     first = results_in(stages[0].split("a.core: ")[0])  # given before it was saved at all
-    for what, text in zip(("saved twice", "saved once", "never saved"), stages):
+    for what, text in zip(("saved twice", "saved once", "never saved", "saved at its end"), stages):
         got = {**first, **results_in(text)}
         yield f"{what}: results are {got}, not {wanted}", got == wanted
 
