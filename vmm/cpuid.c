@@ -7,6 +7,20 @@
 #include <sys/ioctl.h>
 
 enum { MAX_CPUID = 256 };
+#define TSC_DEADLINE (1u << 24) /* leaf 1, ECX */
+#define HYPERVISOR (1u << 31)
+
+/*
+ * KVM_GET_SUPPORTED_CPUID leaves these to the VMM (Linux Documentation/virt/kvm/api.rst): without
+ * the former, no guest looks for KVM's own leaves, without the latter its LAPIC timer must be
+ * calibrated.
+ */
+void vmm_cpuid_offer(struct kvm_cpuid2 *c, bool tsc_deadline)
+{
+	for (uint32_t i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 1)
+			c->entries[i].ecx |= HYPERVISOR | (tsc_deadline ? TSC_DEADLINE : 0);
+}
 
 enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err)
 {
@@ -19,6 +33,7 @@ enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq
 		free(c);
 		return inq_fail(err, INQ_EIO, "/dev/kvm: asking for CPUID: %s", strerror(errno));
 	}
+	vmm_cpuid_offer(c, ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0);
 	*ret = c;
 	return INQ_OK;
 }

@@ -4,8 +4,11 @@
 
 #include "vmm/vm.h"
 
-/* KVM_GET_SUPPORTED_CPUID; heap. */
+/* KVM_GET_SUPPORTED_CPUID and what vmm_cpuid_offer() adds; heap. */
 INQ_MUST enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err);
+
+/* Add what a VMM with an in-kernel LAPIC gives a guest of itself: hypervisor, TSC deadline. */
+void vmm_cpuid_offer(struct kvm_cpuid2 *c, bool tsc_deadline);
 
 /*
  * Make the table that of core `id` out of nr, one package of one thread each: leaves 1, 4, 0xb,

@@ -72,6 +72,19 @@ static void wrong_words_are_refused(void **state)
 	assert_int_equal(f.bit, 2);
 }
 
+static void a_guest_knows_its_hypervisor_and_its_timer(void **state)
+{
+	struct kvm_cpuid2 *t = table();
+
+	(void)state;
+	vmm_cpuid_offer(t, false);
+	assert_int_equal(t->entries[0].ecx, 1u << 31 | 1 << 21);
+	vmm_cpuid_offer(t, true);
+	assert_int_equal(t->entries[0].ecx, 1u << 31 | 1 << 24 | 1 << 21);
+	assert_int_equal(t->entries[1].ecx, 0); /* of leaf 0x80000001 */
+	free(t);
+}
+
 static void cores_have_a_place_in_one_package(void **state)
 {
 	struct kvm_cpuid2 *t = calloc(1, sizeof(*t) + 8 * sizeof(t->entries[0]));
@@ -98,6 +111,7 @@ int main(void)
 		cmocka_unit_test(names_and_bits_change_the_table),
 		cmocka_unit_test(what_kvm_lacks_is_not_given),
 		cmocka_unit_test(wrong_words_are_refused),
+		cmocka_unit_test(a_guest_knows_its_hypervisor_and_its_timer),
 		cmocka_unit_test(cores_have_a_place_in_one_package),
 	};
 
