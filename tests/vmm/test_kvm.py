@@ -157,6 +157,8 @@ def check_complete(c, smm):
         yield f"vcpu {i}: the TSC runs", struct.unpack_from("<I", c.notes["tsc", i])[0] > 0 and c.msr(i, 0x10) > 0
         yield f"vcpu {i}: counters of KVM", re.search(rb"^exits=[1-9]", c.notes["stats", i], re.M)
         banks = c.msr(i, 0x179) & 0xFF
+        leaf1 = [e for e in struct.iter_unpack("<10I", c.notes["cpuid2", i]) if e[0] == 1]
+        yield f"vcpu {i}: CPUID tells of the hypervisor", len(leaf1) == 1 and leaf1[0][5] >> 31
         known = {m for m, _, _ in struct.iter_unpack("<IIQ", c.notes["msrs", i])}
         yield f"vcpu {i}: machine-check banks", banks and set(range(0x400, 0x400 + 4 * banks)) <= known
         yield f"vcpu {i}: MTRRs", all(c.msr(i, m) is not None for m in (0x2FF, 0x250, 0x200, 0xFE, 0x277))
