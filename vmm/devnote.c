@@ -56,9 +56,68 @@ static bool posts_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 	return true;
 }
 
+static void serial_save(const struct vmm_vm *vm, struct vmm_notes *to)
+{
+	append(to, &vm->dev.serial.s, sizeof(vm->dev.serial.s));
+}
+
+static bool serial_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
+{
+	struct vmm_serial_state s;
+
+	if (n != sizeof(s))
+		return false;
+	memcpy(&s, bytes, sizeof(s));
+	return vmm_serial_load(&vm->dev.serial, &s);
+}
+
+static void platform_save(const struct vmm_vm *vm, struct vmm_notes *to)
+{
+	append(to, &vm->dev.platform, sizeof(vm->dev.platform));
+}
+
+static bool platform_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
+{
+	struct vmm_platform p;
+
+	if (n != sizeof(p))
+		return false;
+	memcpy(&p, bytes, sizeof(p));
+	if (!vmm_platform_valid(&p))
+		return false;
+	vm->dev.platform = p;
+	return true;
+}
+
+static void rtc_save(const struct vmm_vm *vm, struct vmm_notes *to)
+{
+	append(to, &vm->dev.rtc, sizeof(vm->dev.rtc));
+}
+
+static bool rtc_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
+{
+	struct vmm_rtc r;
+
+	if (n != sizeof(r))
+		return false;
+	memcpy(&r, bytes, sizeof(r));
+	if (!vmm_rtc_valid(&r))
+		return false;
+	vm->dev.rtc = r;
+	return true;
+}
+
+/* The states are kept as they lie in memory. */
+_Static_assert(sizeof(struct vmm_serial_state) == 32, "record of the format");
+_Static_assert(sizeof(struct vmm_platform) == 16, "record of the format");
+_Static_assert(sizeof(struct vmm_rtc) == 144, "record of the format");
+
 /* Every device that a snapshot holds; restored in this order. */
 static const struct device devices[] = {
 	{INQ_SNAP_DEV_POSTS, 1, "POST and result ports", posts_save, posts_restore},
+	{INQ_SNAP_DEV_SERIAL, 1, "serial port", serial_save, serial_restore},
+	{INQ_SNAP_DEV_PLATFORM, 1, "chipset's registers", platform_save, platform_restore},
+	{INQ_SNAP_DEV_RTC, 1, "clock and CMOS", rtc_save, rtc_restore},
 };
 
 enum { NR_DEVICES = sizeof(devices) / sizeof(*devices) };

@@ -394,13 +394,15 @@ enum inq_status vmm_restore(const struct vmm_load *l, bool force, struct vmm_vm 
 
 		st = put_vcpu(&t, err);
 	}
+	/* before the interrupt controllers: a device that raises its line must not add a request to
+	   those that they had */
+	if (!st)
+		st = vmm_devnote_restore(l, force, vm, err);
 	if (!st) {
 		struct target t = {l, vm, NULL, INQ_SNAP_VM, vm->fd, force};
 
 		st = put_vm(&t, err);
 	}
-	if (!st)
-		st = vmm_devnote_restore(l, force, vm, err);
 	if (!st)
 		*ret = inq_take(vm);
 	return st;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/scope.h"
+#include "vmm/console.h"
 #include "vmm/load.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
@@ -207,8 +208,8 @@ static enum inq_status finish(struct session *s, struct inq_err *err)
 		       : INQ_OK;
 }
 
-static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out, FILE *serial,
-			      struct inq_err *err)
+static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
+			      struct vmm_console *console, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_load_close_scope_) struct vmm_load *load = NULL;
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
@@ -220,14 +221,16 @@ static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out, F
 		st = vmm_restore(load, r->force, &vm, err);
 	if (st)
 		return st;
-	vm->dev.serial = serial;
 	struct session s = {.r = r, .load = load, .vm = vm, .out = out};
 	printf("%s: %u vCPUs\n", r->path, vm->nr_vcpus);
-	st = step(&s, err);
+	st = vmm_console_attach(console, vm, err);
+	if (!st)
+		st = step(&s, err);
 	if (!st && !vmm_vm_first_dead(vm) && !(r->timed && !r->for_ms))
 		st = go_on(&s, err);
 	if (!st)
 		st = finish(&s, err);
+	vmm_console_detach(console);
 	for (unsigned i = 0; i < s.nr_states; i++)
 		vmm_state_deinit(&s.state[i]);
 	return st;
@@ -240,6 +243,7 @@ static void hold_signals(void)
 	sigemptyset(&held);
 	sigaddset(&held, SIGINT);
 	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGUSR1);               /* nobody asks for a snapshot in between */
 	pthread_sigmask(SIG_BLOCK, &held, NULL); /* looked for by vmm_out_signal() */
 	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
 	signal(SIGPIPE, SIG_IGN);
@@ -247,23 +251,20 @@ static void hold_signals(void)
 
 enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 {
-	FILE *serial = !r->serial ? NULL : strcmp(r->serial, "-") ? fopen(r->serial, "we") : stdout;
+	struct vmm_console *console = NULL;
 	struct vmm_out out;
 	enum inq_status st = INQ_OK;
 
-	if (r->serial && !serial)
-		return inq_fail(err, INQ_EUSAGE, "%s: %s; give another file for --serial",
-				r->serial, strerror(errno));
 	hold_signals();
 	if (r->snapshot)
 		st = vmm_out_open(&out, r->snapshot, err);
-	if (!st) {
-		st = course(r, r->snapshot ? &out : NULL, serial, err);
-		if (r->snapshot)
-			vmm_out_close(&out);
-	}
-	if (serial && serial != stdout && fclose(serial) && !st)
-		st = inq_fail(err, INQ_EIO, "%s: %s; make room for the serial log", r->serial,
-			      strerror(errno));
-	return st;
+	if (st)
+		return st;
+	st = vmm_console_open(&console, r->serial, err);
+	if (!st)
+		st = course(r, r->snapshot ? &out : NULL, console, err);
+	if (r->snapshot)
+		vmm_out_close(&out);
+	enum inq_status closed = vmm_console_close(console, st ? NULL : err);
+	return st ? st : closed;
 }

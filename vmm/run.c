@@ -14,6 +14,7 @@
 
 #include "base/scope.h"
 #include "vmm/attend.h"
+#include "vmm/console.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
 #include "vmm/trace.h"
@@ -143,20 +144,9 @@ static enum inq_status make_vm(const struct vmm_run *r, struct vmm_guest *g, str
 	return st;
 }
 
-static enum inq_status open_serial(const struct vmm_run *r, FILE **ret, struct inq_err *err)
-{
-	*ret = NULL;
-	if (!r->serial)
-		return INQ_OK;
-	*ret = strcmp(r->serial, "-") ? fopen(r->serial, "we") : stdout;
-	return *ret ? INQ_OK
-		    : inq_fail(err, INQ_EUSAGE, "%s: %s; give another file for --serial", r->serial,
-			       strerror(errno));
-}
-
 static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest,
-				struct vmm_out *out, struct vmm_control *control, FILE *serial,
-				struct inq_err *err)
+				struct vmm_out *out, struct vmm_control *control,
+				struct vmm_console *console, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_writes_destroy_scope_)
 	struct vmm_writes *writes = NULL; /* outlives threads */
@@ -165,7 +155,6 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 
 	if (st)
 		return st;
-	vm->dev.serial = serial;
 	vm->want_virtual = r->want_virtual;
 	vm->writes = writes;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
@@ -176,7 +165,10 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	if (!st && r->sampler.ms)
 		st = vmm_sampler_create(&vm->sampler, &r->sampler, vm, err);
 	if (!st)
+		st = vmm_console_attach(console, vm, err);
+	if (!st)
 		st = course(&s, err);
+	vmm_console_detach(console);
 	*out = s.out;
 	vmm_attend_forget(&s);
 	vmm_sampler_destroy(vm->sampler);
@@ -189,7 +181,7 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	INQ_SCOPED(vmm_guest_destroy_scope_) struct vmm_guest *guest = NULL;
 	struct vmm_out out;
 	struct vmm_control *control = NULL;
-	FILE *serial = NULL;
+	struct vmm_console *console = NULL;
 	sigset_t held;
 	enum inq_status st = r->scenario ? vmm_guest_of_scenario(&guest, r, err)
 					 : vmm_guest_of_image(&guest, r, err);
@@ -210,15 +202,13 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	if (r->control)
 		st = vmm_control_create(&control, r->control, err);
 	if (!st)
-		st = open_serial(r, &serial, err); /* empties an old log, hence not before */
+		st = vmm_console_open(&console, r->serial, err); /* empties an old log, hence not before */
 	if (!st) {
 		guest->ops->print(guest, stdout);
-		st = run_with(r, guest, &out, control, serial, err);
+		st = run_with(r, guest, &out, control, console, err);
 	}
 	vmm_control_destroy(control);
 	vmm_out_close(&out);
-	if (serial && serial != stdout && fclose(serial) && !st)
-		st = inq_fail(err, INQ_EIO, "%s: %s; make room for the serial log", r->serial,
-			      strerror(errno));
-	return st;
+	enum inq_status closed = vmm_console_close(console, st ? NULL : err);
+	return st ? st : closed;
 }

@@ -30,20 +30,28 @@ static void set_end(struct vmm_vcpu *v, enum vmm_end end, const char *fmt, ...)
 	pthread_mutex_unlock(&v->vm->lock);
 }
 
-/* The ways in which a guest says that it is over: pvpanic, and QEMU's isa-debug-exit. */
-static void hear_end(struct vmm_vcpu *v, const uint8_t *data)
+/* Under the lock. */
+static void note_posts(struct vmm_vcpu *v, const struct vmm_heard *h)
 {
-	const struct kvm_run *r = v->run;
+	for (unsigned i = 0; i < 4; i++)
+		v->posts[i] |= h->posts[i];
+	if (h->post)
+		v->last_post = h->last_post;
+	if (h->result) {
+		v->has_result = true;
+		v->result = h->value;
+	}
+	if (h->post || h->result)
+		pthread_cond_broadcast(&v->vm->changed);
+}
 
-	if (r->io.direction != KVM_EXIT_IO_OUT || !r->io.count)
-		return;
-	if (r->io.port == VMM_PORT_PANIC && data[0] & 1)
-		set_end(v, VMM_END_PANIC, "the guest panicked");
-	else if (r->io.port == VMM_PORT_EXIT) {
-		v->exit_code = data[0];
-		set_end(v, VMM_END_EXIT, "the guest ended with code %u", data[0]);
-	} else if (r->io.port == VMM_PORT_I8042 && data[0] == VMM_I8042_RESET)
-		set_end(v, VMM_END_EXIT, "the guest reset the machine, through the i8042");
+static void hear_end(struct vmm_vcpu *v, const struct vmm_heard *h)
+{
+	v->exit_code = h->exit_code;
+	if (h->exit_code >= 0)
+		set_end(v, VMM_END_EXIT, "%s with code %d", h->end, h->exit_code);
+	else
+		set_end(v, h->panic ? VMM_END_PANIC : VMM_END_EXIT, "%s", h->end);
 }
 
 static void handle_io(struct vmm_vcpu *v)
@@ -53,21 +61,13 @@ static void handle_io(struct vmm_vcpu *v)
 
 	if (off > v->run_bytes || n > v->run_bytes - off)
 		return;
-	pthread_mutex_lock(&v->vm->lock); /* one console for all */
-	int post = vmm_devices_io(&v->vm->dev, r->io.direction == KVM_EXIT_IO_OUT, r->io.port,
-				  r->io.size, r->io.count, (uint8_t *)r + off);
-	if (post >= 0) {
-		v->posts[post >> 6 & 3] |= UINT64_C(1) << (post & 63);
-		v->last_post = post;
-		pthread_cond_broadcast(&v->vm->changed);
-	}
-	if (r->io.direction == KVM_EXIT_IO_OUT && r->io.port == VMM_PORT_RESULT && n == 4) {
-		v->has_result = true;
-		memcpy(&v->result, (const uint8_t *)r + off, 4);
-		pthread_cond_broadcast(&v->vm->changed);
-	}
+	pthread_mutex_lock(&v->vm->lock); /* the devices are one for all */
+	struct vmm_heard h = vmm_devices_io(&v->vm->dev, r->io.direction == KVM_EXIT_IO_OUT,
+					    r->io.port, r->io.size, r->io.count, (uint8_t *)r + off);
+	note_posts(v, &h);
 	pthread_mutex_unlock(&v->vm->lock);
-	hear_end(v, (const uint8_t *)r + off);
+	if (h.end)
+		hear_end(v, &h);
 }
 
 /* KVM tells the instruction only when it could not emulate it; else memory may. */

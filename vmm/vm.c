@@ -53,6 +53,15 @@ static void create_pit(struct vmm_vm *vm)
 	vm->has_pit = vm->caps.value[VMM_CAP_PIT2] && !ioctl(vm->fd, KVM_CREATE_PIT2, &pit);
 }
 
+/* Level 1 stays until it is taken back; KVM's chips make edges of it where a pin wants them. */
+static void set_irq(void *arg, unsigned gsi, bool level)
+{
+	const struct vmm_vm *vm = arg;
+	struct kvm_irq_level l = {.irq = gsi, .level = level};
+
+	(void)ioctl(vm->fd, KVM_IRQ_LINE, &l);
+}
+
 static enum inq_status set_slots(const struct vmm_vm *vm, struct inq_err *err)
 {
 	for (unsigned i = 0; i < vm->mem->nr_slots; i++) {
@@ -129,6 +138,7 @@ enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct vmm_caps 
 		return inq_fail(err, INQ_ENOMEM, "the VM");
 	}
 	*raw = (struct vmm_vm){.kvm = kvm, .fd = -1, .caps = *caps, .mem = mem};
+	vmm_devices_init(&raw->dev);
 	init_locks(raw);
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = raw;
 
@@ -141,6 +151,8 @@ enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct vmm_caps 
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
 		return refused(err, "creating the irqchip");
 	create_pit(vm);
+	vm->dev.arg = vm;
+	vm->dev.irq = set_irq;
 	enum inq_status st = set_slots(vm, err);
 	if (!st)
 		st = create_vcpus(vm, nr_vcpus, err);

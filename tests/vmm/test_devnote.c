@@ -25,6 +25,7 @@ static struct vmm_vm *new_vm(void)
 
 	assert_non_null(vm);
 	vm->nr_vcpus = NR_VCPUS;
+	vmm_devices_init(&vm->dev);
 	for (unsigned i = 0; i < NR_VCPUS; i++)
 		vm->vcpu[i].last_post = -1;
 	return vm;
@@ -71,6 +72,12 @@ static struct vmm_vm *busy_vm(void)
 	vm->vcpu[0].posts[3] = UINT64_C(1) << 63;
 	vm->vcpu[2].has_result = true;
 	vm->vcpu[2].result = 0xfeedbeef;
+	vmm_serial_write(&vm->dev.serial, 2, 1);
+	vmm_serial_receive(&vm->dev.serial, 'k');
+	(void)vmm_platform_write(&vm->dev.platform, 0x64, 0xae);
+	vmm_rtc_write(&vm->dev.rtc, 0, 0x77, 0);
+	vmm_rtc_write(&vm->dev.rtc, 1, 0x55, 0);
+	vm->dev.rtc.offset = -86400;
 	return vm;
 }
 
@@ -87,6 +94,9 @@ static void round_trip(void **state)
 		assert_int_equal(a->vcpu[i].result, b->vcpu[i].result);
 		assert_memory_equal(a->vcpu[i].posts, b->vcpu[i].posts, sizeof(a->vcpu[i].posts));
 	}
+	assert_memory_equal(&a->dev.serial.s, &b->dev.serial.s, sizeof(a->dev.serial.s));
+	assert_memory_equal(&a->dev.platform, &b->dev.platform, sizeof(a->dev.platform));
+	assert_memory_equal(&a->dev.rtc, &b->dev.rtc, sizeof(a->dev.rtc));
 	free(s.p);
 	free(a);
 	free(b);

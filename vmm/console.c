@@ -1,0 +1,258 @@
+/*
+ * Knows where a serial port's bytes go and come from.  Input has a thread of its own, which gives
+ * the guest one FIFO at a time and nothing at all while the VM is stopped, so that a snapshot sees a
+ * receiver that stands still.
+ */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "vmm/vm.h"
+
+enum { CTRL_A = 1, FULL_MS = 2 };
+
+struct vmm_console {
+	char name[128];
+	FILE *to;
+	int from;     /* -1: nothing comes in */
+	int end;      /* eventfd: the thread is to end */
+	bool own;     /* .to is ours to close */
+	bool raw;     /* .from is a terminal whose settings were changed */
+	bool command; /* Ctrl-A was typed */
+	struct termios was;
+	struct vmm_vm *vm;
+	pthread_t thread;
+	bool started;
+};
+
+static enum inq_status cannot(const char *where, struct inq_err *err)
+{
+	return inq_fail(err, INQ_EUSAGE, "%s: %s; give another file for --serial", where,
+			strerror(errno));
+}
+
+static enum inq_status open_file(struct vmm_console *c, const char *where, struct inq_err *err)
+{
+	c->to = fopen(where, "we");
+	c->own = c->to;
+	return c->to ? INQ_OK : cannot(where, err);
+}
+
+/* Each key reaches the guest as it is pressed, Ctrl-C too. */
+static void make_raw(struct vmm_console *c, int fd)
+{
+	struct termios t;
+
+	if (tcgetattr(fd, &c->was))
+		return;
+	t = c->was;
+	cfmakeraw(&t);
+	t.c_oflag = c->was.c_oflag; /* our own lines stay lines */
+	c->raw = !tcsetattr(fd, TCSANOW, &t);
+}
+
+static enum inq_status open_stdio(struct vmm_console *c)
+{
+	c->to = stdout;
+	c->from = STDIN_FILENO;
+	if (isatty(STDIN_FILENO))
+		make_raw(c, STDIN_FILENO);
+	return INQ_OK;
+}
+
+/* Not waiting: a guest must not hang because nobody reads its console. */
+static enum inq_status open_pty(struct vmm_console *c, struct inq_err *err)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	const char *name = fd >= 0 && !grantpt(fd) && !unlockpt(fd) ? ptsname(fd) : NULL;
+
+	if (!name) {
+		enum inq_status st = cannot("pty", err);
+		if (fd >= 0)
+			close(fd);
+		return st;
+	}
+	make_raw(c, fd);
+	c->raw = false; /* goes away with it */
+	c->to = fdopen(fd, "r+e");
+	if (!c->to) {
+		close(fd);
+		return cannot("pty", err);
+	}
+	c->own = true;
+	c->from = fd;
+	setvbuf(c->to, NULL, _IONBF, 0);
+	printf("serial: %s\n", name);
+	fflush(stdout);
+	return INQ_OK;
+}
+
+enum inq_status vmm_console_open(struct vmm_console **ret, const char *where, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	*ret = NULL;
+	if (!where)
+		return INQ_OK;
+	struct vmm_console *c = calloc(1, sizeof(*c));
+	if (!c)
+		return inq_fail(err, INQ_ENOMEM, "the console");
+	c->from = c->end = -1;
+	snprintf(c->name, sizeof(c->name), "%s", where);
+	if (!strcmp(where, "-"))
+		c->to = stdout;
+	else if (!strcmp(where, "stdio"))
+		st = open_stdio(c);
+	else if (!strcmp(where, "pty"))
+		st = open_pty(c, err);
+	else
+		st = open_file(c, where, err);
+	if (st)
+		free(c);
+	else
+		*ret = c;
+	return st;
+}
+
+/* Never waits for a pseudo terminal that nobody reads. */
+static void send(void *listener, uint8_t byte)
+{
+	struct vmm_console *c = listener;
+
+	putc(byte, c->to);
+	if (c->from >= 0 || byte == '\n')
+		fflush(c->to);
+	if (c->own && c->from >= 0)
+		clearerr(c->to); /* a pseudo terminal that is full or has nobody */
+}
+
+/* Typed on the terminal.  False: nothing for the guest. */
+static bool for_guest(struct vmm_console *c, uint8_t key)
+{
+	bool command = c->command;
+
+	if (!c->raw)
+		return true;
+	c->command = !command && key == CTRL_A;
+	if (command && key == 'x')
+		kill(getpid(), SIGTERM);
+	else if (command && key == 's')
+		kill(getpid(), SIGUSR1);
+	return command ? key == CTRL_A : key != CTRL_A;
+}
+
+/* Wait until the guest can take a byte, then give it.  False: the thread is to end. */
+static bool give(struct vmm_console *c, uint8_t byte)
+{
+	struct pollfd end = {.fd = c->end, .events = POLLIN};
+	bool given = false;
+
+	while (!given) {
+		pthread_mutex_lock(&c->vm->lock);
+		if (!c->vm->stop && vmm_serial_room(&c->vm->dev.serial)) {
+			vmm_serial_receive(&c->vm->dev.serial, byte);
+			given = true;
+		}
+		pthread_mutex_unlock(&c->vm->lock);
+		if (!given && poll(&end, 1, FULL_MS) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* A pseudo terminal that nobody has open says hang-up at once: look again a little later. */
+static bool await(struct vmm_console *c)
+{
+	struct pollfd p[] = {{.fd = c->end, .events = POLLIN},
+			     {.fd = c->from, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return false;
+		if (p[0].revents)
+			return false;
+		if (p[1].revents & POLLIN || (p[1].revents && !c->own))
+			return true;
+		if (p[1].revents && poll(p, 1, 50) > 0)
+			return false;
+	}
+}
+
+static void *listen_in(void *arg)
+{
+	struct vmm_console *c = arg;
+	uint8_t some[64];
+
+	while (await(c)) {
+		ssize_t n = read(c->from, some, sizeof(some));
+
+		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR && errno != EIO))
+			break;
+		for (ssize_t i = 0; i < n; i++)
+			if (for_guest(c, some[i]) && !give(c, some[i]))
+				return NULL;
+	}
+	return NULL;
+}
+
+enum inq_status vmm_console_attach(struct vmm_console *c, struct vmm_vm *vm, struct inq_err *err)
+{
+	if (!c)
+		return INQ_OK;
+	vm->dev.listener = c;
+	vm->dev.send = send;
+	c->vm = vm;
+	if (c->from < 0)
+		return INQ_OK;
+	c->end = eventfd(0, EFD_CLOEXEC);
+	int e = c->end < 0 ? errno : pthread_create(&c->thread, NULL, listen_in, c);
+	c->started = !e;
+	return e ? inq_fail(err, INQ_ENOMEM, "the console's thread: %s", strerror(e)) : INQ_OK;
+}
+
+void vmm_console_detach(struct vmm_console *c)
+{
+	if (!c || !c->vm)
+		return;
+	if (c->started) {
+		(void)eventfd_write(c->end, 1);
+		pthread_join(c->thread, NULL);
+	}
+	c->started = false;
+	if (c->end >= 0)
+		close(c->end);
+	c->end = -1;
+	pthread_mutex_lock(&c->vm->lock);
+	c->vm->dev.send = NULL;
+	pthread_mutex_unlock(&c->vm->lock);
+	c->vm = NULL;
+}
+
+enum inq_status vmm_console_close(struct vmm_console *c, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	if (!c)
+		return INQ_OK;
+	if (c->raw)
+		tcsetattr(c->from, TCSANOW, &c->was);
+	bool log = c->own && c->from < 0, failed = log && ferror(c->to);
+	if ((c->own ? fclose(c->to) : fflush(c->to)) || failed)
+		st = log ? inq_fail(err, INQ_EIO,
+				    "%s: the guest sent more than could be written; make room for "
+				    "the serial log",
+				    c->name)
+			 : INQ_OK; /* of standard output main() tells */
+	free(c);
+	return st;
+}
