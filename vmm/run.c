@@ -205,6 +205,7 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 		st = vmm_console_open(&console, r->serial, err); /* empties an old log, hence not before */
 	if (!st) {
 		guest->ops->print(guest, stdout);
+		fflush(stdout); /* before anything of the guest's, and for who reads along */
 		st = run_with(r, guest, &out, control, console, err);
 	}
 	vmm_control_destroy(control);

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Small images on this machine's KVM: a multiboot kernel and flat binaries, how they begin and how they end.
 
-usage: test_images.py INQUEST_VMM MULTIBOOT_KERNEL (exit code 77: there is no /dev/kvm)"""
-import os, pathlib, subprocess, sys, tempfile, unittest
+usage: test_images.py INQUEST_VMM MULTIBOOT_KERNEL DEVICES_KERNEL (exit code 77: there is no /dev/kvm)"""
+import datetime, os, pathlib, pty, select, subprocess, sys, tempfile, time, unittest
 
-VMM, KERNEL = (str(pathlib.Path(a).resolve()) for a in (sys.argv.pop(1), sys.argv.pop(1)))
+VMM, KERNEL, DEVICES = (str(pathlib.Path(a).resolve()) for a in (sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)))
 
 
 class Images(unittest.TestCase):
@@ -32,6 +32,89 @@ class Images(unittest.TestCase):
             for more in ((), ("--entry", "64"), ("--load-at", "0x12345")):
                 code, _, err, core = self.boot(f.name, "--boot", "flat", *more)
                 self.assertEqual((code, err, core), (7, "", True))
+
+    def test_ways_to_end(self):
+        for how, text in (("c", "reset the machine, through port 0xcf9"), ("f", "reset the machine, through port 0x92"),
+                          ("k", "reset the machine, through the i8042"), ("o", "switched the machine off")):
+            code, out, err, core = self.boot(DEVICES, "--append", how, "--vcpus", "1")
+            self.assertEqual((code, err, core), (0, "", True), how)
+            note = (pathlib.Path(self.dir.name) / "x.core").read_bytes()
+            self.assertIn(f"the guest {text}".encode(), note)
+
+    def test_clock(self):
+        before = datetime.datetime.now(datetime.timezone.utc).year
+        code, out, err, _ = self.boot(DEVICES, "--append", "t")
+        self.assertEqual((code, err), (1, ""))
+        self.assertIn(int(out.splitlines()[1]), (before, datetime.datetime.now(datetime.timezone.utc).year))
+
+    def start(self, how, serial, *more, **kw):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        argv = [VMM, "run", "--kernel", DEVICES, "--append", how, "--memory", "16", "--serial", serial, "--snapshot", "x.core", *more]
+        p = subprocess.Popen(argv, cwd=self.dir.name, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+        self.addCleanup(lambda: (p.kill(), p.communicate()))
+        return p
+
+    def test_receives_by_interrupt(self):
+        text = b"more than what a fifo of sixteen bytes has room for, in one go "
+        p = self.start("e", "stdio", stdin=subprocess.PIPE)
+        self.read_until(p.stdout.fileno(), b">")
+        out, err = p.communicate(text + b"q", timeout=60)
+        self.assertEqual((p.returncode, err), (1, b""))
+        self.assertIn(bytes(c & 0xdf for c in text), out)
+
+    def read_until(self, fd, end, seconds=60):
+        got, until = b"", time.monotonic() + seconds
+        while end not in got and time.monotonic() < until:
+            if select.select([fd], [], [], 0.2)[0]:
+                try:
+                    got += os.read(fd, 4096)
+                except OSError:  # a pseudo terminal that nobody has open yet
+                    time.sleep(0.05)
+        return got
+
+    def test_pty(self):
+        p = self.start("e", "pty", stdin=subprocess.DEVNULL)
+        line = self.read_until(p.stdout.fileno(), b"MiB\n").split(b"serial: ")[1].splitlines()[0]
+        fd = os.open(line, os.O_RDWR | os.O_NOCTTY)
+        self.addCleanup(os.close, fd)
+        self.assertEqual(self.read_until(fd, b">"), b">")
+        os.write(fd, b"word")
+        self.assertEqual(self.read_until(fd, b"WORD"), b"WORD")
+        os.write(fd, b"q")
+        self.assertEqual(p.wait(60), 1)
+
+    def test_terminal_keys(self):
+        """Ctrl-C is the guest's, Ctrl-A s takes a snapshot, Ctrl-A x ends; the terminal is as before then."""
+        import termios
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        was = termios.tcgetattr(theirs)
+        p = self.start("e", "stdio", stdin=theirs)
+        os.set_blocking(ours, False)
+        self.read_until(p.stdout.fileno(), b">")
+        os.write(ours, b"abc\x03\x01\x01d")
+        got = self.read_until(p.stdout.fileno(), b"D")
+        self.assertTrue(got.endswith(b"ABC\x03\x01D"), got)
+        self.assertNotEqual(termios.tcgetattr(theirs), was)
+        os.write(ours, b"\x01s")
+        self.assertIn(b"SIGUSR1: x.core.1: ", self.read_until(p.stdout.fileno(), b"bytes\n"))
+        os.write(ours, b"\x01x")
+        self.assertEqual(p.wait(60), 1)
+        self.assertIn(b"interrupted", p.stderr.read())
+        self.assertEqual(termios.tcgetattr(theirs), was)
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["x.core.1"])
+
+    def test_a_byte_waits_in_a_snapshot(self):
+        """Received, not read, saved: the machine that goes on reads it."""
+        p = self.start("l", "stdio", "--after", "300", "--vcpus", "1", stdin=subprocess.PIPE)
+        out, err = p.communicate(b"Q", timeout=60)
+        self.assertEqual((p.returncode, err), (0, b""))
+        self.assertNotIn(b"\nQ", out)
+        done = subprocess.run([VMM, "resume", "x.core"], cwd=self.dir.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
+        self.assertIn(b"\nQ\n", done.stdout)
 
 
 if __name__ == "__main__":
