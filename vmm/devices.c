@@ -63,6 +63,50 @@ static void rtc_write(struct vmm_devices *d, uint16_t port, unsigned size, uint3
 	vmm_rtc_write(&d->rtc, port & 1, (uint8_t)value, time(NULL));
 }
 
+/* The selector takes 16 bits; the data register gives bytes. */
+static void fwcfg_select(struct vmm_devices *d, uint16_t port, unsigned size, uint32_t value,
+			 struct vmm_heard *h)
+{
+	(void)port;
+	(void)h;
+	if (size == 2)
+		vmm_fwcfg_select(&d->fwcfg, (uint16_t)value);
+}
+
+static uint32_t fwcfg_read(struct vmm_devices *d, uint16_t port)
+{
+	(void)port;
+	return vmm_fwcfg_read(&d->fwcfg);
+}
+
+static void fwcfg_dma(struct vmm_devices *d, uint16_t port, unsigned size, uint32_t value,
+		      struct vmm_heard *h)
+{
+	(void)h;
+	if (size == 4)
+		vmm_fwcfg_dma(&d->fwcfg, port == VMM_FWCFG_DMA, value, d->mem);
+}
+
+/* "QEMU CFG": that there is DMA. */
+static uint32_t fwcfg_dma_read(struct vmm_devices *d, uint16_t port)
+{
+	uint32_t v;
+
+	(void)d;
+	memcpy(&v, port == VMM_FWCFG_DMA ? "QEMU" : " CFG", sizeof(v));
+	return v;
+}
+
+static void ignore(struct vmm_devices *d, uint16_t port, unsigned size, uint32_t value,
+		   struct vmm_heard *h)
+{
+	(void)d;
+	(void)port;
+	(void)size;
+	(void)value;
+	(void)h;
+}
+
 static void post_write(struct vmm_devices *d, uint16_t port, unsigned size, uint32_t value,
 		       struct vmm_heard *h)
 {
@@ -125,6 +169,10 @@ static const struct port ports[] = {
 	{0x92, 0x92, false, platform_read, platform_write},
 	{0xcf9, 0xcf9, false, platform_read, platform_write},
 	{VMM_PM1_STATUS, VMM_PM1_CONTROL + 1, false, platform_read, platform_write},
+	{VMM_FWCFG_SELECTOR, VMM_FWCFG_SELECTOR, true, NULL, fwcfg_select},
+	{VMM_FWCFG_SELECTOR + 1, VMM_FWCFG_SELECTOR + 1, false, fwcfg_read, ignore},
+	{VMM_FWCFG_DMA, VMM_FWCFG_DMA, true, fwcfg_dma_read, fwcfg_dma},
+	{VMM_FWCFG_DMA + 4, VMM_FWCFG_DMA + 4, true, fwcfg_dma_read, fwcfg_dma},
 	{VMM_PORT_POST, VMM_PORT_POST, true, NULL, post_write},
 	{VMM_PORT_RESULT, VMM_PORT_RESULT, true, NULL, result_write},
 	{VMM_PORT_PANIC, VMM_PORT_PANIC, false, panic_read, panic_write},
@@ -213,4 +261,5 @@ void vmm_devices_init(struct vmm_devices *d)
 	vmm_serial_reset(&d->serial);
 	vmm_platform_reset(&d->platform);
 	vmm_rtc_reset(&d->rtc);
+	vmm_fwcfg_reset(&d->fwcfg);
 }

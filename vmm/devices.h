@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/fwcfg.h"
 #include "vmm/platform.h"
 #include "vmm/rtc.h"
 #include "vmm/serial16550.h"
@@ -22,9 +23,11 @@ struct vmm_devices {
 	void (*send)(void *listener, uint8_t byte);
 	void *arg;
 	void (*irq)(void *arg, unsigned gsi, bool level); /* NULL: no interrupts */
+	const struct vmm_memory *mem; /* borrowed; what devices read and write; NULL: nothing */
 	struct vmm_serial serial;
 	struct vmm_platform platform;
 	struct vmm_rtc rtc;
+	struct vmm_fwcfg fwcfg;
 };
 
 /* What an access told the VMM about the guest. */

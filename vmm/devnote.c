@@ -107,10 +107,29 @@ static bool rtc_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 	return true;
 }
 
+static void fwcfg_save(const struct vmm_vm *vm, struct vmm_notes *to)
+{
+	append(to, &vm->dev.fwcfg, sizeof(vm->dev.fwcfg));
+}
+
+static bool fwcfg_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
+{
+	struct vmm_fwcfg f;
+
+	if (n != sizeof(f))
+		return false;
+	memcpy(&f, bytes, sizeof(f));
+	if (!vmm_fwcfg_valid(&f))
+		return false;
+	vm->dev.fwcfg = f;
+	return true;
+}
+
 /* The states are kept as they lie in memory. */
 _Static_assert(sizeof(struct vmm_serial_state) == 32, "record of the format");
 _Static_assert(sizeof(struct vmm_platform) == 16, "record of the format");
 _Static_assert(sizeof(struct vmm_rtc) == 144, "record of the format");
+_Static_assert(sizeof(struct vmm_fwcfg) == 32, "record of the format");
 
 /* Every device that a snapshot holds; restored in this order. */
 static const struct device devices[] = {
@@ -118,6 +137,7 @@ static const struct device devices[] = {
 	{INQ_SNAP_DEV_SERIAL, 1, "serial port", serial_save, serial_restore},
 	{INQ_SNAP_DEV_PLATFORM, 1, "chipset's registers", platform_save, platform_restore},
 	{INQ_SNAP_DEV_RTC, 1, "clock and CMOS", rtc_save, rtc_restore},
+	{INQ_SNAP_DEV_FWCFG, 1, "fw_cfg", fwcfg_save, fwcfg_restore},
 };
 
 enum { NR_DEVICES = sizeof(devices) / sizeof(*devices) };

@@ -7,20 +7,24 @@
 
 #include <string.h>
 
+#include "vmm/dsdt.h"
+#include "vmm/platform.h"
+#include "vmm/rtc.h"
+
 enum {
 	RSDP = 0x0,
 	XSDT = 0x40,
 	FADT = 0x100,
-	DSDT = 0x300,
-	MADT = 0x400,
+	MADT = 0x300,
+	DSDT = 0x800,
 	MP_CONFIG = 0x1000,
 	MP_POINTER = 0x3c00, /* 639 KiB */
 	BYTES = VMM_TABLES_END - VMM_TABLES_GPA,
 	FADT_BYTES = 276,
 	NR_IRQS = 16,
 	SCI = 9,
-	PM1_EVENT = 0xb000,
-	PM1_CONTROL = 0xb004,
+	RESET_PORT = 0xcf9,
+	RESET_VALUE = 6,
 };
 #define LAPIC_GPA 0xfee00000u
 #define IOAPIC_GPA 0xfec00000u
@@ -95,14 +99,17 @@ static void put_rsdp(uint8_t *p)
 	end(&w);
 }
 
-/* No mode but ACPI mode: no SMI command port.  No PM timer. */
+/* No mode but ACPI mode: no SMI command port.  No PM timer.  A reset through port 0xcf9. */
 static void put_fadt(uint8_t *p)
 {
 	struct writer w = begin(p + FADT, "FACP", 6);
 	uint8_t *f = w.base;
 	const uint16_t sci = SCI, boot_arch = 3; /* legacy devices, i8042 */
-	const uint32_t dsdt = VMM_TABLES_GPA + DSDT, event = PM1_EVENT, control = PM1_CONTROL,
-		       flags = 1 | 1 << 4 | 1 << 5; /* WBINVD, no power nor sleep button */
+	const uint32_t dsdt = VMM_TABLES_GPA + DSDT, event = VMM_PM1_STATUS,
+		       control = VMM_PM1_CONTROL,
+		       flags = 1 | 1 << 4 | 1 << 5 | 1 << 10; /* WBINVD, no buttons, reset */
+	const uint8_t reset[13] = {1, 8, 0, 1, RESET_PORT & 0xff, RESET_PORT >> 8,
+				   [12] = RESET_VALUE}; /* an 8-bit I/O port, the value */
 
 	memcpy(f + 40, &dsdt, 4);
 	memcpy(f + 46, &sci, 2);
@@ -110,13 +117,14 @@ static void put_fadt(uint8_t *p)
 	memcpy(f + 64, &control, 4);
 	f[88] = 4; /* bytes of the event block */
 	f[89] = 2;
+	f[108] = VMM_RTC_CENTURY;
 	memcpy(f + 109, &boot_arch, 2);
 	memcpy(f + 112, &flags, 4);
+	memcpy(f + 116, reset, sizeof(reset));
 	memcpy(f + 140, &dsdt, 4);
 	w.at = w.base + FADT_BYTES;
 	end(&w);
-	w = begin(p + DSDT, "DSDT", 2);
-	end(&w);
+	memcpy(p + DSDT, vmm_dsdt, vmm_dsdt_bytes);
 }
 
 static void put_madt(uint8_t *p, unsigned nr)
@@ -197,7 +205,7 @@ enum inq_status vmm_tables_install(const struct vmm_memory *mem, unsigned nr_vcp
 {
 	uint8_t *p = vmm_memory_at(mem, 0, VMM_TABLES_GPA, BYTES);
 
-	if (!p || !nr_vcpus || nr_vcpus > VMM_MAX_VCPUS)
+	if (!p || !nr_vcpus || nr_vcpus > VMM_MAX_VCPUS || vmm_dsdt_bytes > MP_CONFIG - DSDT)
 		return inq_fail(err, INQ_EUSAGE, "no memory for the ACPI and MP tables");
 	memset(p, 0, BYTES);
 	put_rsdp(p);

@@ -153,6 +153,7 @@ enum inq_status vmm_vm_make(struct vmm_vm **ret, int kvm, const struct vmm_caps 
 	create_pit(vm);
 	vm->dev.arg = vm;
 	vm->dev.irq = set_irq;
+	vm->dev.mem = mem;
 	enum inq_status st = set_slots(vm, err);
 	if (!st)
 		st = create_vcpus(vm, nr_vcpus, err);

@@ -234,6 +234,7 @@ enum inq_snap_device_id {
 	INQ_SNAP_DEV_SERIAL = 2,   /* these as docs/snapshot-format.md has them */
 	INQ_SNAP_DEV_PLATFORM = 3,
 	INQ_SNAP_DEV_RTC = 4,
+	INQ_SNAP_DEV_FWCFG = 5,
 };
 
 #define INQ_SNAP_POSTS_RESULT 1u /* .result was written */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/devices.h"
+#include "vmm/memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -14,12 +15,12 @@ static void check_states(const struct vmm_devices *d)
 	struct vmm_serial u = {0};
 
 	if (!vmm_serial_load(&u, &d->serial.s) || !vmm_platform_valid(&d->platform) ||
-	    !vmm_rtc_valid(&d->rtc))
+	    !vmm_rtc_valid(&d->rtc) || !vmm_fwcfg_valid(&d->fwcfg))
 		abort();
 }
 
 /* 0: a fresh machine; 1: one with foreign states, as far as they are taken. */
-static size_t begin(struct vmm_devices *d, const uint8_t *data, size_t n)
+static size_t begin(struct vmm_devices *d, const struct vmm_memory *mem, const uint8_t *data, size_t n)
 {
 	const size_t all = sizeof(d->serial.s) + sizeof(d->platform) + sizeof(d->rtc);
 	struct vmm_serial_state s;
@@ -27,6 +28,7 @@ static size_t begin(struct vmm_devices *d, const uint8_t *data, size_t n)
 	struct vmm_rtc r;
 
 	vmm_devices_init(d);
+	d->mem = mem;
 	if (!n || !(data[0] & 1) || n < 1 + all)
 		return n ? 1 : 0;
 	memcpy(&s, data + 1, sizeof(s));
@@ -42,11 +44,19 @@ static size_t begin(struct vmm_devices *d, const uint8_t *data, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const uint16_t base[] = {0x3f8, 0x60, 0x70, 0x92, 0xcf9, 0xb000, 0x600, 0xfffe};
+	static const uint16_t base[] = {0x3f8, 0x60, 0x70, 0x92, 0xcf9, 0xb000, 0x510, 0x518};
+	static struct vmm_memory *mem;
 	struct vmm_devices d;
+	struct inq_err err;
+
+	if (!mem && vmm_memory_create(&mem, 16, NULL, 0, false, &err))
+		abort();
+	/* the input also lies in memory, as what a driver asks for */
+	memset(vmm_memory_at(mem, 0, 0, 4096), 0, 4096);
+	memcpy(vmm_memory_at(mem, 0, 0, 4096), data, n < 4096 ? n : 4096);
 
 	/* an access: where, how, and a dword */
-	for (size_t at = begin(&d, data, n); n - at >= 6; at += 6) {
+	for (size_t at = begin(&d, mem, data, n); n - at >= 6; at += 6) {
 		uint8_t where = data[at], how = data[at + 1], dword[4];
 		unsigned size = 1u << (how >> 1 & 3);
 		uint16_t port = (uint16_t)(base[where >> 3 & 7] + (where & 7));

@@ -338,7 +338,7 @@ static void the_mp_table_counts_its_entries_right(void **state)
 static void acpi_tables_add_up(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t rsdp = 0, xsdt = 0, madt = 0;
+	uint64_t rsdp = 0, xsdt = 0, fadt = 0, madt = 0, dsdt = 0;
 	uint32_t n = 0, cpus = 0;
 
 	assert_int_equal(vmm_tables_install(f->mem, 64, &rsdp, &f->err), INQ_OK);
@@ -348,6 +348,7 @@ static void acpi_tables_add_up(void **state)
 	memcpy(&xsdt, p + 24, 8);
 	p = mem(f, xsdt, 52);
 	assert_int_equal(sum(p, 52), 0);
+	memcpy(&fadt, p + 36, 8);
 	memcpy(&madt, p + 44, 8);
 	memcpy(&n, mem(f, madt, 8) + 4, 4);
 	p = mem(f, madt, n);
@@ -360,6 +361,16 @@ static void acpi_tables_add_up(void **state)
 	}
 	assert_int_equal(at, n);
 	assert_int_equal(cpus, 64);
+	p = mem(f, fadt, 276);
+	assert_int_equal(sum(p, 276), 0);
+	assert_int_equal(p[116 + 4] | p[116 + 5] << 8, 0xcf9);
+	memcpy(&dsdt, p + 140, 8);
+	memcpy(&n, mem(f, dsdt, 8) + 4, 4);
+	p = mem(f, dsdt, n);
+	assert_memory_equal(p, "DSDT", 4);
+	assert_int_equal(sum(p, n), 0);
+	assert_in_range(n, 200, 0x800); /* up to the MP table */
+	assert_true(madt + 44 + 64 * 8 + 18 <= dsdt);
 }
 
 /* Whatever the bytes: fine, or an error with a line.  ASan sees reads behind the copy's end. */

@@ -78,6 +78,7 @@ static struct vmm_vm *busy_vm(void)
 	vmm_rtc_write(&vm->dev.rtc, 0, 0x77, 0);
 	vmm_rtc_write(&vm->dev.rtc, 1, 0x55, 0);
 	vm->dev.rtc.offset = -86400;
+	vm->dev.fwcfg.vmcoreinfo[2] = 1;
 	return vm;
 }
 
@@ -96,6 +97,7 @@ static void round_trip(void **state)
 	}
 	assert_memory_equal(&a->dev.serial.s, &b->dev.serial.s, sizeof(a->dev.serial.s));
 	assert_memory_equal(&a->dev.platform, &b->dev.platform, sizeof(a->dev.platform));
+	assert_memory_equal(&a->dev.fwcfg, &b->dev.fwcfg, sizeof(a->dev.fwcfg));
 	assert_memory_equal(&a->dev.rtc, &b->dev.rtc, sizeof(a->dev.rtc));
 	free(s.p);
 	free(a);
