@@ -19,6 +19,7 @@ static const char resume_help[] =
 	"  --snapshot FILE   write another snapshot at the end\n"
 	"  --serial WHERE    the guest's serial port: a file, - (the default), stdio or pty, as in\n"
 	"                    inquest-vmm run --help\n"
+	"  --disk FILE[:ro]  the disk that the machine had\n"
 	"  --force           leave out what the snapshot lacks or this KVM cannot do\n"
 	"\n"
 	"  inquest-vmm resume spin.core --for 100 --snapshot later.core\n"
@@ -31,6 +32,7 @@ static const struct vmm_option options[] = {
 	{"vcpu", VMM_OPTION_UNSIGNED, AT(step_vcpu), 0, 0, VMM_MAX_VCPUS - 1},
 	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
 	{"serial", VMM_OPTION_TEXT, AT(serial)},
+	{"disk", VMM_OPTION_TEXT, AT(disk)},
 	{"force", VMM_OPTION_FLAG, AT(force)},
 	{0},
 };

@@ -19,6 +19,7 @@ static const char run_help[] =
 	"  --initrd FILE     what the kernel gets as its first root (multiboot: a module)\n"
 	"  --append TEXT     the kernel's command line\n"
 	"  --boot FORMAT     auto, linux64 (bzImage or vmlinux), pvh, multiboot, flat\n"
+	"  --disk FILE[:ro]  a virtio disk, which the guest writes to; the snapshot has no copy of it\n"
 	"  --load-at ADDR    where a flat binary lies, default 0x7c00; --entry 64: 0x100000\n"
 	"  --entry real|64   how a flat binary begins, default real\n"
 	"  --snapshot FILE   where the core goes; appears complete or not at all;\n"
@@ -128,6 +129,7 @@ static const struct vmm_option options[] = {
 	{.name = "scenario", .kind = VMM_OPTION_TAKE, .take = take_scenario},
 	{"kernel", VMM_OPTION_TEXT, AT(boot.kernel)},
 	{"initrd", VMM_OPTION_TEXT, AT(boot.initrd)},
+	{"disk", VMM_OPTION_TEXT, AT(disk)},
 	{"append", VMM_OPTION_TEXT, AT(boot.append)},
 	{"boot", VMM_OPTION_TEXT, AT(boot.format)},
 	{"load-at", VMM_OPTION_NUMBER, AT(boot.load_at), AT(boot.load_at_given), 0, UINT32_MAX},

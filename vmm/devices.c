@@ -230,9 +230,17 @@ struct vmm_heard vmm_devices_io(struct vmm_devices *d, bool out, uint16_t port, 
 	return h;
 }
 
-void vmm_devices_mmio(bool is_write, uint8_t *data, uint32_t len)
+void vmm_devices_mmio(struct vmm_devices *d, bool is_write, uint64_t gpa, uint8_t *data,
+		      uint32_t len)
 {
-	if (!is_write)
+	uint64_t off = gpa - VMM_VIRTIO_GPA;
+	bool virtio = off < VMM_VIRTIO_BYTES && len <= VMM_VIRTIO_BYTES - off;
+
+	if (virtio && is_write)
+		vmm_virtio_write(&d->virtio, (uint32_t)off, data, len, d->mem);
+	else if (virtio)
+		vmm_virtio_read(&d->virtio, (uint32_t)off, data, len);
+	else if (!is_write)
 		memset(data, 0xff, len);
 }
 
@@ -252,6 +260,14 @@ static void serial_irq(void *arg, bool level)
 		d->irq(d->arg, VMM_GSI_SERIAL, level);
 }
 
+static void virtio_irq(void *arg, bool level)
+{
+	const struct vmm_devices *d = arg;
+
+	if (d->irq)
+		d->irq(d->arg, VMM_GSI_VIRTIO, level);
+}
+
 void vmm_devices_init(struct vmm_devices *d)
 {
 	*d = (struct vmm_devices){0};
@@ -262,4 +278,7 @@ void vmm_devices_init(struct vmm_devices *d)
 	vmm_platform_reset(&d->platform);
 	vmm_rtc_reset(&d->rtc);
 	vmm_fwcfg_reset(&d->fwcfg);
+	d->virtio.arg = d;
+	d->virtio.irq = virtio_irq;
+	vmm_virtio_reset(&d->virtio, NULL);
 }

@@ -9,13 +9,14 @@
 #include "vmm/platform.h"
 #include "vmm/rtc.h"
 #include "vmm/serial16550.h"
+#include "vmm/virtio.h"
 
 #define VMM_PORT_SERIAL 0x3f8
 #define VMM_PORT_POST 0x80
 #define VMM_PORT_RESULT 0x600 /* 32 bits: what a vCPU worked out */
 #define VMM_PORT_PANIC 0x505  /* pvpanic: bit 0 of what is written */
 #define VMM_PORT_EXIT 0xf4    /* isa-debug-exit: the code */
-enum { VMM_GSI_SERIAL = 4 };
+enum { VMM_GSI_SERIAL = 4, VMM_GSI_VIRTIO = 5 };
 
 /* Used under the VM's lock, from any thread. */
 struct vmm_devices {
@@ -28,6 +29,7 @@ struct vmm_devices {
 	struct vmm_platform platform;
 	struct vmm_rtc rtc;
 	struct vmm_fwcfg fwcfg;
+	struct vmm_virtio virtio;
 };
 
 /* What an access told the VMM about the guest. */
@@ -48,7 +50,8 @@ void vmm_devices_init(struct vmm_devices *d);
 struct vmm_heard vmm_devices_io(struct vmm_devices *d, bool out, uint16_t port, unsigned size,
 				uint32_t count, uint8_t *data);
 
-/* An access outside memory: reads give all ones. */
-void vmm_devices_mmio(bool is_write, uint8_t *data, uint32_t len);
+/* An access outside memory, of up to 8 bytes; where nobody is, reads give all ones. */
+void vmm_devices_mmio(struct vmm_devices *d, bool is_write, uint64_t gpa, uint8_t *data,
+		      uint32_t len);
 
 #endif

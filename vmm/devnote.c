@@ -125,11 +125,27 @@ static bool fwcfg_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 	return true;
 }
 
+static void virtio_save(const struct vmm_vm *vm, struct vmm_notes *to)
+{
+	append(to, &vm->dev.virtio.s, sizeof(vm->dev.virtio.s));
+}
+
+static bool virtio_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
+{
+	struct vmm_virtio_state s;
+
+	if (n != sizeof(s))
+		return false;
+	memcpy(&s, bytes, sizeof(s));
+	return vmm_virtio_load(&vm->dev.virtio, &s);
+}
+
 /* The states are kept as they lie in memory. */
 _Static_assert(sizeof(struct vmm_serial_state) == 32, "record of the format");
 _Static_assert(sizeof(struct vmm_platform) == 16, "record of the format");
 _Static_assert(sizeof(struct vmm_rtc) == 144, "record of the format");
 _Static_assert(sizeof(struct vmm_fwcfg) == 32, "record of the format");
+_Static_assert(sizeof(struct vmm_virtio_state) == 72, "record of the format");
 
 /* Every device that a snapshot holds; restored in this order. */
 static const struct device devices[] = {
@@ -138,6 +154,7 @@ static const struct device devices[] = {
 	{INQ_SNAP_DEV_PLATFORM, 1, "chipset's registers", platform_save, platform_restore},
 	{INQ_SNAP_DEV_RTC, 1, "clock and CMOS", rtc_save, rtc_restore},
 	{INQ_SNAP_DEV_FWCFG, 1, "fw_cfg", fwcfg_save, fwcfg_restore},
+	{INQ_SNAP_DEV_VIRTIO, 1, "virtio disk", virtio_save, virtio_restore},
 };
 
 enum { NR_DEVICES = sizeof(devices) / sizeof(*devices) };

@@ -223,7 +223,12 @@ static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
 		return st;
 	struct session s = {.r = r, .load = load, .vm = vm, .out = out};
 	printf("%s: %u vCPUs\n", r->path, vm->nr_vcpus);
-	st = vmm_console_attach(console, vm, err);
+	if (r->disk)
+		st = vmm_block_open(&vm->disk, r->disk, err);
+	if (!st)
+		st = vmm_virtio_attach(&vm->dev.virtio, vm->disk, r->force, err);
+	if (!st)
+		st = vmm_console_attach(console, vm, err);
 	if (!st)
 		st = step(&s, err);
 	if (!st && !vmm_vm_first_dead(vm) && !(r->timed && !r->for_ms))

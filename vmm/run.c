@@ -164,6 +164,10 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 		st = vmm_trace_create(&vm->trace, err);
 	if (!st && r->sampler.ms)
 		st = vmm_sampler_create(&vm->sampler, &r->sampler, vm, err);
+	if (!st && r->disk)
+		st = vmm_block_open(&vm->disk, r->disk, err);
+	if (!st)
+		st = vmm_virtio_attach(&vm->dev.virtio, vm->disk, false, err);
 	if (!st)
 		st = vmm_console_attach(console, vm, err);
 	if (!st)

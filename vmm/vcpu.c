@@ -70,6 +70,18 @@ static void handle_io(struct vmm_vcpu *v)
 		hear_end(v, &h);
 }
 
+static void handle_mmio(struct vmm_vcpu *v)
+{
+	struct kvm_run *r = v->run;
+
+	if (r->mmio.len > sizeof(r->mmio.data))
+		return;
+	pthread_mutex_lock(&v->vm->lock);
+	vmm_devices_mmio(&v->vm->dev, r->mmio.is_write, r->mmio.phys_addr, r->mmio.data,
+			 r->mmio.len);
+	pthread_mutex_unlock(&v->vm->lock);
+}
+
 /* KVM tells the instruction only when it could not emulate it; else memory may. */
 static void internal_error(struct vmm_vcpu *v)
 {
@@ -103,7 +115,7 @@ static void handle_exit(struct vmm_vcpu *v)
 	case KVM_EXIT_MMIO:
 		if (v->vm->writes && vmm_writes_take(v->vm->writes, v))
 			break;
-		vmm_devices_mmio(r->mmio.is_write, r->mmio.data, r->mmio.len);
+		handle_mmio(v);
 		break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:

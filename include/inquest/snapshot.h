@@ -235,6 +235,7 @@ enum inq_snap_device_id {
 	INQ_SNAP_DEV_PLATFORM = 3,
 	INQ_SNAP_DEV_RTC = 4,
 	INQ_SNAP_DEV_FWCFG = 5,
+	INQ_SNAP_DEV_VIRTIO = 6,
 };
 
 #define INQ_SNAP_POSTS_RESULT 1u /* .result was written */

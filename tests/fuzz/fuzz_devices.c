@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vmm/devices.h"
 #include "vmm/memory.h"
@@ -13,8 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static void check_states(const struct vmm_devices *d)
 {
 	struct vmm_serial u = {0};
+	struct vmm_virtio v = {0};
 
-	if (!vmm_serial_load(&u, &d->serial.s) || !vmm_platform_valid(&d->platform) ||
+	if (!vmm_virtio_load(&v, &d->virtio.s) || !vmm_serial_load(&u, &d->serial.s) || !vmm_platform_valid(&d->platform) ||
 	    !vmm_rtc_valid(&d->rtc) || !vmm_fwcfg_valid(&d->fwcfg))
 		abort();
 }
@@ -46,22 +48,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const uint16_t base[] = {0x3f8, 0x60, 0x70, 0x92, 0xcf9, 0xb000, 0x510, 0x518};
 	static struct vmm_memory *mem;
+	static struct vmm_block disk = {.sectors = 64};
 	struct vmm_devices d;
 	struct inq_err err;
 
+	if (!disk.fd)
+		disk.fd = memfd_create("disk", 0);
 	if (!mem && vmm_memory_create(&mem, 16, NULL, 0, false, &err))
 		abort();
 	/* the input also lies in memory, as what a driver asks for */
 	memset(vmm_memory_at(mem, 0, 0, 4096), 0, 4096);
 	memcpy(vmm_memory_at(mem, 0, 0, 4096), data, n < 4096 ? n : 4096);
 
+	size_t at = begin(&d, mem, data, n);
+	if (vmm_virtio_attach(&d.virtio, &disk, true, &err))
+		abort();
 	/* an access: where, how, and a dword */
-	for (size_t at = begin(&d, mem, data, n); n - at >= 6; at += 6) {
+	for (; n - at >= 6; at += 6) {
 		uint8_t where = data[at], how = data[at + 1], dword[4];
 		unsigned size = 1u << (how >> 1 & 3);
 		uint16_t port = (uint16_t)(base[where >> 3 & 7] + (where & 7));
 
 		memcpy(dword, data + at + 2, 4);
+		if (how & 0x40) { /* a register of virtio */
+			vmm_devices_mmio(&d, how & 1, VMM_VIRTIO_GPA + where * 4u, dword, 4);
+			check_states(&d);
+			continue;
+		}
 		(void)vmm_devices_io(&d, how & 1, port, size, size == 1 ? 4 : 1, dword);
 		if (how & 0x80 && vmm_serial_room(&d.serial))
 			vmm_serial_receive(&d.serial, dword[0]);
