@@ -25,9 +25,11 @@ const char *vmm_load_kind_name(enum inq_snap_kind kind)
 		"LAPIC", "EVENTS", "MP_STATE", "MSRS", "CPUID2", "RUN",   "SLOTS",
 		"SMRAM", "ZERO",   "XSAVE",    "XCRS", "NESTED", "TSC",   "STATS",
 		"PIC1",  "PIC2",   "IOAPIC",   "PIT2", "CLOCK",  "DEVICES",
+		[INQ_SNAP_GUEST_DEBUG] = "GUEST_DEBUG",
 	};
 
-	return (size_t)kind < sizeof(names) / sizeof(*names) ? names[kind] : names[0];
+	return (size_t)kind < sizeof(names) / sizeof(*names) && names[kind] ? names[kind]
+									     : names[0];
 }
 
 static enum inq_status bad(const struct vmm_load *l, const char *what, struct inq_err *err)

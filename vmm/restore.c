@@ -298,6 +298,25 @@ static enum inq_status put_debugregs(const struct target *t, struct inq_err *err
 		   err);
 }
 
+/* No note: nothing was debugged. */
+static enum inq_status put_debug(const struct target *t, struct inq_err *err)
+{
+	const struct vmm_load_note *n = vmm_load_note(t->l, t->vcpu, INQ_SNAP_GUEST_DEBUG);
+	struct kvm_guest_debug d;
+
+	if (!n || !n->p)
+		return INQ_OK;
+	if (n->n < sizeof(d))
+		return incomplete(t, INQ_SNAP_GUEST_DEBUG, err);
+	memcpy(&d, n->p, sizeof(d));
+	/* their exits are for a debugger that nobody is here; what was queued is in EVENTS */
+	if (d.control & ~(uint32_t)KVM_GUESTDBG_ENABLE)
+		return inq_fail(err, INQ_ECORRUPT,
+				"%s: vCPU %u: GUEST_DEBUG 0x%x is none that this program sets",
+				t->l->path, t->vcpu, d.control);
+	return vmm_vcpu_set_debug(t->v, &d) ? INQ_OK : refused(t, "GUEST_DEBUG", err);
+}
+
 static enum inq_status put_lapic(const struct target *t, struct inq_err *err)
 {
 	return put(t, INQ_SNAP_LAPIC, KVM_SET_LAPIC, sizeof(struct kvm_lapic_state), true, err);
@@ -316,9 +335,8 @@ static enum inq_status put_mp_state(const struct target *t, struct inq_err *err)
 static enum inq_status put_vcpu(const struct target *t, struct inq_err *err)
 {
 	static enum inq_status (*const steps[])(const struct target *, struct inq_err *) = {
-		put_cpuid,     put_khz,    put_sregs,  put_lapic,  put_msrs,
-		put_xcrs,      put_xsave,  put_regs,   put_events, put_mp_state,
-		put_debugregs, put_nested, put_events,
+		put_cpuid, put_khz,    put_sregs,    put_lapic,     put_msrs,   put_xcrs,   put_xsave,
+		put_regs,  put_events, put_mp_state, put_debugregs, put_nested, put_events, put_debug,
 	};
 	const struct vmm_load_note *run = vmm_load_note(t->l, t->vcpu, INQ_SNAP_RUN);
 	enum inq_status st = INQ_OK;

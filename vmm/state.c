@@ -225,6 +225,9 @@ void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, st
 		{INQ_SNAP_STATS, s->stats, s->stats_bytes},
 	};
 
+	/* KVM does not tell what it was told */
+	if (v->debug.control)
+		vmm_notes_add(n, v->index, INQ_SNAP_GUEST_DEBUG, &v->debug, sizeof(v->debug));
 	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++) {
 		enum inq_snap_kind k = part[i].kind;
 

@@ -23,12 +23,18 @@ static uint32_t block_irq(const struct vmm_vm *vm)
 	return mask > 0 ? (uint32_t)mask & KVM_GUESTDBG_BLOCKIRQ : 0;
 }
 
+bool vmm_vcpu_set_debug(struct vmm_vcpu *v, const struct kvm_guest_debug *d)
+{
+	v->debug = *d;
+	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &v->debug);
+}
+
 bool vmm_vcpu_singlestep(struct vmm_vcpu *v, bool on)
 {
-	struct kvm_guest_debug d = {0};
+	struct kvm_guest_debug d = v->debug;
 
 	if (on)
-		d.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block_irq(v->vm);
+		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block_irq(v->vm);
 	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &d);
 }
 

@@ -73,6 +73,7 @@ struct vmm_vcpu {
 	unsigned nr_rips;
 	uint32_t want_steps; /* to be made still, even while vm->stop */
 	bool stepping;       /* KVM was told */
+	struct kvm_guest_debug debug; /* what it debugs all the time; control 0: nothing */
 	struct vmm_step step[VMM_MAX_STEPS];
 	uint32_t nr_steps;
 	uint64_t posts[4]; /* POST codes seen, a bit each */
@@ -171,6 +172,9 @@ void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n);
 /* Make KVM_RUN return after each instruction, or no longer; interrupts wait meanwhile where KVM can
    do that.  From the vCPU's thread, or while it has none.  False: KVM refuses. */
 bool vmm_vcpu_singlestep(struct vmm_vcpu *v, bool on);
+
+/* What KVM debugs besides, from now on; before the thread starts.  False: KVM refuses. */
+bool vmm_vcpu_set_debug(struct vmm_vcpu *v, const struct kvm_guest_debug *d);
 
 /* The first vCPU that ended by itself; NULL: all live. */
 const struct vmm_vcpu *vmm_vm_first_dead(const struct vmm_vm *vm);

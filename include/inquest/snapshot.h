@@ -59,6 +59,7 @@ enum inq_snap_kind {
 	INQ_SNAP_WRITES = 37,     /* struct inq_snap_writes, VM-wide: the last to watched memory */
 	INQ_SNAP_STEPS = 38,      /* struct inq_snap_step[], oldest first */
 	INQ_SNAP_WORDS = 39,      /* struct inq_snap_words, in sample 2, VM-wide */
+	INQ_SNAP_GUEST_DEBUG = 42, /* struct kvm_guest_debug, 72: what KVM was told to debug */
 };
 
 enum inq_snap_state {

@@ -156,7 +156,48 @@ def singlestep_leak(c, d):
         regs(c, cpu)[1] & tf or any(virt(c, d, rsp(c, cpu) + at) & tf for at in (16, 24))
 
 
-CHECKS = {"nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
+def smm_field(c, d, at):
+    """8 bytes of the hit core's SMRAM window, which only address space 1 shows."""
+    return int.from_bytes(c.phys(int(d["smbase"], 0) + at, 8, smm=True), "little")
+
+
+def dr6_dr7(c, cpu):
+    return struct.unpack_from("<QQ", c.notes["debugregs", cpu], 32)
+
+
+def smm_mode_frame(c, d, cpu):
+    """rip of the exception's frame, which lies on top of the stack: the handler pushed nothing."""
+    size = 8 if d["mode"] == "64" else 4
+    return int.from_bytes(c.phys(rsp(c, cpu), size, smm=True), "little")
+
+
+def smm_dr7gd(c, d):
+    cpu, gd, bd = int(d["cpu"]), 1 << 13, 1 << 13
+    dr6, dr7 = dr6_dr7(c, cpu)
+    saved = smm_field(c, d, 0xFF60)
+    yield "the core is in SMM, NMIs blocked", c.notes["events", cpu][24] == 1 and events(c, cpu)[2] == 1
+    yield f"the saved DR7 0x{saved:x} is the guest's, with GD", saved == int(d["dr7"], 0) and saved & gd
+    yield f"the #DB cleared GD and left the rest of the copy: 0x{dr7:x}", dr7 == saved & ~gd
+    yield "DR6.BD came up in SMM", dr6 & bd and not smm_field(c, d, 0xFF68) & bd
+    yield "the frame on the stack points to the second access", smm_mode_frame(c, d, cpu) == int(d["read_dr7"], 0)
+    yield "it loops in the handler of the #DB", int(d["loop_first"], 0) <= regs(c, cpu)[0] < int(d["loop_end"], 0)
+
+
+def debugged(c, d):
+    """The emulation of DR7.GD that this machine's CPU lacks: KVM_GUESTDBG_ENABLE on the hit core alone."""
+    for i in cpus(d):
+        note = c.notes.get(("guest_debug", i))
+        yield f"core {i}: debugged by KVM or not", note == (struct.pack("<I", 1) + bytes(68) if i == int(d["cpu"]) else None)
+
+
+def smm_dr7gd_l1(c, d):
+    yield from debugged(c, d)
+    yield from smm_dr7gd(c, d)
+    yield "no guest of the guest", not smm_field(c, d, 0xFED8) and not smm_field(c, d, 0xFEE0)
+
+
+CHECKS = {"smm-dr7gd-l1": smm_dr7gd_l1,
+          "nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
           "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,
           "lapic-masked": lapic_masked, "lapic-stopped": lapic_stopped, "deadlock": deadlock, "ipi-lost": ipi_lost,
           "triple-fault": triple_fault, "healthy-busy": healthy_busy}

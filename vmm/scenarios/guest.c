@@ -157,12 +157,14 @@ static enum inq_status reach(const struct vmm_plan *p, struct vmm_session *s, st
 		return st;
 	vmm_vm_inject(s->vm, p->hit, VMM_INJECT_SMI);
 	st = wait_post(s, p->hit, VMM_POST_SMI, err);
-	return st || vmm_attend_over(s) ? st : wait_post(s, p->hit, VMM_POST_LOOP, err);
+	if (st || vmm_attend_over(s))
+		return st;
+	return wait_post(s, p->hit, p->scenario->returns ? VMM_POST_LEFT : VMM_POST_LOOP, err);
 }
 
 static bool in_smm(const struct vmm_plan *p, unsigned cpu)
 {
-	return p->scenario->smm && cpu == p->hit;
+	return p->scenario->smm && !p->scenario->returns && cpu == p->hit;
 }
 
 static uint64_t counter(const struct vmm_plan *p, const struct vmm_session *s, unsigned cpu)

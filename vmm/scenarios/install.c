@@ -66,14 +66,40 @@ static bool put_smm_gdt(struct vmm_memory *m, uint64_t smbase)
 	       put(m, 1, smbase + VMM_SMM_GDTR + 2, &base, 4);
 }
 
-static bool put_smm(struct vmm_memory *m, const struct vmm_plan_cpu *c)
+/* An IDT for exceptions; all but #DB go to one handler.  0x8e: an interrupt gate. */
+static bool put_smm_idt(struct vmm_memory *m, const struct vmm_plan *p,
+			const struct vmm_plan_cpu *c)
+{
+	enum { DB_VECTOR = 1, GATES = 32 };
+	const uint64_t at = c->smbase + VMM_SMM_IDT;
+	const unsigned bytes = p->bits == 64 ? 16 : 8, selector = p->bits == 64 ? 0x18 : 8;
+	const uint16_t limit = (uint16_t)(GATES * bytes - 1);
+	bool ok = true;
+
+	if (!vmm_code_mark(&c->handler, VMM_M_FAULT))
+		return true;
+	for (unsigned i = 0; i < GATES; i++) {
+		const uint64_t to = vmm_code_mark(&c->handler,
+						  i == DB_VECTOR ? VMM_M_FAULT : VMM_M_HANDLER);
+		const uint64_t gate[2] = {(to & 0xffff) | selector << 16 | UINT64_C(0x8e00) << 32 |
+						  (to >> 16 & 0xffff) << 48,
+					  to >> 32};
+
+		ok = ok && put(m, 1, at + (uint64_t)i * bytes, gate, bytes);
+	}
+	return ok && put(m, 1, c->smbase + VMM_SMM_IDTR, &limit, 2) &&
+	       put64(m, 1, c->smbase + VMM_SMM_IDTR + 2, at);
+}
+
+static bool put_smm(struct vmm_memory *m, const struct vmm_plan *p, const struct vmm_plan_cpu *c)
 {
 	static const uint8_t rsm[] = {0x0f, 0xaa};
 	bool idle = !c->handler.len;
 
 	return put(m, 1, c->smbase + VMM_SMM_CODE, idle ? rsm : c->handler.bytes,
 		   idle ? sizeof(rsm) : c->handler.len) &&
-	       put_smm_gdt(m, c->smbase) && put_tables(m, 1, c->smbase + VMM_SMM_TABLES, 0, 0);
+	       put_smm_gdt(m, c->smbase) && put_smm_idt(m, p, c) &&
+	       put_tables(m, 1, c->smbase + VMM_SMM_TABLES, 0, 0);
 }
 
 /* Selectors as vmm/vcpu.c loads them: 8 code, 0x10 data, 0x18 TSS; 0x28 and 0x30 for user mode. */
@@ -182,7 +208,7 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 		  put_gdt(m, p->high, p->user) && put_user(p, m) &&
 		  put(m, 0, VMM_GPA_TEXT, hello, strlen(hello) + 1);
 	for (unsigned i = 0; i < p->nr_vcpus; i++)
-		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, &p->cpu[i]));
+		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, p, &p->cpu[i]));
 	for (unsigned i = 0; i < p->nr_words; i++)
 		ok = ok && put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
 	if (!ok)

@@ -143,6 +143,18 @@ uint64_t vmm_plan_word(struct vmm_plan *p, const char *name, uint8_t width, uint
 	return p->high + gpa;
 }
 
+/* Of a handler that copies the saved DR7. */
+static void print_dr7(const struct vmm_plan *p, FILE *to)
+{
+	const struct vmm_code *c = &p->cpu[p->hit].handler;
+
+	fprintf(to,
+		"dr7=0x%" PRIx64 "\ncopy_dr7=0x%" PRIx64 "\nread_dr7=0x%" PRIx64 "\ndb=0x%" PRIx64
+		"\n",
+		p->dr7, vmm_code_mark(c, VMM_M_COPY_DR7), vmm_code_mark(c, VMM_M_READ_DR7),
+		vmm_code_mark(c, VMM_M_FAULT));
+}
+
 static void print_exit(const struct vmm_gate *g, FILE *to)
 {
 	switch (g->pred) {
@@ -210,6 +222,8 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	fprintf(to, "cpu=%u\n", p->hit);
 	if (p->scenario->steps)
 		print_steps(p, to);
+	if (p->dr7)
+		print_dr7(p, to);
 	if (p->has_other)
 		fprintf(to, "other=%u\n", p->other);
 	if (!p->bits)

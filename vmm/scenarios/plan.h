@@ -26,7 +26,7 @@ enum vmm_post {
 	VMM_POST_WORKING = 0x40, /* a quarter is done */
 	VMM_POST_SMI = 0x51,     /* handler entered */
 	VMM_POST_LOOP = 0x52,    /* a few instructions before the loop */
-	VMM_POST_LEFT = 0x5f,    /* behind the loop: must never be seen */
+	VMM_POST_LEFT = 0x5f,    /* the handler's end: never seen when it has a dead one */
 	VMM_POST_STUCK = 0x70,   /* from here on it waits for ever, or dies */
 };
 
@@ -70,6 +70,7 @@ struct vmm_plan {
 	uint64_t high;  /* linear address of guest-physical 0, beside linear 0 */
 	unsigned hit;   /* the vCPU that the scenario is about; nr_vcpus: none */
 	bool user;      /* user mode may see all memory; a TSS per vCPU */
+	uint64_t dr7;   /* what the hit vCPU's guest puts into DR7; 0: nothing */
 	unsigned bits;  /* processor mode of the loop, 0: no loop */
 	char shape[17]; /* fragment of the loop */
 	struct vmm_gate gate;
@@ -108,6 +109,8 @@ enum {
 	VMM_SMM_TABLES = 0x0, /* 6 pages */
 	VMM_SMM_GDT = 0x6000,
 	VMM_SMM_GDTR = 0x6040,
+	VMM_SMM_IDTR = 0x6048,
+	VMM_SMM_IDT = 0x6200, /* 32 gates */
 	VMM_SMM_STACK = 0x7000, /* to CODE */
 	VMM_SMM_CODE = 0x8000,
 	VMM_SMM_DATA = 0xa000, /* to SAVE, less what KVM writes */

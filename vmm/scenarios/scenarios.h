@@ -24,7 +24,8 @@
 	X(nmi_nested)                                                                              \
 	X(nmi_iret_gp)                                                                             \
 	X(singlestep_leak)                                                                         \
-	X(nmi_served)
+	X(nmi_served)                                                                              \
+	X(smm_dr7gd_l1)
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */
@@ -58,6 +59,8 @@ struct vmm_scenario {
 	bool smm;                              /* the hit vCPU gets an SMI; KVM must have SMM */
 	const struct vmm_scenario_step *steps; /* NULL: none; ends with VMM_STEP_END */
 	bool dies;      /* the hit vCPU takes a triple fault: that is how it shall end */
+	bool returns;   /* its SMI handler comes to its end */
+	bool guest_debug; /* KVM debugs the hit vCPU, and so emulates its accesses to DR7 */
 	bool open_gate; /* once stopped, the gate gets a value that ends the loop */
 	/* Fill in what this scenario is about; layout and registers are drawn. */
 	enum inq_status (*draw)(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
@@ -66,6 +69,10 @@ struct vmm_scenario {
 #define SCENARIO_DECLARE(n) extern const struct vmm_scenario vmm_scenario_##n;
 VMM_SCENARIOS(SCENARIO_DECLARE)
 #undef SCENARIO_DECLARE
+
+/* SMI handlers: from their entry into the mode p->bits; and what their patch points become. */
+INQ_MUST enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng,
+				       struct inq_err *err);
 
 /* NULL behind the last. */
 const struct vmm_scenario *vmm_scenario_at(size_t i);

@@ -7,6 +7,7 @@
 
 #include "vmm/cpuid.h"
 #include "vmm/msrs.h"
+#include "vmm/scenarios/scenarios.h"
 
 enum { MSR_SMBASE = 0x9e };
 
@@ -102,11 +103,15 @@ enum inq_status vmm_plan_setup(const struct vmm_plan *plan, struct vmm_vcpu *v,
 			       const struct kvm_cpuid2 *cpuid, struct inq_err *err)
 {
 	const struct vmm_plan_cpu *c = &plan->cpu[v->index];
+	const struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE};
 	enum inq_status st = vmm_cpuid_set(v, cpuid, err);
 
 	if (!st && vmm_caps_smm(&v->vm->caps))
 		st = set_smbase(v, c->smbase, err);
 	if (!st)
 		st = set_sregs(v, plan, err);
+	if (!st && plan->scenario->guest_debug && v->index == plan->hit &&
+	    !vmm_vcpu_set_debug(v, &debug))
+		st = refused(err, v->index, "KVM_SET_GUEST_DEBUG");
 	return st ? st : set_regs(v, c, err);
 }

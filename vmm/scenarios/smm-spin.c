@@ -6,10 +6,13 @@
 
 #include "vmm/scenarios/scenarios.h"
 
-/* From SMI entry into the mode that was drawn. */
-static enum inq_status add_entry(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
+	const struct vmm_plan_cpu *cpu = &p->cpu[p->hit];
 	struct vmm_code *c = &p->cpu[p->hit].handler;
+
+	vmm_code_set(c, VMM_P_GDTR, cpu->smbase + VMM_SMM_GDTR);
+	vmm_code_set(c, VMM_P_CR3, cpu->smbase + VMM_SMM_TABLES);
 	enum inq_status st = vmm_code_add_named(c, "smi_entry", rng, err);
 
 	if (!st)
@@ -50,12 +53,8 @@ static enum inq_status add_loop(struct vmm_plan *p, const struct vmm_frag *shape
 static enum inq_status draw_handler(struct vmm_plan *p, const struct vmm_frag *shape, bool shared,
 				    struct vmm_rng *rng, struct inq_err *err)
 {
-	struct vmm_plan_cpu *cpu = &p->cpu[p->hit];
-
 	vmm_gate_draw(p, shape, shared, rng);
-	vmm_code_set(&cpu->handler, VMM_P_GDTR, cpu->smbase + VMM_SMM_GDTR);
-	vmm_code_set(&cpu->handler, VMM_P_CR3, cpu->smbase + VMM_SMM_TABLES);
-	enum inq_status st = add_entry(p, rng, err);
+	enum inq_status st = vmm_smm_enter(p, rng, err);
 	return st ? st : add_loop(p, shape, rng, err);
 }
 
