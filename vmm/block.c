@@ -38,8 +38,7 @@ enum inq_status vmm_block_open(struct vmm_block **ret, const char *spec, struct 
 	bool ro = n > 3 && !strcmp(spec + n - 3, ":ro");
 	char *path = strndup(spec, ro ? n - 3 : n);
 	struct vmm_block *b = calloc(1, sizeof(*b));
-	enum inq_status st =
-		b && path ? INQ_OK : inq_fail(err, INQ_ENOMEM, "the disk %s", spec);
+	enum inq_status st = b && path ? INQ_OK : inq_fail(err, INQ_ENOMEM, "the disk %s", spec);
 
 	if (!st) {
 		*b = (struct vmm_block){.fd = -1, .read_only = ro};

@@ -1,7 +1,7 @@
 /*
  * Knows where a serial port's bytes go and come from.  Input has a thread of its own, which gives
- * the guest one FIFO at a time and nothing at all while the VM is stopped, so that a snapshot sees a
- * receiver that stands still.
+ * the guest one FIFO at a time and nothing at all while the VM is stopped, so that a snapshot sees
+ * a receiver that stands still.
  */
 #include "vmm/console.h"
 
@@ -173,8 +173,7 @@ static bool give(struct vmm_console *c, uint8_t byte)
 /* A pseudo terminal that nobody has open says hang-up at once: look again a little later. */
 static bool await(struct vmm_console *c)
 {
-	struct pollfd p[] = {{.fd = c->end, .events = POLLIN},
-			     {.fd = c->from, .events = POLLIN}};
+	struct pollfd p[] = {{.fd = c->end, .events = POLLIN}, {.fd = c->from, .events = POLLIN}};
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)

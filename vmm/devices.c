@@ -198,8 +198,8 @@ static void access_byte(struct vmm_devices *d, bool out, uint16_t port, uint8_t 
 		*data = p && !p->whole && p->read ? (uint8_t)p->read(d, port) : 0xff;
 }
 
-static void access_one(struct vmm_devices *d, bool out, uint16_t port, unsigned size,
-		       uint8_t *data, struct vmm_heard *h)
+static void access_one(struct vmm_devices *d, bool out, uint16_t port, unsigned size, uint8_t *data,
+		       struct vmm_heard *h)
 {
 	const struct port *p = port_of(port);
 	uint32_t v = UINT32_MAX;

@@ -1,6 +1,7 @@
 /*
- * Knows fw_cfg (QEMU's docs/specs/fw_cfg.rst) and the item etc/vmcoreinfo (docs/specs/vmcoreinfo.rst).
- * A write through DMA changes that item alone; there is nothing else that a guest may write.
+ * Knows fw_cfg (QEMU's docs/specs/fw_cfg.rst) and the item etc/vmcoreinfo
+ * (docs/specs/vmcoreinfo.rst). A write through DMA changes that item alone; there is nothing else
+ * that a guest may write.
  */
 #include "vmm/fwcfg.h"
 
@@ -14,8 +15,19 @@ enum { FORMAT_ELF = 1, MAX_NOTE = 1 << 20 };
 
 /* A directory of one file: u32 count; u32 size, u16 key, u16 0, char[56] name; big-endian. */
 static const uint8_t directory[4 + 64] = {
-	0, 0, 0, 1, 0, 0, 0, VMM_FWCFG_VMCOREINFO_BYTES, 0, KEY_VMCOREINFO, 0, 0,
-	'e', 't', 'c', '/', 'v', 'm', 'c', 'o', 'r', 'e', 'i', 'n', 'f', 'o',
+	0,   0,
+	0,   1,
+	0,   0,
+	0,   VMM_FWCFG_VMCOREINFO_BYTES,
+	0,   KEY_VMCOREINFO,
+	0,   0,
+	'e', 't',
+	'c', '/',
+	'v', 'm',
+	'c', 'o',
+	'r', 'e',
+	'i', 'n',
+	'f', 'o',
 };
 static const uint8_t signature[] = {'Q', 'E', 'M', 'U'}, id[] = {3, 0, 0, 0}; /* ports and DMA */
 
@@ -75,7 +87,8 @@ static void skip(struct vmm_fwcfg *f, uint32_t n)
 }
 
 /* Behind an item's end there are zeros. */
-static bool transfer_out(struct vmm_fwcfg *f, uint64_t gpa, uint32_t n, const struct vmm_memory *mem)
+static bool transfer_out(struct vmm_fwcfg *f, uint64_t gpa, uint32_t n,
+			 const struct vmm_memory *mem)
 {
 	uint8_t *to = vmm_memory_at(mem, 0, gpa, n);
 	uint32_t size;
@@ -132,8 +145,8 @@ void vmm_fwcfg_dma(struct vmm_fwcfg *f, bool high, uint32_t bus, const struct vm
 	uint8_t *p = mem ? vmm_memory_at(mem, 0, at, DMA_BYTES) : NULL;
 	if (!p)
 		return;
-	bool ok = transfer(f, be32(p), (uint64_t)be32(p + 8) << 32 | be32(p + 12), be32(p + 4),
-			   mem);
+	bool ok =
+		transfer(f, be32(p), (uint64_t)be32(p + 8) << 32 | be32(p + 12), be32(p + 4), mem);
 	const uint8_t answer[4] = {0, 0, 0, ok ? 0 : DMA_ERROR};
 	memcpy(p, answer, sizeof(answer));
 }

@@ -1,7 +1,8 @@
 /*
- * Knows a PC's ways to end: the 8042's output port and pulses (IBM PC/AT Technical Reference, 1-44),
- * "fast" port 0x92, the reset control register 0xcf9 (Intel's chipset data sheets), and the PM1 fixed
- * registers (ACPI 6.4, 4.8.3).  There is no keyboard and no mouse: what is sent to them is lost.
+ * Knows a PC's ways to end: the 8042's output port and pulses (IBM PC/AT Technical Reference,
+ * 1-44), "fast" port 0x92, the reset control register 0xcf9 (Intel's chipset data sheets), and the
+ * PM1 fixed registers (ACPI 6.4, 4.8.3).  There is no keyboard and no mouse: what is sent to them
+ * is lost.
  */
 #include "vmm/platform.h"
 

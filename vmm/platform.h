@@ -1,4 +1,5 @@
-/* What of a PC's chipset ends or resets a machine: keyboard controller, ports 0x92 and 0xcf9, ACPI PM. */
+/* What of a PC's chipset ends or resets a machine: keyboard controller, ports 0x92 and 0xcf9, ACPI
+ * PM. */
 #ifndef VMM_PLATFORM_H
 #define VMM_PLATFORM_H
 

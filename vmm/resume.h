@@ -9,7 +9,7 @@
 
 struct vmm_resume {
 	const char *path, *snapshot, *serial; /* snapshot NULL: none; serial as in struct vmm_run */
-	const char *disk; /* as in struct vmm_run */
+	const char *disk;                     /* as in struct vmm_run */
 	uint64_t for_ms, steps;
 	unsigned step_vcpu;
 	bool timed; /* for_ms counts; 0: it does not run at all */

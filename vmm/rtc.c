@@ -7,10 +7,28 @@
 #include <string.h>
 #include <time.h>
 
-enum { SECONDS = 0, MINUTES = 2, HOURS = 4, WEEKDAY = 6, DAY, MONTH, YEAR, REG_A, REG_B, REG_C,
-       REG_D };
-enum { A_DEFAULT = 0x26, A_BITS = 0x7f, B_24H = 2, B_BINARY = 4, B_INTERRUPTS = 0x70,
-       D_POWER = 0x80, PM = 0x80 };
+enum {
+	SECONDS = 0,
+	MINUTES = 2,
+	HOURS = 4,
+	WEEKDAY = 6,
+	DAY,
+	MONTH,
+	YEAR,
+	REG_A,
+	REG_B,
+	REG_C,
+	REG_D
+};
+enum {
+	A_DEFAULT = 0x26,
+	A_BITS = 0x7f,
+	B_24H = 2,
+	B_BINARY = 4,
+	B_INTERRUPTS = 0x70,
+	D_POWER = 0x80,
+	PM = 0x80
+};
 /* Years 0000 to 9999, and no overflow on the way. */
 static const int64_t max_offset = INT64_C(1) << 39;
 
@@ -151,7 +169,6 @@ bool vmm_rtc_valid(const struct vmm_rtc *r)
 		if (is_time(i) && r->cmos[i])
 			return false;
 	return r->index < VMM_RTC_BYTES && r->offset > -max_offset && r->offset < max_offset &&
-	       !(r->cmos[REG_A] & ~A_BITS) && !(r->cmos[REG_B] & B_INTERRUPTS) &&
-	       !r->cmos[REG_C] && r->cmos[REG_D] == D_POWER &&
-	       !memcmp(r->pad, zero, sizeof(zero));
+	       !(r->cmos[REG_A] & ~A_BITS) && !(r->cmos[REG_B] & B_INTERRUPTS) && !r->cmos[REG_C] &&
+	       r->cmos[REG_D] == D_POWER && !memcmp(r->pad, zero, sizeof(zero));
 }

@@ -206,7 +206,8 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	if (r->control)
 		st = vmm_control_create(&control, r->control, err);
 	if (!st)
-		st = vmm_console_open(&console, r->serial, err); /* empties an old log, hence not before */
+		st = vmm_console_open(&console, r->serial,
+				      err); /* empties an old log, hence not before */
 	if (!st) {
 		guest->ops->print(guest, stdout);
 		fflush(stdout); /* before anything of the guest's, and for who reads along */

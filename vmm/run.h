@@ -16,7 +16,7 @@ struct vmm_run {
 	const struct vmm_scenario *scenario; /* NULL: boot.kernel */
 	struct vmm_boot boot;
 	const char *snapshot, *serial; /* serial: "-" standard output, NULL nowhere */
-	const char *disk; /* FILE[:ro]; NULL: none */
+	const char *disk;              /* FILE[:ro]; NULL: none */
 	uint64_t seed, mib, after_ms, timeout_s;
 	unsigned nr_vcpus;
 	const char *cpuid; /* changes of CPUID, in vmm_features_edit()'s words; NULL: none */

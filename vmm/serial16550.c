@@ -102,8 +102,8 @@ static uint8_t read_iir(struct vmm_serial_state *s)
 
 static uint8_t read_lsr(struct vmm_serial_state *s)
 {
-	uint8_t v = (uint8_t)(LSR_EMPTY | (s->nr_rx ? LSR_DATA : 0) |
-			      (s->overrun ? LSR_OVERRUN : 0));
+	uint8_t v =
+		(uint8_t)(LSR_EMPTY | (s->nr_rx ? LSR_DATA : 0) | (s->overrun ? LSR_OVERRUN : 0));
 
 	s->overrun = 0;
 	return v;

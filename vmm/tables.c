@@ -108,8 +108,10 @@ static void put_fadt(uint8_t *p)
 	const uint32_t dsdt = VMM_TABLES_GPA + DSDT, event = VMM_PM1_STATUS,
 		       control = VMM_PM1_CONTROL,
 		       flags = 1 | 1 << 4 | 1 << 5 | 1 << 10; /* WBINVD, no buttons, reset */
-	const uint8_t reset[13] = {1, 8, 0, 1, RESET_PORT & 0xff, RESET_PORT >> 8,
-				   [12] = RESET_VALUE}; /* an 8-bit I/O port, the value */
+	const uint8_t reset[13] = {
+		1, 8, 0, 1, RESET_PORT & 0xff, RESET_PORT >> 8, [12] = RESET_VALUE}; /* an 8-bit I/O
+											port, the
+											value */
 
 	memcpy(f + 40, &dsdt, 4);
 	memcpy(f + 46, &sci, 2);

@@ -62,8 +62,9 @@ static void handle_io(struct vmm_vcpu *v)
 	if (off > v->run_bytes || n > v->run_bytes - off)
 		return;
 	pthread_mutex_lock(&v->vm->lock); /* the devices are one for all */
-	struct vmm_heard h = vmm_devices_io(&v->vm->dev, r->io.direction == KVM_EXIT_IO_OUT,
-					    r->io.port, r->io.size, r->io.count, (uint8_t *)r + off);
+	struct vmm_heard h =
+		vmm_devices_io(&v->vm->dev, r->io.direction == KVM_EXIT_IO_OUT, r->io.port,
+			       r->io.size, r->io.count, (uint8_t *)r + off);
 	note_posts(v, &h);
 	pthread_mutex_unlock(&v->vm->lock);
 	if (h.end)

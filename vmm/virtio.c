@@ -99,7 +99,8 @@ static uint32_t get(const struct vmm_virtio *v, uint32_t off)
 	case VENDOR_ID:
 		return 0x51514e49; /* "INQQ" */
 	case FEATURES:
-		return v->s.features_sel < 2 ? (uint32_t)(features(v) >> 32 * v->s.features_sel) : 0;
+		return v->s.features_sel < 2 ? (uint32_t)(features(v) >> 32 * v->s.features_sel)
+					     : 0;
 	case QUEUE_NUM_MAX:
 		return v->s.queue_sel ? 0 : VMM_VIRTIO_QUEUE;
 	case QUEUE_READY:
@@ -148,8 +149,7 @@ static bool find_queue(const struct vmm_virtio_state *s, const struct vmm_memory
 		       struct queue *ret)
 {
 	*ret = (struct queue){.mem = mem, .num = s->queue_num};
-	if (!mem || !s->queue_ready || !s->queue_num || s->desc % 16 || s->avail % 2 ||
-	    s->used % 4)
+	if (!mem || !s->queue_ready || !s->queue_num || s->desc % 16 || s->avail % 2 || s->used % 4)
 		return false;
 	ret->desc = vmm_memory_at(mem, 0, s->desc, (uint64_t)DESC_BYTES * s->queue_num);
 	ret->avail = vmm_memory_at(mem, 0, s->avail, 6 + 2 * (uint64_t)s->queue_num);
@@ -273,8 +273,7 @@ static void set_queue(struct vmm_virtio *v, uint32_t off, uint32_t value)
 	else if (s->queue_ready)
 		return;
 	else if (off == QUEUE_NUM)
-		s->queue_num =
-			value <= VMM_VIRTIO_QUEUE && !(value & (value - 1)) ? value : 0;
+		s->queue_num = value <= VMM_VIRTIO_QUEUE && !(value & (value - 1)) ? value : 0;
 	else if (off == QUEUE_DESC || off == QUEUE_DESC + 4)
 		set_half(&s->desc, off & 4, value);
 	else if (off == QUEUE_AVAIL || off == QUEUE_AVAIL + 4)

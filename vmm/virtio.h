@@ -21,7 +21,7 @@ struct vmm_virtio_state {
 	uint32_t interrupt; /* pending: 1 used buffers, 2 configuration */
 	uint32_t queue_num; /* entries, a power of 2 up to VMM_VIRTIO_QUEUE; 0: not set */
 	uint32_t queue_ready;
-	uint16_t next;	    /* the entry of the available ring that comes next */
+	uint16_t next;      /* the entry of the available ring that comes next */
 	uint16_t used_next; /* likewise */
 };
 

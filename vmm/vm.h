@@ -96,7 +96,7 @@ struct vmm_vm {
 	struct vmm_caps caps;
 	bool has_pit;
 	struct vmm_memory *mem;
-	struct vmm_block *disk;  /* owned; NULL: none; set before vmm_vm_start */
+	struct vmm_block *disk; /* owned; NULL: none; set before vmm_vm_start */
 	struct vmm_devices dev; /* under lock once it runs */
 	unsigned nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];

@@ -231,8 +231,8 @@ struct inq_snap_device {
 };
 
 enum inq_snap_device_id {
-	INQ_SNAP_DEV_POSTS = 1,    /* struct inq_snap_posts per vCPU */
-	INQ_SNAP_DEV_SERIAL = 2,   /* these as docs/snapshot-format.md has them */
+	INQ_SNAP_DEV_POSTS = 1,  /* struct inq_snap_posts per vCPU */
+	INQ_SNAP_DEV_SERIAL = 2, /* these as docs/snapshot-format.md has them */
 	INQ_SNAP_DEV_PLATFORM = 3,
 	INQ_SNAP_DEV_RTC = 4,
 	INQ_SNAP_DEV_FWCFG = 5,

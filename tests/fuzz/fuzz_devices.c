@@ -16,13 +16,15 @@ static void check_states(const struct vmm_devices *d)
 	struct vmm_serial u = {0};
 	struct vmm_virtio v = {0};
 
-	if (!vmm_virtio_load(&v, &d->virtio.s) || !vmm_serial_load(&u, &d->serial.s) || !vmm_platform_valid(&d->platform) ||
-	    !vmm_rtc_valid(&d->rtc) || !vmm_fwcfg_valid(&d->fwcfg))
+	if (!vmm_virtio_load(&v, &d->virtio.s) || !vmm_serial_load(&u, &d->serial.s) ||
+	    !vmm_platform_valid(&d->platform) || !vmm_rtc_valid(&d->rtc) ||
+	    !vmm_fwcfg_valid(&d->fwcfg))
 		abort();
 }
 
 /* 0: a fresh machine; 1: one with foreign states, as far as they are taken. */
-static size_t begin(struct vmm_devices *d, const struct vmm_memory *mem, const uint8_t *data, size_t n)
+static size_t begin(struct vmm_devices *d, const struct vmm_memory *mem, const uint8_t *data,
+		    size_t n)
 {
 	const size_t all = sizeof(d->serial.s) + sizeof(d->platform) + sizeof(d->rtc);
 	struct vmm_serial_state s;

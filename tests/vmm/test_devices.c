@@ -118,7 +118,8 @@ static void ways_to_reset(void **state)
 {
 	(void)state;
 	assert_null(out(0x64, 1, 0xff).end); /* pulses nothing */
-	assert_string_equal(out(0x64, 1, 0xfe).end, "the guest reset the machine, through the i8042");
+	assert_string_equal(out(0x64, 1, 0xfe).end,
+			    "the guest reset the machine, through the i8042");
 	(void)out(0x64, 1, 0xd1);
 	assert_null(out(0x60, 1, 0xdf).end);
 	(void)out(0x64, 1, 0xd1);
@@ -127,7 +128,8 @@ static void ways_to_reset(void **state)
 	assert_null(out(0x92, 1, 2).end);
 	assert_string_equal(out(0x92, 1, 3).end, "the guest reset the machine, through port 0x92");
 	assert_null(out(0xcf9, 1, 2).end);
-	assert_string_equal(out(0xcf9, 1, 6).end, "the guest reset the machine, through port 0xcf9");
+	assert_string_equal(out(0xcf9, 1, 6).end,
+			    "the guest reset the machine, through port 0xcf9");
 	assert_null(out(0xcf9, 1, 6).end); /* the bit has to go up */
 }
 

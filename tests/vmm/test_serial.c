@@ -231,10 +231,17 @@ static void impossible_states(void **state)
 {
 	struct bench *b = fresh();
 	const struct vmm_serial_state bad[] = {
-		{.ier = 0x10},		{.mcr = 0x20},		 {.fcr = 0xc0},
-		{.fcr = 3},		{.overrun = 2},		 {.thre = 2},
-		{.nr_rx = 2},		{.nr_rx = 17, .fcr = 1}, {.pad = {[5] = 1}},
-		{.rx = {[0] = 1}},	{.rx = {1, 2}, .nr_rx = 1, .fcr = 1},
+		{.ier = 0x10},
+		{.mcr = 0x20},
+		{.fcr = 0xc0},
+		{.fcr = 3},
+		{.overrun = 2},
+		{.thre = 2},
+		{.nr_rx = 2},
+		{.nr_rx = 17, .fcr = 1},
+		{.pad = {[5] = 1}},
+		{.rx = {[0] = 1}},
+		{.rx = {1, 2}, .nr_rx = 1, .fcr = 1},
 	};
 
 	(void)state;
@@ -246,11 +253,11 @@ static void impossible_states(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sends_at_once),	cmocka_unit_test(divisor_latch),
-		cmocka_unit_test(probed_as_16550a),	cmocka_unit_test(loops_back),
-		cmocka_unit_test(may_send_interrupt),	cmocka_unit_test(receives_one),
-		cmocka_unit_test(receives_with_fifo),	cmocka_unit_test(fifo_is_emptied),
-		cmocka_unit_test(save_and_load),	cmocka_unit_test(impossible_states),
+		cmocka_unit_test(sends_at_once),      cmocka_unit_test(divisor_latch),
+		cmocka_unit_test(probed_as_16550a),   cmocka_unit_test(loops_back),
+		cmocka_unit_test(may_send_interrupt), cmocka_unit_test(receives_one),
+		cmocka_unit_test(receives_with_fifo), cmocka_unit_test(fifo_is_emptied),
+		cmocka_unit_test(save_and_load),      cmocka_unit_test(impossible_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

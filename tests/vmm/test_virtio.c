@@ -1,4 +1,5 @@
-/* A disk through virtio, as a driver uses it, as a careless one does, and as a hostile one would. */
+/* A disk through virtio, as a driver uses it, as a careless one does, and as a hostile one would.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,14 @@
 
 #include "vmm/devices.h"
 
-enum { DESC = 0x10000, AVAIL = 0x11000, USED = 0x12000, HEAD = 0x20000, STATUS = 0x20010, DATA = 0x30000 };
+enum {
+	DESC = 0x10000,
+	AVAIL = 0x11000,
+	USED = 0x12000,
+	HEAD = 0x20000,
+	STATUS = 0x20010,
+	DATA = 0x30000
+};
 enum { SECTORS = 8, QUEUE = 16, NEXT = 1, WRITE = 2 };
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8 };
 
@@ -368,9 +376,15 @@ static void disks_that_are_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(identifies),	      TEST(reads_and_writes),	       TEST(any_framing),
-		TEST(errors_of_requests),     TEST(nonsense_breaks_it_down),   TEST(queue_outside_memory),
-		TEST(features_that_it_has_not), TEST(save_and_load),	       TEST(disks_that_are_none),
+		TEST(identifies),
+		TEST(reads_and_writes),
+		TEST(any_framing),
+		TEST(errors_of_requests),
+		TEST(nonsense_breaks_it_down),
+		TEST(queue_outside_memory),
+		TEST(features_that_it_has_not),
+		TEST(save_and_load),
+		TEST(disks_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
