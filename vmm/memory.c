@@ -179,6 +179,22 @@ uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, ui
 	return at;
 }
 
+void vmm_memory_next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *to, uint64_t end)
+{
+	off_t data = lseek(m->ram_fd, (off_t)*from, SEEK_DATA);
+
+	if (data < 0) {
+		*from = errno == ENXIO ? end : *from; /* else: a file that cannot tell */
+		*to = end;
+		return;
+	}
+	off_t hole = lseek(m->ram_fd, data, SEEK_HOLE);
+	*from = (uint64_t)data < end ? (uint64_t)data & ~(VMM_PAGE - 1) : end;
+	*to = hole > 0 && (uint64_t)hole < end
+		      ? ((uint64_t)hole + VMM_PAGE - 1) & ~(VMM_PAGE - 1)
+		      : end;
+}
+
 /* Cut the slot that holds gpa in two there. */
 static enum inq_status split(struct vmm_memory *m, uint32_t as, uint64_t gpa, struct inq_err *err)
 {

@@ -79,6 +79,12 @@ uint64_t vmm_memory_low_end(uint64_t mib);
 uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes);
 
 /*
+ * The next stretch of the RAM mapping from *from on, before end, that was ever touched, in whole
+ * pages: *from up to *to.  None is left: both are end.
+ */
+void vmm_memory_next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *to, uint64_t end);
+
+/*
  * Make the pages of this range slots of their own, read-only, in each address space; for as long as
  * no VM has the slots.  INQ_EUSAGE: not all of it is memory.
  */

@@ -77,6 +77,18 @@ void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[
 	memcpy(d + PRSTATUS_REGS, reg, VMM_NR_USER_REGS * sizeof(*reg));
 }
 
+_Static_assert(sizeof(struct vmm_qemu_cpu) == 440, "as QEMU has it");
+
+void vmm_notes_foreign(struct vmm_notes *n, const char *name, uint32_t type, const void *data,
+		       size_t size)
+{
+	add_head(n, name, type, size);
+	uint8_t *d = size ? grow(n, size) : NULL;
+
+	if (d)
+		memcpy(d, data, size);
+}
+
 /* Header and payload; the payload's offset, 0 after a failure. */
 static size_t add(struct vmm_notes *n, const struct inq_snap_note *h, const void *data)
 {

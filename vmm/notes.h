@@ -52,6 +52,24 @@ enum vmm_user_reg {
 /* NT_PRSTATUS, name CORE, 336 bytes, pr_pid = index + 1. */
 void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[VMM_NR_USER_REGS]);
 
+/* Of QEMU's note: a segment register, its attributes as in a descriptor's upper half. */
+struct vmm_qemu_segment {
+	uint32_t selector, limit, flags, pad;
+	uint64_t base;
+};
+
+/* QEMU's note (its target/i386/arch_dump.c, QEMUCPUState), which crash finds a kernel with. */
+struct vmm_qemu_cpu {
+	uint32_t version, size;
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r[8], rip, rflags;
+	struct vmm_qemu_segment cs, ds, es, fs, gs, ss, ldt, tr, gdt, idt;
+	uint64_t cr[5], kernel_gs_base;
+};
+
+/* A note of another's, behind what is there. */
+void vmm_notes_foreign(struct vmm_notes *n, const char *name, uint32_t type, const void *data,
+		       size_t size);
+
 /*
  * One of ours, present.  Returns the payload's offset in n->bytes, for what is only known later;
  * 0 after a failure.

@@ -5,6 +5,7 @@
 #include "vmm/produce.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "vmm/sampler.h"
 #include "vmm/trace.h"
 #include "vmm/virtual.h"
+#include "vmm/vmcoreinfo.h"
 #include "vmm/writes.h"
 
 void vmm_why_ended(struct vmm_why *why, const struct vmm_vcpu *v)
@@ -99,6 +101,25 @@ static enum inq_status take_rings(const struct vmm_vm *vm, struct vmm_snapshot *
 	return INQ_OK;
 }
 
+static void print_vmcoreinfo(const struct vmm_vmcoreinfo *c, FILE *f)
+{
+	fputs("vm.vmcoreinfo=", f);
+	switch (c->from) {
+	case VMM_VMCOREINFO_HANDED:
+		fprintf(f, "handed over, at 0x%" PRIx64 "\n", c->gpa);
+		break;
+	case VMM_VMCOREINFO_FOUND:
+		fprintf(f, "found in memory, at 0x%" PRIx64 "\n", c->gpa);
+		break;
+	case VMM_VMCOREINFO_MANY:
+		fprintf(f, "ambiguous, %u pages look like it\n", c->nr);
+		break;
+	case VMM_VMCOREINFO_NONE:
+		fputs("none\n", f);
+		break;
+	}
+}
+
 static void print_host(const struct vmm_vm *vm, FILE *f)
 {
 	struct utsname u = {0};
@@ -117,8 +138,18 @@ static void print_host(const struct vmm_vm *vm, FILE *f)
 		fprintf(f, "kvm.cap.%s=%d\n", vmm_cap_name((enum vmm_cap)i), vm->caps.value[i]);
 }
 
+/* Behind the CORE notes: what other tools look for in the core of a kernel. */
+static void add_for_others(const struct vmm_vm *vm, const struct vmm_state *state,
+			   const struct vmm_vmcoreinfo *info, struct vmm_notes *n)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vmm_state_add_qemu(&state[i], n);
+	if (info->bytes)
+		vmm_notes_foreign(n, "VMCOREINFO", 0, info->text, info->bytes);
+}
+
 /* Heap; NULL when memory ran out. */
-static char *host_text(const struct vmm_vm *vm)
+static char *host_text(const struct vmm_vm *vm, const struct vmm_vmcoreinfo *c)
 {
 	char *text = NULL;
 	size_t n;
@@ -127,6 +158,7 @@ static char *host_text(const struct vmm_vm *vm)
 	if (!f)
 		return NULL;
 	print_host(vm, f);
+	print_vmcoreinfo(c, f);
 	if (fclose(f)) {
 		free(text);
 		return NULL;
@@ -142,8 +174,10 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
 	struct inq_snap_flight *records = NULL;
 	struct vmm_virtual views = {0};
-	char *host = host_text(vm);
+	struct vmm_vmcoreinfo info;
 
+	vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, &info);
+	char *host = host_text(vm, &info);
 	if (!host)
 		return inq_fail(err, INQ_ENOMEM, "facts about the host");
 	snap.host = host;
@@ -157,6 +191,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 		add_last_known(&vm->vcpu[i], &snap.vcpu);
 		vmm_vcpu_add_steps(&vm->vcpu[i], &snap.vcpu);
 	}
+	add_for_others(vm, state, &info, &snap.core);
 	if (vm->trace)
 		vmm_trace_add_notes(vm->trace, vm, &snap.vcpu);
 	if (vm->writes)

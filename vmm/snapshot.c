@@ -232,21 +232,6 @@ static enum inq_status put_pages(struct writer *w, const uint8_t *at, const uint
 	return st;
 }
 
-/* The next stretch of the RAM file that was ever touched; *from and *to in it. */
-static void next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *to, uint64_t end)
-{
-	off_t data = lseek(m->ram_fd, (off_t)*from, SEEK_DATA);
-
-	if (data < 0) {
-		*from = errno == ENXIO ? end : *from; /* else: a file that cannot tell */
-		*to = end;
-		return;
-	}
-	off_t hole = lseek(m->ram_fd, data, SEEK_HOLE);
-	*from = (uint64_t)data < end ? (uint64_t)data & ~(VMM_PAGE - 1) : end;
-	*to = hole > 0 && (uint64_t)hole < end ? page_up((uint64_t)hole) : end;
-}
-
 static enum inq_status put_region(struct writer *w, const struct vmm_region *r, uint64_t off,
 				  struct inq_err *err)
 {
@@ -257,7 +242,7 @@ static enum inq_status put_region(struct writer *w, const struct vmm_region *r, 
 	while (at < end && !st) {
 		uint64_t from = at, to;
 
-		next_data(m, &from, &to, end);
+		vmm_memory_next_data(m, &from, &to, end);
 		mark_zero(w, (from - at) / VMM_PAGE);
 		st = put_pages(w, m->ram + from, m->ram + to, off + (from - r->off), err);
 		at = to;

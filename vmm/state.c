@@ -14,6 +14,7 @@
 #include "vmm/stats.h"
 
 enum { MAX_CPUID = 256, RUN_BYTES = 288, XSAVE_BYTES = 4096, MAX_BYTES = 1 << 20 };
+#define MSR_KERNEL_GS_BASE 0xc0000102u
 
 static void take(struct vmm_state *s, enum inq_snap_kind kind, bool have, int fd,
 		 unsigned long request, void *to)
@@ -199,6 +200,67 @@ void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct vm
 	if (s->state[INQ_SNAP_REGS] == INQ_SNAP_PRESENT &&
 	    s->state[INQ_SNAP_SREGS] == INQ_SNAP_PRESENT)
 		vmm_notes_prstatus(n, index, reg);
+}
+
+static struct vmm_qemu_segment qemu_segment(const struct kvm_segment *s)
+{
+	return (struct vmm_qemu_segment){
+		.selector = s->selector,
+		.limit = s->limit,
+		.flags = (uint32_t)s->type << 8 | (uint32_t)s->s << 12 | (uint32_t)s->dpl << 13 |
+			 (uint32_t)s->present << 15 | (uint32_t)s->avl << 20 |
+			 (uint32_t)s->l << 21 | (uint32_t)s->db << 22 | (uint32_t)s->g << 23,
+		.base = s->base,
+	};
+}
+
+static bool msr_of(const struct vmm_state *s, uint32_t index, uint64_t *ret)
+{
+	for (size_t i = 0; i < s->nr_msrs; i++)
+		if (s->msrs[i].index == index && !s->msrs[i].reserved) {
+			*ret = s->msrs[i].data;
+			return true;
+		}
+	return false;
+}
+
+void vmm_state_add_qemu(const struct vmm_state *s, struct vmm_notes *n)
+{
+	const struct kvm_regs *r = &s->regs;
+	const struct kvm_sregs *q = &s->sregs;
+	struct vmm_qemu_cpu c = {
+		.version = 1,
+		.size = sizeof(c),
+		.rax = r->rax,
+		.rbx = r->rbx,
+		.rcx = r->rcx,
+		.rdx = r->rdx,
+		.rsi = r->rsi,
+		.rdi = r->rdi,
+		.rsp = r->rsp,
+		.rbp = r->rbp,
+		.r = {r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15},
+		.rip = r->rip,
+		.rflags = r->rflags,
+		.cs = qemu_segment(&q->cs),
+		.ds = qemu_segment(&q->ds),
+		.es = qemu_segment(&q->es),
+		.fs = qemu_segment(&q->fs),
+		.gs = qemu_segment(&q->gs),
+		.ss = qemu_segment(&q->ss),
+		.ldt = qemu_segment(&q->ldt),
+		.tr = qemu_segment(&q->tr),
+		.gdt = {.limit = q->gdt.limit, .base = q->gdt.base},
+		.idt = {.limit = q->idt.limit, .base = q->idt.base},
+		.cr = {q->cr0, 0, q->cr2, q->cr3, q->cr4},
+	};
+
+	if (!msr_of(s, MSR_KERNEL_GS_BASE, &c.kernel_gs_base))
+		c.size = offsetof(struct vmm_qemu_cpu, kernel_gs_base); /* it has none */
+
+	if (s->state[INQ_SNAP_REGS] == INQ_SNAP_PRESENT &&
+	    s->state[INQ_SNAP_SREGS] == INQ_SNAP_PRESENT)
+		vmm_notes_foreign(n, "QEMU", 0, &c, c.size);
 }
 
 void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct vmm_notes *n)

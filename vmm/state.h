@@ -35,6 +35,8 @@ bool vmm_state_rip(const struct vmm_state *s, uint64_t *ret);
 
 /* Nothing when the registers are unknown. */
 void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct vmm_notes *n);
+/* The same as QEMU has it. */
+void vmm_state_add_qemu(const struct vmm_state *s, struct vmm_notes *n);
 void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct vmm_notes *n);
 
 #endif

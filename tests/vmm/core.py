@@ -82,7 +82,7 @@ class Core:
     def read_notes(self):
         """self.order: ("CORE", ...) or kind; self.notes[kind, vcpu] = payload, or None; self.errors likewise."""
         at, end = self.notes_off, self.notes_off + self.notes_bytes
-        self.order, self.notes, self.states, self.payload_at, self.prstatus = [], {}, {}, {}, []
+        self.order, self.notes, self.states, self.payload_at, self.prstatus, self.foreign = [], {}, {}, {}, [], []
         while at < end:
             namesz, descsz, kind = struct.unpack("<III", self.at(at, 12))
             name = self.at(at + 12, namesz)
@@ -93,6 +93,11 @@ class Core:
                 need(kind == 1 and descsz == 336, "NT_PRSTATUS")
                 self.prstatus.append(self.at(desc, 336))
                 self.order.append("CORE")
+                continue
+            if name in (b"QEMU\0", b"VMCOREINFO\0"):
+                need(kind == 0, "type of another's note")
+                self.foreign.append((name[:-1].decode(), self.at(desc, descsz)))
+                self.order.append(name[:-1].decode())
                 continue
             need(name == b"INQUEST\0" and kind & ~0xFF == NOTE_TYPE, f"unknown note {name}")
             vcpu, sample, k, version, state, error, size = struct.unpack("<IIHHHHQ", self.at(desc, 24))
@@ -113,7 +118,23 @@ class Core:
                 need(size == SIZES[KINDS[k]], f"{key}: {size} bytes")
         need(at == end, "notes end in between")
 
+    def check_foreign(self):
+        """QEMU's notes say of the registers what the CORE notes do; a VMCOREINFO is such a text."""
+        names, n = [name for name, _ in self.foreign], len(self.prstatus)
+        need(names in ([], ["QEMU"] * n, ["QEMU"] * n + ["VMCOREINFO"]), f"others' notes {names}")
+        need(self.order[n:n + len(names)] == names, "others' notes behind the CORE notes")
+        for (name, d), p in zip(self.foreign, self.prstatus):
+            need(struct.unpack_from("<II", d) in ((1, 440), (1, 432)) and len(d) == struct.unpack_from("<II", d)[1], "QEMU note")
+            rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, *r = struct.unpack_from("<18Q", d, 8)
+            core = struct.unpack_from("<21Q", p, 112)
+            need((*r[7::-1], rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, *r[8:]) ==
+                 (*core[:4], *core[9:5:-1], *core[10:11], core[5], *core[11:15], core[19], core[4], core[16], core[18]), "QEMU registers")
+        if "VMCOREINFO" in names:
+            text = self.foreign[-1][1]
+            need(text.startswith(b"OSRELEASE=") and text.endswith(b"\n") and b"\0" not in text, "VMCOREINFO")
+
     def read_header(self):
+        self.check_foreign()
         need("header" in self.order and self.order[:self.order.index("header")].count("CORE") ==
              len(self.prstatus), "CORE notes first, then the header")
         raw = self.notes["header", VM]

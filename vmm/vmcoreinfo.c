@@ -1,0 +1,100 @@
+/*
+ * Knows where Linux keeps VMCOREINFO (kernel/crash_core.c): a text of key=value lines in a page of
+ * its own, zeros behind it, which begins with OSRELEASE=; and the ELF note of another page, whose
+ * address a guest with fw_cfg hands over.
+ */
+#include "vmm/vmcoreinfo.h"
+
+#include <elf.h>
+#include <string.h>
+
+static const char begin[] = "OSRELEASE=";
+
+/* A line that a text of that kind cannot do without, behind its first one. */
+static bool has_line(const uint8_t *p, size_t n, const char *start)
+{
+	size_t want = strlen(start);
+
+	for (size_t i = 1; i + want <= n; i++)
+		if (p[i - 1] == '\n' && !memcmp(p + i, start, want))
+			return true;
+	return false;
+}
+
+size_t vmm_vmcoreinfo_text(const uint8_t *p, size_t n)
+{
+	size_t len = 0;
+
+	if (n < sizeof(begin) || memcmp(p, begin, sizeof(begin) - 1) != 0)
+		return 0;
+	for (; len < n && p[len]; len++)
+		if (p[len] != '\n' && (p[len] < ' ' || p[len] > '~'))
+			return 0;
+	return len && p[len - 1] == '\n' && has_line(p, len, "PAGESIZE=") &&
+			       has_line(p, len, "SYMBOL(")
+		       ? len
+		       : 0;
+}
+
+static bool take(uint64_t gpa, const uint8_t *p, size_t most,
+		 enum vmm_vmcoreinfo_from from, struct vmm_vmcoreinfo *ret)
+{
+	size_t n = vmm_vmcoreinfo_text(p, most);
+
+	if (!n)
+		return false;
+	*ret = (struct vmm_vmcoreinfo){
+		.from = from, .gpa = gpa, .text = (const char *)p, .bytes = n, .nr = ret->nr};
+	return true;
+}
+
+/* An ELF note of the guest's: foreign. */
+static bool handed(const struct vmm_memory *m, const struct vmm_fwcfg *f,
+		   struct vmm_vmcoreinfo *ret)
+{
+	static const char name[] = "VMCOREINFO";
+	Elf64_Nhdr h;
+	uint64_t gpa;
+	uint32_t n;
+
+	if (!vmm_fwcfg_vmcoreinfo(f, &gpa, &n) || n < sizeof(h) + 12)
+		return false;
+	const uint8_t *p = vmm_memory_at(m, 0, gpa, n);
+	if (!p)
+		return false;
+	memcpy(&h, p, sizeof(h));
+	if (h.n_namesz != sizeof(name) || memcmp(p + sizeof(h), name, sizeof(name)) != 0)
+		return false;
+	uint32_t head = sizeof(h) + 12, most = n - head;
+	return take(gpa + head, p + head, h.n_descsz < most ? h.n_descsz : most,
+		    VMM_VMCOREINFO_HANDED, ret);
+}
+
+static void look_in(const struct vmm_memory *m, const struct vmm_region *r,
+		    struct vmm_vmcoreinfo *ret)
+{
+	uint64_t at = r->off, end = r->off + r->bytes;
+
+	while (at < end) {
+		uint64_t from = at, to;
+
+		vmm_memory_next_data(m, &from, &to, end);
+		for (; from < to; from += VMM_PAGE)
+			ret->nr += m->ram[from] == begin[0] &&
+				   take(r->gpa + (from - r->off), m->ram + from, VMM_PAGE,
+					VMM_VMCOREINFO_FOUND, ret);
+		at = to;
+	}
+}
+
+void vmm_vmcoreinfo_find(const struct vmm_memory *m, const struct vmm_fwcfg *f,
+			 struct vmm_vmcoreinfo *ret)
+{
+	*ret = (struct vmm_vmcoreinfo){0};
+	if (handed(m, f, ret))
+		return;
+	for (unsigned i = 0; i < m->nr_regions; i++)
+		look_in(m, &m->region[i], ret);
+	if (ret->nr > 1)
+		*ret = (struct vmm_vmcoreinfo){.from = VMM_VMCOREINFO_MANY, .nr = ret->nr};
+}

@@ -1,0 +1,33 @@
+/* Linux's own description of itself, VMCOREINFO: what crash, drgn and libkdumpfile want. */
+#ifndef VMM_VMCOREINFO_H
+#define VMM_VMCOREINFO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/fwcfg.h"
+#include "vmm/memory.h"
+
+enum vmm_vmcoreinfo_from {
+	VMM_VMCOREINFO_NONE,
+	VMM_VMCOREINFO_HANDED, /* the guest said where, through fw_cfg */
+	VMM_VMCOREINFO_FOUND,  /* by looking through memory: the only page like that */
+	VMM_VMCOREINFO_MANY,   /* several pages like that, so none */
+};
+
+struct vmm_vmcoreinfo {
+	enum vmm_vmcoreinfo_from from;
+	uint64_t gpa;     /* of the text, if HANDED or FOUND */
+	const char *text; /* in guest memory; lines, no NUL */
+	size_t bytes;     /* 0 unless HANDED or FOUND; at most a page */
+	unsigned nr;      /* pages that look like it, if looked for */
+};
+
+/* The guest stands still.  What it handed over counts only when it is such a text. */
+void vmm_vmcoreinfo_find(const struct vmm_memory *m, const struct vmm_fwcfg *f,
+			 struct vmm_vmcoreinfo *ret);
+
+/* How many of at most n bytes are a text of that kind; 0: none. */
+size_t vmm_vmcoreinfo_text(const uint8_t *p, size_t n);
+
+#endif
