@@ -196,7 +196,39 @@ def smm_dr7gd_l1(c, d):
     yield "no guest of the guest", not smm_field(c, d, 0xFED8) and not smm_field(c, d, 0xFEE0)
 
 
-CHECKS = {"smm-dr7gd-l1": smm_dr7gd_l1,
+def nested(c, cpu):
+    """flags, format, size of KVM's nested state"""
+    return struct.unpack_from("<HHI", c.notes["nested", cpu])
+
+
+def smm_dr7gd_svm(c, d):
+    cpu, l2 = int(d["cpu"]), int(d["l2"], 0)
+    yield from debugged(c, d)
+    yield from smm_dr7gd(c, d)
+    yield "the save area names the VMCB", (smm_field(c, d, 0xFED8), smm_field(c, d, 0xFEE0)) == (1, int(d["nested"], 0))
+    yield "the SMI hit L2's code", 0 <= smm_field(c, d, 0xFF78) - l2 < 0x1000
+    yield "KVM left L2 for SMM", nested(c, cpu) == (0x100, 1, 128)
+    yield "L1 served L2", word(c, d, "exits", 8) == 1
+
+
+def in_l2(c, d, cpu):
+    return nested(c, cpu)[0] & 1 and 0 <= regs(c, cpu)[0] - int(d["l2"], 0) < 0x1000
+
+
+def smm_returned(c, d):
+    cpu, gd = int(d["cpu"]), 1 << 13
+    yield from debugged(c, d)
+    yield "the core is out of SMM again, which L1's guest or L1 runs", c.notes["events", cpu][24] == 0 and \
+        (in_l2(c, d, cpu) or in_code(c, d, cpu))
+    yield "one SMI came", c.msr(cpu, 0x34) == 1
+    yield "it saved a DR7 without GD", smm_field(c, d, 0xFF60) | 0x300 == 0x700
+    yield "it hit L2", smm_field(c, d, 0xFED8) == 1
+    yield "L1 serves L2 on and on", word(c, d, "exits", 8) > 2
+    yield "L2 counts on", word(c, d, f"counter[{cpu}]", 8) > 0
+
+
+CHECKS = {"smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
+          "smm-dr7gd-l1": smm_dr7gd_l1,
           "nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
           "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,
           "lapic-masked": lapic_masked, "lapic-stopped": lapic_stopped, "deadlock": deadlock, "ipi-lost": ipi_lost,

@@ -17,7 +17,7 @@ static void every_fragment_is_whole(void **unused)
 
 	for (; vmm_frag_at(n, &f); n++) {
 		assert_true(f.bits == 16 || f.bits == 32 || f.bits == 64);
-		assert_in_range(f.len, 1, 512);
+		assert_in_range(f.len, 1, 1024);
 		assert_true(strlen(f.name) < 16);
 		if (f.kind == VMM_FRAG_SHAPE) {
 			assert_in_range(f.pred, VMM_PRED_NZ, VMM_PRED_MASK_EQ);

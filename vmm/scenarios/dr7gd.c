@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "vmm/scenarios/nested.h"
 #include "vmm/scenarios/scenarios.h"
 
 enum { GD = 0x2000, FIXED_ONE = 0x400, EXACT = 0x300, SAVED_DR7 = 0xff60 };
@@ -59,28 +60,81 @@ static enum inq_status draw_handler(struct vmm_plan *p, struct vmm_rng *rng, str
 }
 
 /* DR7 with what never matters drawn: LE and GE. */
-static void draw_dr7(struct vmm_plan *p, bool gd, struct vmm_rng *rng)
+static uint64_t draw_dr7(struct vmm_rng *rng)
 {
-	p->dr7 = FIXED_ONE | (gd ? GD : 0) | (vmm_rng_u64(rng) & EXACT);
-	vmm_code_set(&p->cpu[p->hit].code, VMM_P_DR7, p->dr7);
+	return FIXED_ONE | (vmm_rng_u64(rng) & EXACT);
+}
+
+/* The others count. */
+static enum inq_status draw_others(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
+		if (i == p->hit)
+			continue;
+		p->cpu[i].role = VMM_ROLE_COUNT;
+		st = vmm_plan_start(p, i, rng, err);
+		if (!st)
+			st = vmm_code_add_named(&p->cpu[i].code, "count", rng, err);
+	}
+	return st;
 }
 
 static enum inq_status draw_l1(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
+	struct vmm_code *c = &p->cpu[p->hit].code;
 	enum inq_status st = draw_handler(p, rng, err);
 
-	draw_dr7(p, true, rng);
-	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
-		struct vmm_code *c = &p->cpu[i].code;
+	p->dr7 = draw_dr7(rng) | GD;
+	vmm_code_set(c, VMM_P_DR7, p->dr7);
+	p->cpu[p->hit].role = VMM_ROLE_COUNT;
+	if (!st)
+		st = vmm_plan_start(p, p->hit, rng, err);
+	if (!st)
+		st = vmm_code_add_named(c, "set_dr7", rng, err);
+	if (!st)
+		st = vmm_code_add_named(c, "count", rng, err);
+	return st ? st : draw_others(p, rng, err);
+}
 
-		p->cpu[i].role = VMM_ROLE_COUNT;
-		st = vmm_plan_start(p, i, rng, err);
-		if (!st && i == p->hit)
-			st = vmm_code_add_named(c, "set_dr7", rng, err);
-		if (!st)
-			st = vmm_code_add_named(c, "count", rng, err);
-	}
-	return st;
+static enum inq_status draw_nested(struct vmm_plan *p, const struct vmm_nested *n,
+				   struct vmm_rng *rng, struct inq_err *err)
+{
+	enum inq_status st = draw_handler(p, rng, err);
+
+	if (!st)
+		st = vmm_nested_draw(p, n, rng, err);
+	return st ? st : draw_others(p, rng, err);
+}
+
+/* KVM on AMD shows SMM no DR7 of a VMCB, only what it saw L2 itself write. */
+static enum inq_status draw_svm(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	const uint64_t dr7 = draw_dr7(rng);
+
+	p->dr7 = dr7 | GD;
+	return draw_nested(p, &(struct vmm_nested){.dr7 = dr7, .load_debug = true, .l2_dr7 = p->dr7},
+			   rng, err);
+}
+
+static enum inq_status draw_noload(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	p->dr7 = draw_dr7(rng) | GD;
+	return draw_nested(p, &(struct vmm_nested){.dr7 = p->dr7}, rng, err);
+}
+
+static enum inq_status draw_fixed(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	const uint64_t dr7 = draw_dr7(rng);
+
+	p->dr7 = dr7 | GD;
+	return draw_nested(p,
+			   &(struct vmm_nested){.dr7 = dr7,
+						.load_debug = true,
+						.dr_exits = true,
+						.l2_dr7 = p->dr7},
+			   rng, err);
 }
 
 const struct vmm_scenario vmm_scenario_smm_dr7gd_l1 = {
@@ -91,4 +145,33 @@ const struct vmm_scenario vmm_scenario_smm_dr7gd_l1 = {
 	.smm = true,
 	.guest_debug = true,
 	.draw = draw_l1,
+};
+const struct vmm_scenario vmm_scenario_smm_dr7gd_svm = {
+	.name = "smm-dr7gd-svm",
+	.doc = "as smm-dr7gd-l1, but the SMI hits the guest of a hypervisor, which set DR7.GD",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
+	.smm = true,
+	.guest_debug = true,
+	.draw = draw_svm,
+};
+const struct vmm_scenario vmm_scenario_smm_dr7gd_noload = {
+	.name = "smm-dr7gd-noload",
+	.doc = "DR7.GD in a VMCB or VMCS does not reach the SMI handler, which returns",
+	.kind = VMM_NEAR_MISS,
+	.machines = VMM_ON_SVM,
+	.smm = true,
+	.returns = true,
+	.guest_debug = true,
+	.draw = draw_noload,
+};
+const struct vmm_scenario vmm_scenario_smm_dr7gd_fixed = {
+	.name = "smm-dr7gd-fixed",
+	.doc = "the hypervisor keeps DR7.GD from the SMI handler by intercepting MOV DR",
+	.kind = VMM_NEAR_MISS,
+	.machines = VMM_ON_SVM,
+	.smm = true,
+	.returns = true,
+	.guest_debug = true,
+	.draw = draw_fixed,
 };

@@ -211,6 +211,7 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, p, &p->cpu[i]));
 	for (unsigned i = 0; i < p->nr_words; i++)
 		ok = ok && put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
+	ok = ok && (!p->nested || put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len));
 	if (!ok)
 		return inq_fail(err, INQ_EUSAGE, "the guest does not fit its memory");
 	if (p->bits) {

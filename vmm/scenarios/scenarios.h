@@ -25,7 +25,10 @@
 	X(nmi_iret_gp)                                                                             \
 	X(singlestep_leak)                                                                         \
 	X(nmi_served)                                                                              \
-	X(smm_dr7gd_l1)
+	X(smm_dr7gd_l1)                                                                            \
+	X(smm_dr7gd_svm)                                                                           \
+	X(smm_dr7gd_noload)                                                                        \
+	X(smm_dr7gd_fixed)
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */

@@ -1,0 +1,74 @@
+/* Knows how a hypervisor and its guest are drawn onto the hit vCPU; see nested.asm. */
+#include "vmm/scenarios/nested.h"
+
+#include "vmm/scenarios/scenarios.h"
+
+enum {
+	LOAD_DEBUG = 1 << 2, /* VM-entry controls */
+	IA32E = 1 << 9,
+	ALL_DRS = -1,
+	L2_CODE = 0x2000, /* in a vCPU's code, behind L1's */
+};
+_Static_assert(L2_CODE + 0x1000 + VMM_CODE_MAX <= VMM_CPU_BYTES, "L2's code fits");
+
+/* Its pages lie in the last quarter of what vmm_plan_word() gives out. */
+static void draw_places(struct vmm_plan *p, struct vmm_rng *rng)
+{
+	const uint64_t from = VMM_GPA_SMRAM - (VMM_GPA_SMRAM - VMM_GPA_GATE) / 4;
+	const uint64_t code = VMM_GPA_CODE + (uint64_t)p->hit * VMM_CPU_BYTES + L2_CODE;
+
+	p->nested = vmm_rng_within(rng, from, VMM_GPA_SMRAM - VMM_NESTED_BYTES + 1, VMM_PAGE);
+	p->l2_gpa = code + vmm_rng_below(rng, 0x1000);
+	p->l2.linear = p->high + p->l2_gpa;
+}
+
+static void set_values(struct vmm_plan *p, const struct vmm_nested *n, struct vmm_rng *rng)
+{
+	struct vmm_code *c = &p->cpu[p->hit].code;
+
+	vmm_code_set(c, VMM_P_TABLE, p->nested);
+	vmm_code_set(c, VMM_P_GATE, vmm_plan_word(p, "exits", 8, 0, rng));
+	vmm_code_set(c, VMM_P_TSS, p->high + VMM_GPA_TSS);
+	vmm_code_set(c, VMM_P_L2, p->l2.linear);
+	vmm_code_set(c, VMM_P_STACK, p->high + p->nested + VMM_NESTED_BYTES - 16);
+	vmm_code_set(c, VMM_P_DR7, n->dr7);
+	vmm_code_set(c, VMM_P_DRS, n->dr_exits ? (uint32_t)ALL_DRS : 0);
+	vmm_code_set(c, VMM_P_ENTRY, IA32E | (n->load_debug ? LOAD_DEBUG : 0));
+	vmm_code_set(&p->l2, VMM_P_COUNTER, p->high + p->cpu[p->hit].counter);
+	vmm_code_set(&p->l2, VMM_P_DR7, n->l2_dr7);
+}
+
+/*
+ * kvm-amd forgets what L2 moved into DR7 at the next exit to L1 (Linux arch/x86/kvm/svm/nested.c,
+ * nested_svm_vmexit: its DR7 becomes that of L1's save area), so there is none behind it.
+ */
+static enum inq_status draw_l2(struct vmm_plan *p, const struct vmm_nested *n, struct vmm_rng *rng,
+			       struct inq_err *err)
+{
+	const bool keep = n->l2_dr7 && !n->dr_exits;
+	const char *const parts[] = {"l2_exit", n->l2_dr7 ? "set_dr7" : "l2_exit",
+				     keep ? "count" : "l2_count"};
+	enum inq_status st = INQ_OK;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && !st; i++) {
+		st = vmm_code_pad(&p->l2, 64, 4, rng, err);
+		if (!st)
+			st = vmm_code_add_named(&p->l2, parts[i], rng, err);
+	}
+	return st;
+}
+
+enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n,
+				struct vmm_rng *rng, struct inq_err *err)
+{
+	static const char *const parts[] = {"l1_start", "l1_vmx", "l1_svm"};
+	struct vmm_code *c = &p->cpu[p->hit].code;
+
+	draw_places(p, rng);
+	set_values(p, n, rng);
+	p->cpu[p->hit].role = VMM_ROLE_COUNT;
+	enum inq_status st = vmm_plan_start(p, p->hit, rng, err);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && !st; i++)
+		st = vmm_code_add_named(c, parts[i], rng, err);
+	return st ? st : draw_l2(p, n, rng, err);
+}
