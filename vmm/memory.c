@@ -21,12 +21,16 @@ uint64_t vmm_memory_low_end(uint64_t mib)
 	return mib * VMM_MIB < VMM_LOW_END ? mib * VMM_MIB : VMM_LOW_END;
 }
 
+/*
+ * RAM also lies where a PC has its firmware: a kernel looks for tables there byte by byte, and each
+ * byte of nothing would be an exit (Linux drivers/firmware/dmi_scan.c: dmi_scan_machine).
+ */
 static unsigned lay_out(uint64_t mib, struct vmm_region region[VMM_MAX_REGIONS])
 {
 	uint64_t low = vmm_memory_low_end(mib), bytes = mib * VMM_MIB;
 
 	region[0] = (struct vmm_region){0, 0xa0000, 0};
-	region[1] = (struct vmm_region){VMM_MIB, low - VMM_MIB, VMM_MIB};
+	region[1] = (struct vmm_region){VMM_FIRMWARE, low - VMM_FIRMWARE, VMM_FIRMWARE};
 	region[2] = (struct vmm_region){VMM_HIGH, bytes - low, low};
 	return bytes > low ? 3 : 2;
 }

@@ -205,7 +205,7 @@ def check_snapshot(job, c, d, smm):
     yield from check_complete(c, smm)
     n = int(d["vcpus"])
     yield "one set of notes per vCPU", c.nr_vcpus == n == len(c.prstatus)
-    yield "all of the memory", sum(s for _, s, _ in c.loads) == int(d["memory_mib"]) * MIB - 0x60000
+    yield "all of the memory", sum(s for _, s, _ in c.loads) == int(d["memory_mib"]) * MIB - 0x20000
     high = [s for g, s, _ in c.loads if g >= 1 << 32]
     yield "what is over 3 GiB lies above 4 GiB", sum(high) == max(0, int(d["memory_mib"]) - 3072) * MIB
     yield "windows where they were drawn", sorted(c.smram) == sorted(int(d[f"smbase[{i}]"], 0) for i in range(n) if smm)

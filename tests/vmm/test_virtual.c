@@ -100,7 +100,7 @@ static void what_is_no_memory_is_left_out(void **to)
 	collect(l, 1);
 	assert_int_equal(l->v.nr, 2);
 	is_run(l, 0, DIRECT, 0, 0xa0000);
-	is_run(l, 1, DIRECT + 0x100000, 0x100000, 0x100000);
+	is_run(l, 1, DIRECT + 0xc0000, 0xc0000, 0x140000);
 }
 
 static void a_second_root_adds_what_the_first_has_not(void **to)

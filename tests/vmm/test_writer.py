@@ -44,13 +44,13 @@ class Writer(unittest.TestCase):
 
     def test_memory_lies_where_it_should(self):
         c = self.core
-        self.assertEqual([(g, n) for g, n, _ in c.loads], [(0, 0xA0000), (0x100000, 0xF00000)])
+        self.assertEqual([(g, n) for g, n, _ in c.loads], [(0, 0xA0000), (0xC0000, 0xF40000)])
         self.assertEqual(c.phys(0x5000, 4096), b"\xab" * 4096)
         self.assertEqual(c.phys(0x9FFFF, 1) + c.phys(0x100000, 1) + c.phys(0xFFFFFF, 1), b"\1\2\3")
         self.assertEqual(c.phys(0x200000, 0x10000), b"\xcd" * 0x10000)
 
     def test_pages_that_hold_something_are_counted_right(self):
-        self.assertEqual(self.core.zero_pages, 0xA0 + 0xF00 - (1 + 1 + 1 + 1 + 16))
+        self.assertEqual(self.core.zero_pages, 0xA0 + 0xF40 - (1 + 1 + 1 + 1 + 16))
         self.assertEqual(int(self.done.stdout.split()[0]), self.core.zero_pages)
 
     def test_zero_pages_take_no_room(self):
@@ -74,7 +74,7 @@ class Writer(unittest.TestCase):
                     got.append([gpa, gpa + n])
             return got
         self.assertEqual(pieces(1), pieces(0))
-        self.assertEqual(pieces(0), [[0, 0xA0000], [0x100000, 0x1000000]])
+        self.assertEqual(pieces(0), [[0, 0xA0000], [0xC0000, 0x1000000]])
         for space in (0, 1):
             numbers = [s[1] for s in self.core.slots if s[0] == space]
             self.assertEqual(numbers, list(range(len(numbers))))
