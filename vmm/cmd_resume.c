@@ -11,7 +11,8 @@ static const char resume_help[] =
 	"\n"
 	"The machine of a snapshot goes on as if nothing had happened: until every vCPU has given "
 	"its\n"
-	"result (port 0x600), one of them died, or the time is over.\n"
+	"result (port 0x600), one of them died, the guest ended (as in inquest-vmm run --help,\n"
+	"with the same exit code), or the time is over.\n"
 	"\n"
 	"  --for MS          run for so long; 0: not at all\n"
 	"  --step N          before that, N single steps of one vCPU, each printed\n"
@@ -52,7 +53,11 @@ int vmm_cmd_resume(int argc, char **argv)
 	if (!path)
 		return vmm_complain("resume", "a snapshot is needed",
 				    "see inquest-vmm resume --help");
+	int code = -1;
 	r.path = path;
+	r.ret_code = &code;
 	enum inq_status st = vmm_resume(&r, &err);
+	if (!st && code >= 0)
+		return (code << 1 | 1) & 0xff; /* as vmm_cmd_run() */
 	return st ? vmm_fail(st, &err) : VMM_EXIT_OK;
 }

@@ -204,8 +204,14 @@ static enum inq_status finish(struct session *s, struct inq_err *err)
 		printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written\n", s->r->snapshot,
 		       done.file_bytes, done.written_bytes);
 	}
-	return s->dead ? inq_fail(err, INQ_EIO, "vCPU %u: %s", s->dead->index, s->dead->end_text)
-		       : INQ_OK;
+	if (!s->dead)
+		return INQ_OK;
+	if (s->dead->end != VMM_END_EXIT)
+		return inq_fail(err, INQ_EIO, "vCPU %u: %s", s->dead->index, s->dead->end_text);
+	printf("vCPU %u: %s\n", s->dead->index, s->dead->end_text);
+	if (s->dead->exit_code >= 0)
+		*s->r->ret_code = s->dead->exit_code;
+	return INQ_OK;
 }
 
 static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,

@@ -14,6 +14,7 @@ struct vmm_resume {
 	unsigned step_vcpu;
 	bool timed; /* for_ms counts; 0: it does not run at all */
 	bool force;
+	int *ret_code; /* what the guest wrote to its exit port; untouched: nothing */
 };
 
 /* Prints what it does on stdout.  Without a time, until every vCPU gave its result or one died. */

@@ -172,10 +172,16 @@ static void run_once(struct vmm_vcpu *v)
 		set_end(v, VMM_END_KVM_ERROR, "KVM_RUN: %s", strerror(e));
 }
 
+/* By an instruction of its own, which is complete only after another entry. */
+static bool ended_by_io(const struct vmm_vcpu *v)
+{
+	return v->end == VMM_END_EXIT || v->end == VMM_END_PANIC;
+}
+
 /* Enter KVM_RUN only to complete the instruction of the last exit; a string I/O exits again. */
 static void finish_io(struct vmm_vcpu *v)
 {
-	for (int i = 0; i < 64 && v->end == VMM_ALIVE; i++) {
+	for (int i = 0; i < 64 && (v->end == VMM_ALIVE || ended_by_io(v)); i++) {
 		v->run->immediate_exit = 1;
 		if (enter(v))
 			break;
