@@ -2,7 +2,7 @@
 """Run a list of jobs inside one boot of an emulated machine that has a real KVM with SMM and nesting.
 
 usage: bed.py svm|vmx [--carry PROGRAM]... [--job 'ID[,SECONDS]: ARGV']... [--jobs FILE] --out FOLDER
-               [--limit SECONDS] [--no-la57]
+               [--limit SECONDS] [--no-la57] [--cpus N]
        bed.py fetch
 
 A job is an argument line, run with an empty folder of its own as working folder; whatever it leaves
@@ -195,6 +195,7 @@ def main():
     ap.add_argument("--out")
     ap.add_argument("--limit", type=int, default=600)
     ap.add_argument("--no-la57", action="store_true")
+    ap.add_argument("--cpus", type=int, default=2)
     args = ap.parse_args()
     try:
         if args.machine == "fetch":
@@ -205,7 +206,7 @@ def main():
         texts = args.job + (args.jobs.read_text().splitlines() if args.jobs else [])
         jobs = [parse_job(t) for t in texts if t.strip() and not t.startswith("#")]
         results, why = run(args.machine, jobs, args.carry, args.out, args.limit,
-                           say=lambda t: print(t, flush=True), la57=not args.no_la57)
+                           say=lambda t: print(t, flush=True), la57=not args.no_la57, cpus=args.cpus)
     except (BedError, OSError) as e:
         print(f"bed: {e}", file=sys.stderr)
         return 2

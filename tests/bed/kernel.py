@@ -1,5 +1,5 @@
 """The testbeds' Linux kernel: Debian's cloud flavour, unpacked into the cache folder and never installed."""
-import fcntl, os, pathlib, re, shutil, subprocess
+import fcntl, lzma, os, pathlib, re, shutil, struct, subprocess
 
 PACKAGE = "linux-image-cloud-amd64"
 
@@ -58,6 +58,57 @@ def fetch(folder):
     part.rename(folder)
 
 
+def more(block, at, n):
+    """The rest of a length of LZ4: each byte is added, 255 says that another follows."""
+    while True:
+        byte, at = block[at], at + 1
+        n += byte
+        if byte != 255:
+            return n, at
+
+
+def unlz4_block(block, out):
+    """Literals, then a copy of what is already out, again and again (lz4_Block_format.md)."""
+    at = 0
+    while True:
+        token = block[at]
+        at += 1
+        n, m = token >> 4, token & 15
+        if n == 15:
+            n, at = more(block, at, n)
+        out += block[at:at + n]
+        at += n
+        if at >= len(block):
+            return
+        back = block[at] | block[at + 1] << 8
+        at += 2
+        if m == 15:
+            m, at = more(block, at, m)
+        m += 4
+        copy = out[-back:] if m > back else out[len(out) - back:len(out) - back + m]
+        out += copy if m <= back else (copy * (m // back + 1))[:m]
+
+
+def vmlinux_of(bzimage):
+    """The ELF in a bzImage: Linux's boot protocol says where the payload lies, its magic how it is packed."""
+    setup, (offset, length) = bzimage[0x1F1] or 4, struct.unpack_from("<II", bzimage, 0x248)
+    at = (setup + 1) * 512 + offset
+    payload, size = bzimage[at:at + length - 4], struct.unpack_from("<I", bzimage, at + length - 4)[0]
+    if payload[:6] == b"\xfd7zXZ\0":
+        out = lzma.LZMADecompressor().decompress(payload)
+    elif payload[:4] == b"\x02\x21\x4c\x18":  # LZ4's old frame: blocks, each with its length
+        out, at = bytearray(), 4
+        while at < len(payload):
+            n = struct.unpack_from("<I", payload, at)[0]
+            unlz4_block(payload[at + 4:at + 4 + n], out)
+            at += 4 + n
+    else:
+        raise BedError(f"vmlinuz: packed in an unknown way: {payload[:6].hex()}")
+    if len(out) != size or out[:4] != b"\x7fELF":
+        raise BedError("vmlinuz: unpacked, it is no ELF of the size that it says")
+    return bytes(out)
+
+
 class Kernel:
     def __init__(self):
         base = cache_dir()
@@ -69,6 +120,17 @@ class Kernel:
                 fetch(self.dir)
         self.vmlinuz = self.dir / "vmlinuz"
         self.paths = {p.stem.replace("-", "_"): p for p in (self.dir / "modules").rglob("*.ko")}
+
+    def vmlinux(self):
+        """Path of the same kernel, uncompressed; made once."""
+        path = self.dir / "vmlinux"
+        with open(self.dir.parent / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                part = path.with_suffix(".part")
+                part.write_bytes(vmlinux_of(self.vmlinuz.read_bytes()))
+                part.rename(path)
+        return path
 
     def modules(self, names):
         """Paths of the named modules and all that they need, in the order to load them."""

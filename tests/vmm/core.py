@@ -128,7 +128,7 @@ class Core:
             rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, *r = struct.unpack_from("<18Q", d, 8)
             core = struct.unpack_from("<21Q", p, 112)
             need((*r[7::-1], rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, *r[8:]) ==
-                 (*core[:4], *core[9:5:-1], *core[10:11], core[5], *core[11:15], core[19], core[4], core[16], core[18]), "QEMU registers")
+                 (*core[:4], *core[6:10], *core[10:11], core[5], *core[11:15], core[19], core[4], core[16], core[18]), "QEMU registers")
         if "VMCOREINFO" in names:
             text = self.foreign[-1][1]
             need(text.startswith(b"OSRELEASE=") and text.endswith(b"\n") and b"\0" not in text, "VMCOREINFO")

@@ -1,0 +1,119 @@
+/*
+ * The first process of a Linux guest.  It says on the console what the kernel made of the machine;
+ * then a child on each CPU counts in a page that a snapshot shows.  After ROUND rounds it ends the
+ * machine through port 0xf4; a snapshot of that goes on, and after as many the machine is reset.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT = 0xf4, EXIT_CODE = 16, ROUND = 8, MAX_CPUS = 64, PAUSE_MS = 20 };
+
+/* One page; the counters are of the children. */
+struct shown {
+	char magic[16];
+	uint64_t seed, round;
+	volatile uint64_t ticks[MAX_CPUS];
+};
+
+/* The file's first line that begins with `key`, without it; "" when there is none. */
+static void line_of(const char *path, const char *key, char *ret, size_t n)
+{
+	FILE *f = fopen(path, "re");
+
+	ret[0] = 0;
+	while (f && fgets(ret, (int)n, f)) {
+		ret[strcspn(ret, "\n")] = 0;
+		if (!strncmp(ret, key, strlen(key))) {
+			memmove(ret, ret + strlen(key), strlen(ret + strlen(key)) + 1);
+			break;
+		}
+		ret[0] = 0;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void pause_ms(long ms)
+{
+	const struct timespec t = {.tv_nsec = ms * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void tell(struct shown *s, long cpus)
+{
+	char clock[64], memory[64], release[128];
+
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sys", "/sys", "sysfs", 0, NULL);
+	line_of("/sys/devices/system/clocksource/clocksource0/current_clocksource", "", clock,
+		sizeof(clock));
+	line_of("/proc/meminfo", "MemTotal:", memory, sizeof(memory));
+	line_of("/proc/sys/kernel/osrelease", "", release, sizeof(release));
+	printf("init: seed %" PRIu64 " cpus %ld clock %s kib %ld release %s\n", s->seed, cpus,
+	       clock, strtol(memory, NULL, 10), release);
+}
+
+static void count_on(struct shown *s, unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(1);
+	for (;;) {
+		s->ticks[cpu]++;
+		pause_ms(PAUSE_MS / 2);
+	}
+}
+
+int main(void)
+{
+	const char *seed = getenv("seed"); /* the kernel hands on what it does not know itself */
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct shown *s =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (iopl(3) || s == MAP_FAILED || cpus < 1 || cpus > MAX_CPUS)
+		return 1;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	memcpy(s->magic, "INQ-LINUX-INIT.", sizeof(s->magic));
+	s->seed = seed ? strtoull(seed, NULL, 0) : 0;
+	tell(s, cpus);
+	for (unsigned i = 0; i < (unsigned)cpus; i++)
+		if (!fork())
+			count_on(s, i);
+	for (;;) {
+		struct timespec t;
+
+		pause_ms(PAUSE_MS);
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		s->round++;
+		printf("round %" PRIu64 " at %lld ms\n", s->round,
+		       (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+		if (s->round == ROUND) {
+			tcdrain(STDOUT_FILENO);
+			outb(EXIT_CODE, EXIT);
+		}
+		if (s->round == 2 * ROUND) {
+			tcdrain(STDOUT_FILENO);
+			reboot(RB_AUTOBOOT);
+		}
+	}
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""A Linux kernel boots to its first process, in each format and with what it may find, and goes on from its snapshot.
+
+usage: test_linux.py INQUEST_VMM LINUX_INIT
+
+In the svm testbed: Debian's cloud kernel, with LINUX_INIT as its whole root."""
+import pathlib, re, struct, sys, tempfile
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "bed")]
+import bed, core, image, kernel  # noqa: E402
+
+ROUND, ENDED = 8, 33  # linux_init.c: rounds to each end, 2 * EXIT_CODE + 1
+MAGIC, MAX_CPUS = b"INQ-LINUX-INIT.\0", 64
+QUIET = "console=ttyS0 quiet panic=-1 reboot=k"
+SECONDS = 100
+
+# name: image, vCPUs, MiB, more options, more of a command line, clock
+GUESTS = {
+    "bzimage-5g": ("vmlinuz", 2, 5120, "", "", "kvm-clock"),
+    "pvh-jiffies": ("vmlinux", 2, 256, "--boot pvh", "clocksource=jiffies", "jiffies"),
+    "vmlinux-no-acpi": ("vmlinux", 1, 256, "--boot linux64", "acpi=off nokaslr", "kvm-clock"),
+}
+
+
+def seed_of(name):
+    return 1000003 * (1 + sorted(GUESTS).index(name))
+
+
+def make_jobs():
+    for name, (kern, vcpus, mib, options, append, _) in GUESTS.items():
+        run = (f"inquest-vmm run --kernel /bin/{kern} --initrd /bin/root.cpio --vcpus {vcpus} --memory {mib} {options} "
+               f"--append '{QUIET} {append} seed={seed_of(name)}' --timeout {SECONDS} --snapshot a.core")
+        yield bed.Job(name, ["sh", "-c", f"{run} && exit 9; code=$?; [ $code = {ENDED} ] || exit $code; echo again:; "
+                             f"inquest-vmm resume a.core --for {SECONDS * 1000} --snapshot b.core"], 2 * SECONDS)
+
+
+def shown(c):
+    """(seed, round, ticks of each CPU) of the page that linux_init.c counts in: the only one of its kind."""
+    found = [off for _, n, off in c.loads for off in pages_with(c.bytes, off, n)]
+    assert len(found) == 1, f"{len(found)} pages with the magic"
+    seed, rounds, *ticks = struct.unpack_from(f"<{2 + MAX_CPUS}Q", c.bytes, found[0] + len(MAGIC))
+    return seed, rounds, ticks
+
+
+def pages_with(data, off, n):
+    at = data.find(MAGIC, off, off + n)
+    while at >= 0:
+        if (at - off) % core.PAGE == 0:
+            yield at
+        at = data.find(MAGIC, at + 1, off + n)
+
+
+def check_said(name, text):
+    text = text.replace("\r\n", "\n")
+    _, vcpus, mib, _, _, clock = GUESTS[name]
+    said = re.findall(r"^init: seed (\d+) cpus (\d+) clock (\S+) kib (\d+) release (6\.\S+)$", text, re.M)
+    yield f"init spoke once: {said}", len(said) == 1
+    seed, cpus, have, kib, _ = said[0]
+    yield f"seed {seed}", int(seed) == seed_of(name)
+    yield f"{cpus} CPUs", int(cpus) == vcpus
+    yield f"clock {have}", have == clock
+    yield f"{kib} KiB of memory", mib * 1024 * 0.75 < int(kib) < mib * 1024
+    yield "the reset ended it", re.search(r"^vCPU \d+: the guest reset the machine, through the i8042$", text, re.M)
+    before, _, after = text.partition("again:\n")
+    rounds = [re.findall(r"^round (\d+) at (\d+) ms$", part, re.M) for part in (before, after)]
+    yield f"rounds {rounds}", [int(n) for part in rounds for n, _ in part] == list(range(1, 1 + 2 * ROUND))
+    yield "they are of two runs", [len(part) for part in rounds] == [ROUND, ROUND]
+    times = [int(t) for part in rounds for _, t in part]
+    yield f"its clock goes forward: {times}", times == sorted(times) and times[-1] > times[0]
+
+
+def check(r):
+    name = r.job.id
+    _, vcpus, _, _, _, _ = GUESTS[name]
+    yield f"exit code {r.code}: {r.why or r.text('stderr').strip()}\n{r.text('stdout')[-2000:]}", r.code == 0
+    yield from check_said(name, r.text("stdout"))
+    (seed, first, ticks), (seed_b, second, later) = (shown(core.load(r.files / f)) for f in ("a.core", "b.core"))
+    yield f"seed in memory: {seed}, {seed_b}", seed == seed_b == seed_of(name)
+    yield f"rounds in memory: {first}, {second}", (first, second) == (ROUND, 2 * ROUND)
+    for i in range(vcpus):
+        yield f"CPU {i} counted to {ticks[i]}, then to {later[i]}", 0 < ticks[i] < later[i]
+    yield f"no other CPU counted: {later[vcpus:]}", not any(later[vcpus:])
+
+
+def wrong_of(r):
+    try:
+        for what, good in check(r):
+            if not good:
+                yield what
+                return
+    except (core.Bad, AssertionError, OSError) as e:
+        yield str(e)
+
+
+def main():
+    vmm, init = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+    k = kernel.Kernel()
+    with tempfile.TemporaryDirectory() as tmp:
+        root = pathlib.Path(tmp) / "root.cpio"
+        cpio = image.Cpio(root)
+        for folder in ("dev", "proc", "sys"):
+            cpio.folder(folder)
+        cpio.file("init", init.read_bytes())
+        cpio.close()
+        todo = list(make_jobs())
+        results, why = bed.run("svm", todo, [vmm, k.vmlinuz, k.vmlinux(), root], pathlib.Path(tmp) / "out",
+                               limit=SECONDS * 2 * len(todo), la57=False, cpus=1)
+        wrong = [f"{r.job.id}: {what}" for r in results for what in wrong_of(r)] + ([why] if why else [])
+        for r in results:
+            print(f"{r.job.id}: {r.seconds} s")
+    for what in wrong:
+        print(f"not so: {what}")
+    print(f"{len(todo)} guests, {len(wrong)} complaints")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
