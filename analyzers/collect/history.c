@@ -3,13 +3,15 @@
  * to watched memory, lines of KVM's tracepoints.  Source: docs/snapshot-format.md, section 7.
  */
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "analyzers/collect/collectors.h"
 #include "analyzers/collect/values.h"
 #include "base/span.h"
 
 enum { MAX_WRITE_RECORD = 4096, MAX_LINE = 512 };
+enum { MAX_SECONDS = 1u << 31 };
 
 static struct inq_value known(uint32_t flags, uint32_t flag, struct inq_value v)
 {
@@ -264,12 +266,17 @@ static const struct inq_column trace_cols[] = {
 /* "[CPU] FLAGS SECONDS: EVENT: TEXT"; false: it is not. */
 static bool take_line(char *line, int64_t *ret_ns, const char **ret_event, const char **ret_text)
 {
-	unsigned long long s, us;
-	int at = 0;
+	char *at = strstr(line, "] "), *dot, *end;
 
-	if (sscanf(line, "[%*u] %*s %10llu.%6llu: %n", &s, &us, &at) != 2 || !at)
+	if (line[0] != '[' || !at || !(at = strchr(at + 2, ' ')))
 		return false;
-	char *event = line + at, *colon = strstr(event, ": ");
+	unsigned long long s = strtoull(at, &dot, 10);
+	if (*dot != '.' || s > MAX_SECONDS)
+		return false;
+	unsigned long long us = strtoull(dot + 1, &end, 10);
+	if (end != dot + 7 || us >= 1000000 || strncmp(end, ": ", 2) != 0)
+		return false;
+	char *event = end + 2, *colon = strstr(event, ": ");
 	if (!colon)
 		return false;
 	*colon = '\0';
