@@ -202,7 +202,8 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	st = vmm_out_open(&out, r->snapshot, err);
 	if (st)
 		return st;
-	guest->cpuid = r->cpuid;
+	if (r->cpuid)
+		guest->cpuid = r->cpuid;
 	if (r->control)
 		st = vmm_control_create(&control, r->control, err);
 	if (!st)

@@ -7,7 +7,7 @@
 #include "vmm/memory.h"
 
 /* Where they lie; the guest must be told that this is no RAM of its own. */
-enum { VMM_TABLES_GPA = 0x9c000, VMM_TABLES_END = 0xa0000 };
+enum { VMM_TABLES_GPA = 0x9c000, VMM_TABLES_DSDT = 0x9c800, VMM_TABLES_END = 0xa0000 };
 
 /*
  * RSDP, XSDT, FADT, DSDT, MADT, and an MP table whose pointer lies in the last KiB of base memory.

@@ -227,7 +227,68 @@ def smm_returned(c, d):
     yield "L2 counts on", word(c, d, f"counter[{cpu}]", 8) > 0
 
 
+def control(c, cpu):
+    """cr2, cr3"""
+    return struct.unpack_from("<QQ", c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu], 8 * 24 + 2 * 16 + 8)
+
+
+def entry_is_there(c, d):
+    yield "the damaged entry is in the tables", word(c, d, "entry", 8) & ~0x60 == int(d["entry_value"], 0) & ~0x60
+    yield "the core uses these tables", control(c, int(d["cpu"]))[1] == 0x2000
+
+
+def rsvd_bit(c, d):
+    cpu = int(d["cpu"])
+    error, rip = virt(c, d, rsp(c, cpu)), virt(c, d, rsp(c, cpu) + 8)
+    yield from entry_is_there(c, d)
+    yield f"a #PF for a reserved bit, of a store: 0x{error:x}", error | 1 == 1 | 2 | 8  # QEMU 7.2 leaves P out
+    yield f"of that store: 0x{rip:x}", rip == int(d["insn"], 0)
+    yield "CR2 names the address", control(c, cpu)[0] == int(d["linear"], 0)
+    yield "interrupts are off", not regs(c, cpu)[1] & IF
+
+
+def pdpe1gb(c, d):
+    cpu = int(d["cpu"])
+    yield from entry_is_there(c, d)
+    yield "a page of 1 GiB", int(d["entry_value"], 0) & 0x80
+    for i in cpus(d):
+        leaf = [struct.unpack_from("<IIIIIII", c.notes["cpuid2", i], at) for at in range(0, len(c.notes["cpuid2", i]), 40)]
+        yield f"core {i} has no such pages by CPUID", not [q for q in leaf if q[0] == 0x80000001 and q[6] & 1 << 26]
+    went_on = in_code(c, d, cpu) and regs(c, cpu)[1] & IF
+    refused = control(c, cpu)[0] == int(d["linear"], 0) and virt(c, d, rsp(c, cpu)) | 1 == 1 | 2 | 8
+    yield "the core went on, or the walk met a reserved bit", went_on or refused
+
+
+def stack_overflow(c, d):
+    cpu = int(d["cpu"])
+    frame = int(d["data"], 0) + 0x3800 - 48
+    error, rip, _, _, old, _ = (int.from_bytes(c.phys(frame + 8 * i, 8), "little") for i in range(6))
+    yield from entry_is_there(c, d)
+    yield "the core is on its IST stack, where a double fault put a frame", rsp(c, cpu) - int(d["high"], 0) == frame and error == 0
+    yield f"of the call: 0x{rip:x}", rip == int(d["insn"], 0)
+    yield f"with a stack pointer at the guard page: 0x{old:x}", old == int(d["linear"], 0)
+    yield "CR2 lies in the guard page", int(d["linear"], 0) - 4096 <= control(c, cpu)[0] < int(d["linear"], 0)
+    yield "it had called itself a thousand times", word(c, d, f"counter[{cpu}]", 8) > 1000
+
+
+def mptable(c, d):
+    at = int(d["mptable"], 0)
+    pointer = c.phys(0x9FC00, 16)
+    yield "the pointer names the table", pointer[:4] == b"_MP_" and struct.unpack_from("<I", pointer, 4)[0] == at
+    n, claimed = struct.unpack("<H", c.phys(at + 4, 2))[0], struct.unpack("<H", c.phys(at + 34, 2))[0]
+    table = c.phys(at, n)
+    yield "both add up", table[:4] == b"PCMP" and sum(table) & 255 == 0 and sum(pointer) & 255 == 0
+    off, found = 44, 0
+    while off < n and table[off] <= 4:
+        off, found = off + (20 if table[off] == 0 else 8), found + 1
+    yield "its entries fill it", off == n
+    yield f"it claims {claimed} entries and has {found}", claimed == found + int(d["mptable_more"])
+    yield "behind it lies the DSDT", c.phys(at + n, 4) == b"DSDT"
+
+
 CHECKS = {"smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
+          "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,
+          "mptable-count": mptable, "mptable-fine": mptable,
           "smm-dr7gd-l1": smm_dr7gd_l1,
           "nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
           "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,

@@ -4,6 +4,11 @@
 usage: test_images.py INQUEST_VMM MULTIBOOT_KERNEL DEVICES_KERNEL (exit code 77: there is no /dev/kvm)"""
 import datetime, os, pathlib, pty, select, subprocess, sys, tempfile, time, unittest
 
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "bed")]
+import core, states  # noqa: E402
+
 VMM, KERNEL, DEVICES = (str(pathlib.Path(a).resolve()) for a in (sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)))
 
 
@@ -46,6 +51,19 @@ class Images(unittest.TestCase):
         code, out, err, _ = self.boot(DEVICES, "--append", "t")
         self.assertEqual((code, err), (1, ""))
         self.assertIn(int(out.splitlines()[1]), (before, datetime.datetime.now(datetime.timezone.utc).year))
+
+    def test_1_gib_page_without_the_cpuid_bit(self):
+        """A KVM that walks the tables itself refuses it, one with nested paging does not: both are in the core as they are."""
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        for seed in ("1", "2"):
+            args = ("--scenario", "pdpe1gb", "--seed", seed)
+            run = subprocess.run([VMM, "run", *args, "--snapshot", "x.core"], cwd=self.dir.name, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            drawn = subprocess.run([VMM, "draw", *args], stdout=subprocess.PIPE, text=True, check=True).stdout
+            drawn = dict(line.split("=", 1) for line in drawn.splitlines() if "=" in line)
+            self.assertEqual(list(states.wrong("pdpe1gb", core.load(pathlib.Path(self.dir.name) / "x.core"), drawn)), [])
 
     def start(self, how, serial, *more, **kw):
         self.dir = tempfile.TemporaryDirectory()

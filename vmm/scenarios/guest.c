@@ -77,7 +77,7 @@ static enum inq_status setup(const struct vmm_guest *g, struct vmm_vcpu *v,
 /* A vCPU, and what it must have done. */
 struct goal {
 	struct vmm_vcpu *v;
-	int code;
+	int code, other; /* one of both; .other 0: that one */
 };
 
 static bool has_posted(struct vmm_session *s, void *arg)
@@ -85,13 +85,15 @@ static bool has_posted(struct vmm_session *s, void *arg)
 	const struct goal *q = arg;
 
 	(void)s;
-	return vmm_vcpu_posted(q->v, q->code) || q->v->smi_error;
+	return vmm_vcpu_posted(q->v, q->code) || (q->other && vmm_vcpu_posted(q->v, q->other)) ||
+	       q->v->smi_error;
 }
 
 /* Until that vCPU wrote the code to port 0x80; also returns when some vCPU died. */
-static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, struct inq_err *err)
+static enum inq_status wait_either(struct vmm_session *s, unsigned cpu, int code, int other,
+				   struct inq_err *err)
 {
-	struct goal q = {&s->vm->vcpu[cpu], code};
+	struct goal q = {&s->vm->vcpu[cpu], code, other};
 	bool late = false;
 	enum inq_status st = vmm_attend_until(
 		s, has_posted, &q, vmm_now() + s->r->timeout_s * 1000000000u, &late, err);
@@ -106,6 +108,11 @@ static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, 
 				s->guest->name, cpu, (unsigned)code,
 				q.v->last_post < 0 ? 0u : (unsigned)q.v->last_post);
 	return st;
+}
+
+static enum inq_status wait_post(struct vmm_session *s, unsigned cpu, int code, struct inq_err *err)
+{
+	return wait_either(s, cpu, code, 0, err);
 }
 
 /* 0: it says nothing by itself. */
@@ -140,7 +147,7 @@ static enum inq_status follow(const struct vmm_plan *p, struct vmm_session *s, s
 		if (q->what == VMM_STEP_NMI)
 			vmm_vm_inject(s->vm, p->hit, VMM_INJECT_NMI);
 		else
-			st = wait_post(s, p->hit, q->post, err);
+			st = wait_either(s, p->hit, q->post, q->other, err);
 	return st;
 }
 
@@ -240,7 +247,7 @@ static enum inq_status wait_results(struct vmm_session *s, struct inq_err *err)
 	bool late = false;
 
 	for (unsigned i = 0; i < s->vm->nr_vcpus && !st && !vmm_attend_over(s); i++) {
-		struct goal q = {&s->vm->vcpu[i], 0};
+		struct goal q = {.v = &s->vm->vcpu[i]};
 
 		st = vmm_attend_until(s, has_result, &q, until, &late, err);
 		if (!st && late)
@@ -328,6 +335,7 @@ enum inq_status vmm_guest_of_scenario(struct vmm_guest **ret, const struct vmm_r
 		return inq_fail(err, INQ_ENOMEM, "the guest");
 	g->base = (struct vmm_guest){&ops, r->scenario->name, r->nr_vcpus};
 	g->base.dies = r->scenario->dies;
+	g->base.cpuid = r->scenario->cpuid;
 	g->r = r;
 	enum inq_status st =
 		vmm_plan_create(&g->plan, r->scenario, r->seed, r->nr_vcpus, r->mib, err);

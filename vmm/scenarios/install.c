@@ -79,8 +79,8 @@ static bool put_smm_idt(struct vmm_memory *m, const struct vmm_plan *p,
 	if (!vmm_code_mark(&c->handler, VMM_M_FAULT))
 		return true;
 	for (unsigned i = 0; i < GATES; i++) {
-		const uint64_t to = vmm_code_mark(&c->handler,
-						  i == DB_VECTOR ? VMM_M_FAULT : VMM_M_HANDLER);
+		const uint64_t to =
+			vmm_code_mark(&c->handler, i == DB_VECTOR ? VMM_M_FAULT : VMM_M_HANDLER);
 		const uint64_t gate[2] = {(to & 0xffff) | selector << 16 | UINT64_C(0x8e00) << 32 |
 						  (to >> 16 & 0xffff) << 48,
 					  to >> 32};
@@ -150,11 +150,11 @@ static bool put_nmi(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 {
 	uint64_t nmi = vmm_code_mark(&c->code, VMM_M_NMI),
 		 fault = vmm_code_mark(&c->code, VMM_M_FAULT), high = c->code.linear - c->code_gpa;
-	bool ok = !fault || put_idt_gate(m, c, c->fault_vector, fault);
+	bool ok = !fault || put_ist_gate(m, c, c->fault_vector, fault, c->fault_ist);
 
 	if (nmi)
 		ok = ok && put_ist_gate(m, c, NMI_VECTOR, nmi, c->nmi_ist);
-	return ok && (!c->nmi_ist ||
+	return ok && (!(c->nmi_ist || c->fault_ist) ||
 		      put64(m, 0, VMM_GPA_TSS + TSS_IST1, high + c->data_gpa + VMM_CPU_CALL_STACK));
 }
 
@@ -212,6 +212,7 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 	for (unsigned i = 0; i < p->nr_words; i++)
 		ok = ok && put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
 	ok = ok && (!p->nested || put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len));
+	ok = ok && (!p->scenario->install || p->scenario->install(p, m));
 	if (!ok)
 		return inq_fail(err, INQ_EUSAGE, "the guest does not fit its memory");
 	if (p->bits) {

@@ -217,6 +217,13 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 				p->cpu[i].user ? "yes" : "no", i, p->cpu[i].sum);
 	for (unsigned i = 0; i < p->nr_words; i++)
 		fprintf(to, "%s=0x%" PRIx64 "\n", p->word[i].name, p->word[i].gpa);
+	if (p->entry.gpa)
+		fprintf(to,
+			"entry=0x%" PRIx64 "\nentry_value=0x%" PRIx64 "\nlinear=0x%" PRIx64 "\n",
+			p->entry.gpa, p->entry.value, p->entry.linear);
+	if (p->mptable)
+		fprintf(to, "mptable=0x%" PRIx64 "\nmptable_more=%u\n", p->mptable,
+			p->mptable_more);
 	if (p->hit >= p->nr_vcpus)
 		return;
 	fprintf(to, "cpu=%u\n", p->hit);

@@ -39,6 +39,7 @@ struct vmm_plan_cpu {
 	uint8_t vector;              /* of its timer, or of whom M_HANDLER serves; 0: none */
 	uint8_t ipi_vector;          /* of M_IPI */
 	uint8_t fault_vector;        /* of M_FAULT */
+	bool fault_ist;              /* M_FAULT on IST 1 */
 	bool nmi_ist;                /* M_NMI on a stack of its own, IST 1 */
 	bool user;                   /* works in user mode */
 	bool sums;                   /* has a table and gives a result: */
@@ -53,6 +54,11 @@ struct vmm_plan_word {
 	const char *name;
 	uint64_t gpa, value;
 	uint8_t width;
+};
+
+/* An entry of the page tables that is unlike the others, and what leads there. */
+struct vmm_plan_entry {
+	uint64_t gpa, value, linear;
 };
 
 struct vmm_gate {
@@ -79,7 +85,10 @@ struct vmm_plan {
 	struct vmm_gate gate;
 	uint64_t insn, first, end, writer; /* linear; writer 0: nobody writes the gate */
 	bool has_other;
-	unsigned other; /* the vCPU that .hit waits for */
+	unsigned other;              /* the vCPU that .hit waits for */
+	struct vmm_plan_entry entry; /* gpa 0: none */
+	uint64_t mptable;            /* gpa of the MP table; 0: no tables */
+	uint16_t mptable_more;       /* entries that it claims and has not */
 	struct vmm_plan_word word[4];
 	unsigned nr_words;
 	struct vmm_plan_cpu cpu[VMM_MAX_VCPUS];
@@ -113,7 +122,7 @@ enum {
 	VMM_SMM_GDT = 0x6000,
 	VMM_SMM_GDTR = 0x6040,
 	VMM_SMM_IDTR = 0x6048,
-	VMM_SMM_IDT = 0x6200, /* 32 gates */
+	VMM_SMM_IDT = 0x6200,   /* 32 gates */
 	VMM_SMM_STACK = 0x7000, /* to CODE */
 	VMM_SMM_CODE = 0x8000,
 	VMM_SMM_DATA = 0xa000, /* to SAVE, less what KVM writes */

@@ -28,7 +28,12 @@
 	X(smm_dr7gd_l1)                                                                            \
 	X(smm_dr7gd_svm)                                                                           \
 	X(smm_dr7gd_noload)                                                                        \
-	X(smm_dr7gd_fixed)
+	X(smm_dr7gd_fixed)                                                                         \
+	X(rsvd_bit)                                                                                \
+	X(pdpe1gb)                                                                                 \
+	X(stack_overflow)                                                                          \
+	X(mptable_count)                                                                           \
+	X(mptable_fine)
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */
@@ -52,7 +57,7 @@ enum vmm_scenario_do {
 };
 struct vmm_scenario_step {
 	enum vmm_scenario_do what;
-	int post;
+	int post, other; /* .other: or that one, where this may go either way; 0: no other */
 };
 
 struct vmm_scenario {
@@ -61,10 +66,13 @@ struct vmm_scenario {
 	enum vmm_machines machines;            /* where it was seen to work */
 	bool smm;                              /* the hit vCPU gets an SMI; KVM must have SMM */
 	const struct vmm_scenario_step *steps; /* NULL: none; ends with VMM_STEP_END */
-	bool dies;      /* the hit vCPU takes a triple fault: that is how it shall end */
-	bool returns;   /* its SMI handler comes to its end */
-	bool guest_debug; /* KVM debugs the hit vCPU, and so emulates its accesses to DR7 */
-	bool open_gate; /* once stopped, the gate gets a value that ends the loop */
+	bool dies;         /* the hit vCPU takes a triple fault: that is how it shall end */
+	bool returns;      /* its SMI handler comes to its end */
+	bool guest_debug;  /* KVM debugs the hit vCPU, and so emulates its accesses to DR7 */
+	bool open_gate;    /* once stopped, the gate gets a value that ends the loop */
+	const char *cpuid; /* changes of CPUID, unless the user names others; NULL: none */
+	/* Lay down what is special, behind everything else; NULL: nothing.  False: no room. */
+	bool (*install)(const struct vmm_plan *p, const struct vmm_memory *m);
 	/* Fill in what this scenario is about; layout and registers are drawn. */
 	enum inq_status (*draw)(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
 };
