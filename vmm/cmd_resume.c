@@ -18,6 +18,7 @@ static const char resume_help[] =
 	"  --step N          before that, N single steps of one vCPU, each printed\n"
 	"  --vcpu N          which one steps, default 0\n"
 	"  --snapshot FILE   write another snapshot at the end\n"
+	"  --format NAME     of that: elf, kdump-zlib or kdump-zstd\n"
 	"  --serial WHERE    the guest's serial port: a file, - (the default), stdio or pty, as "
 	"in\n"
 	"                    inquest-vmm run --help\n"
@@ -27,12 +28,23 @@ static const char resume_help[] =
 	"  inquest-vmm resume spin.core --for 100 --snapshot later.core\n"
 	"  inquest-vmm resume spin.core --step 20 --for 0\n";
 
+static int take_format(const char *value, void *to)
+{
+	struct vmm_resume *r = to;
+
+	return vmm_format_find(value, &r->format)
+		       ? VMM_EXIT_OK
+		       : vmm_complain(value, "no format of snapshots",
+				      "give --format elf, kdump-zlib or kdump-zstd");
+}
+
 #define AT(member) offsetof(struct vmm_resume, member)
 static const struct vmm_option options[] = {
 	{"for", VMM_OPTION_NUMBER, AT(for_ms), AT(timed), 0, 86400000},
 	{"step", VMM_OPTION_NUMBER, AT(steps), 0, 1, 1000000},
 	{"vcpu", VMM_OPTION_UNSIGNED, AT(step_vcpu), 0, 0, VMM_MAX_VCPUS - 1},
 	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
+	{.name = "format", .kind = VMM_OPTION_TAKE, .take = take_format},
 	{"serial", VMM_OPTION_TEXT, AT(serial)},
 	{"disk", VMM_OPTION_TEXT, AT(disk)},
 	{"force", VMM_OPTION_FLAG, AT(force)},

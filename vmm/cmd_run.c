@@ -25,6 +25,9 @@ static const char run_help[] =
 	"  --entry real|64   how a flat binary begins, default real\n"
 	"  --snapshot FILE   where the core goes; appears complete or not at all;\n"
 	"                    replaces a core, but no other file\n"
+	"  --format NAME     elf, the default; kdump-zlib or kdump-zstd: compressed, for crash, "
+	"drgn\n"
+	"                    and libkdumpfile (resume and inquest do not read it)\n"
 	"  --cpuid LIST      what the guest's CPUs have: -pdpe1gb,+x2apic, names as in\n"
 	"                    /proc/cpuinfo, or bits: 0x80000001:edx.26=0\n"
 	"  --seed N          draw the guest from N; without it a fresh one, printed\n"
@@ -106,6 +109,16 @@ static int take_watch(const char *value, void *to)
 				      "give --watch a guest-physical address, 1 to 4096 bytes");
 }
 
+static int take_format(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+
+	return vmm_format_find(value, &r->format)
+		       ? VMM_EXIT_OK
+		       : vmm_complain(value, "no format of snapshots",
+				      "give --format elf, kdump-zlib or kdump-zstd");
+}
+
 static int take_entry(const char *value, void *to)
 {
 	struct vmm_run *r = to;
@@ -138,6 +151,7 @@ static const struct vmm_option options[] = {
 	{.name = "entry", .kind = VMM_OPTION_TAKE, .take = take_entry},
 	{.name = "cpuid", .kind = VMM_OPTION_TAKE, .take = take_cpuid},
 	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
+	{.name = "format", .kind = VMM_OPTION_TAKE, .take = take_format},
 	{"seed", VMM_OPTION_NUMBER, AT(seed), AT(seed_given), 0, UINT64_MAX},
 	{"vcpus", VMM_OPTION_UNSIGNED, AT(nr_vcpus), 0, 1, VMM_MAX_VCPUS},
 	{"memory", VMM_OPTION_NUMBER, AT(mib), 0, VMM_MIN_MIB, VMM_MAX_MIB},
@@ -196,6 +210,8 @@ int vmm_cmd_run(int argc, char **argv)
 	if (!(r.scenario || r.boot.kernel) || !r.snapshot)
 		return vmm_complain("run", "--scenario (or --kernel) and --snapshot are needed",
 				    "see inquest-vmm run --help");
+	if (r.want_virtual && r.format != VMM_FORMAT_ELF)
+		return vmm_complain("run", "--virtual is for --format elf", "leave one out");
 	if (r.sampler.word.nr && !r.sampler.ms)
 		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
 	if (!strcmp(r.serial, r.snapshot))

@@ -21,15 +21,17 @@ enum { PHDR = sizeof(Elf64_Phdr), CRC_FIELD = 88, NHDR = 12 };
 const char *vmm_load_kind_name(enum inq_snap_kind kind)
 {
 	static const char *const names[] = {
-		"?",     "HEADER", "HOST",     "REGS", "SREGS2", "SREGS", "DEBUGREGS",
-		"LAPIC", "EVENTS", "MP_STATE", "MSRS", "CPUID2", "RUN",   "SLOTS",
-		"SMRAM", "ZERO",   "XSAVE",    "XCRS", "NESTED", "TSC",   "STATS",
-		"PIC1",  "PIC2",   "IOAPIC",   "PIT2", "CLOCK",  "DEVICES",
-		[INQ_SNAP_GUEST_DEBUG] = "GUEST_DEBUG",
+		"?",      "HEADER",   "HOST",      "REGS",
+		"SREGS2", "SREGS",    "DEBUGREGS", "LAPIC",
+		"EVENTS", "MP_STATE", "MSRS",      "CPUID2",
+		"RUN",    "SLOTS",    "SMRAM",     "ZERO",
+		"XSAVE",  "XCRS",     "NESTED",    "TSC",
+		"STATS",  "PIC1",     "PIC2",      "IOAPIC",
+		"PIT2",   "CLOCK",    "DEVICES",   [INQ_SNAP_GUEST_DEBUG] = "GUEST_DEBUG",
 	};
 
 	return (size_t)kind < sizeof(names) / sizeof(*names) && names[kind] ? names[kind]
-									     : names[0];
+									    : names[0];
 }
 
 static enum inq_status bad(const struct vmm_load *l, const char *what, struct inq_err *err)

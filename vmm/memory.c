@@ -194,9 +194,8 @@ void vmm_memory_next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *
 	}
 	off_t hole = lseek(m->ram_fd, data, SEEK_HOLE);
 	*from = (uint64_t)data < end ? (uint64_t)data & ~(VMM_PAGE - 1) : end;
-	*to = hole > 0 && (uint64_t)hole < end
-		      ? ((uint64_t)hole + VMM_PAGE - 1) & ~(VMM_PAGE - 1)
-		      : end;
+	*to = hole > 0 && (uint64_t)hole < end ? ((uint64_t)hole + VMM_PAGE - 1) & ~(VMM_PAGE - 1)
+					       : end;
 }
 
 /* Cut the slot that holds gpa in two there. */

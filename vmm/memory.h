@@ -10,7 +10,7 @@
 #define VMM_MAX_VCPUS 64u
 #define VMM_PAGE UINT64_C(4096)
 #define VMM_MIB UINT64_C(0x100000)
-#define VMM_FIRMWARE UINT64_C(0xc0000) /* ROMs and BIOS of a PC; here zeroed RAM */
+#define VMM_FIRMWARE UINT64_C(0xc0000)    /* ROMs and BIOS of a PC; here zeroed RAM */
 #define VMM_SMRAM_BYTES UINT64_C(0x10000) /* of one window */
 #define VMM_MIN_MIB 16u
 #define VMM_MAX_MIB (64u << 10)

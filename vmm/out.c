@@ -66,7 +66,9 @@ static bool is_core(int dir, const char *name, const struct stat *sb)
 	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
 	if (fd >= 0)
 		close(fd);
-	return n == (ssize_t)sizeof(head) && !memcmp(head, ELFMAG, SELFMAG) && head[16] == ET_CORE;
+	return n == (ssize_t)sizeof(head) &&
+	       ((!memcmp(head, ELFMAG, SELFMAG) && head[16] == ET_CORE) ||
+		!memcmp(head, "KDUMP   ", 8));
 }
 
 static enum inq_status check_target(const struct vmm_out *o, struct inq_err *err)

@@ -170,7 +170,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 			    const struct vmm_state *state, const struct vmm_why *why,
 			    struct vmm_out *out, struct vmm_snapshot_done *ret, struct inq_err *err)
 {
-	struct vmm_snapshot snap = {.mem = vm->mem};
+	struct vmm_snapshot snap = {.format = vm->format, .mem = vm->mem};
 	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
 	struct inq_snap_flight *records = NULL;
 	struct vmm_virtual views = {0};
@@ -181,6 +181,8 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	if (!host)
 		return inq_fail(err, INQ_ENOMEM, "facts about the host");
 	snap.host = host;
+	snap.vmcoreinfo = info.text;
+	snap.vmcoreinfo_bytes = info.bytes;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		vmm_state_add_prstatus(&state[i], i, &snap.core);
 		vmm_state_add_notes(&state[i], &vm->vcpu[i], &snap.vcpu);

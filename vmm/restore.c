@@ -335,8 +335,9 @@ static enum inq_status put_mp_state(const struct target *t, struct inq_err *err)
 static enum inq_status put_vcpu(const struct target *t, struct inq_err *err)
 {
 	static enum inq_status (*const steps[])(const struct target *, struct inq_err *) = {
-		put_cpuid, put_khz,    put_sregs,    put_lapic,     put_msrs,   put_xcrs,   put_xsave,
-		put_regs,  put_events, put_mp_state, put_debugregs, put_nested, put_events, put_debug,
+		put_cpuid,     put_khz,    put_sregs,  put_lapic,  put_msrs,
+		put_xcrs,      put_xsave,  put_regs,   put_events, put_mp_state,
+		put_debugregs, put_nested, put_events, put_debug,
 	};
 	const struct vmm_load_note *run = vmm_load_note(t->l, t->vcpu, INQ_SNAP_RUN);
 	enum inq_status st = INQ_OK;

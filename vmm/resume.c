@@ -228,6 +228,7 @@ static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
 	if (st)
 		return st;
 	struct session s = {.r = r, .load = load, .vm = vm, .out = out};
+	vm->format = r->format;
 	printf("%s: %u vCPUs\n", r->path, vm->nr_vcpus);
 	if (r->disk)
 		st = vmm_block_open(&vm->disk, r->disk, err);

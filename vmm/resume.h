@@ -7,6 +7,8 @@
 
 #include <inquest/err.h>
 
+#include "vmm/snapshot.h"
+
 struct vmm_resume {
 	const char *path, *snapshot, *serial; /* snapshot NULL: none; serial as in struct vmm_run */
 	const char *disk;                     /* as in struct vmm_run */
@@ -14,7 +16,8 @@ struct vmm_resume {
 	unsigned step_vcpu;
 	bool timed; /* for_ms counts; 0: it does not run at all */
 	bool force;
-	int *ret_code; /* what the guest wrote to its exit port; untouched: nothing */
+	enum vmm_format format; /* of the snapshot that it writes */
+	int *ret_code;          /* what the guest wrote to its exit port; untouched: nothing */
 };
 
 /* Prints what it does on stdout.  Without a time, until every vCPU gave its result or one died. */

@@ -156,6 +156,7 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	if (st)
 		return st;
 	vm->want_virtual = r->want_virtual;
+	vm->format = r->format;
 	vm->writes = writes;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};

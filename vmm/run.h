@@ -23,6 +23,7 @@ struct vmm_run {
 	bool seed_given;   /* else drawn fresh */
 	bool after_given;  /* else an image runs until it ends */
 	bool fill, timing, to_end, want_virtual;
+	enum vmm_format format;
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
 	struct vmm_ranges watch; /* whose writes are recorded */

@@ -1,8 +1,8 @@
 /*
- * Knows where everything lies in the file: ELF header, program headers, notes, memory from the next
- * page on, the bulk region (SMRAM windows, zero bitmap, flight records).  Notes are laid out first,
- * memory is streamed from the guest's mapping in one pass, and what the pass found out (zero
- * bitmap, its checksum) goes into the notes, which are written last.
+ * Knows where everything lies in an ELF core: its header, program headers, notes, memory from the
+ * next page on, the bulk region.  Notes are laid out first, memory is streamed from the guest's
+ * mapping in one pass, and what the pass found out (zero bitmap, its checksum) goes into the notes,
+ * which are written last.
  */
 #include "vmm/snapshot.h"
 
@@ -12,16 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <zlib.h>
+#include "vmm/kdump.h"
+#include "vmm/parts.h"
 
 struct writer {
 	const struct vmm_snapshot *s;
 	const struct vmm_out *o;
-	struct vmm_notes notes;    /* all of them */
-	size_t header_at, zero_at; /* payloads in notes.bytes */
-	uint64_t memory_off, smram_off, bitmap_off, rings_off, file_bytes;
-	uint8_t *bitmap;
-	uint64_t bitmap_bytes, page; /* page: next bit */
+	struct vmm_parts parts;
+	uint64_t page; /* next bit of the bitmap */
 	struct vmm_snapshot_done done;
 };
 
@@ -39,166 +37,29 @@ static size_t headers_bytes(const struct writer *w)
 	       (n >= PN_XNUM ? sizeof(Elf64_Shdr) : 0);
 }
 
-static uint64_t page_up(uint64_t v)
-{
-	return (v + VMM_PAGE - 1) & ~(VMM_PAGE - 1);
-}
-
-static uint64_t memory_bytes(const struct vmm_memory *m)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < m->nr_regions; i++)
-		n += m->region[i].bytes;
-	return n;
-}
-
-/* Where RAM at host lies in the file. */
-static uint64_t ram_file_off(const struct writer *w, const uint8_t *host)
-{
-	const struct vmm_memory *m = w->s->mem;
-	uint64_t off = (uint64_t)(host - m->ram), at = w->memory_off;
-
-	for (unsigned i = 0; i < m->nr_regions; i++) {
-		const struct vmm_region *r = &m->region[i];
-
-		if (off >= r->off && off - r->off < r->bytes)
-			return at + (off - r->off);
-		at += r->bytes;
-	}
-	return 0;
-}
-
-static void add_slots(struct writer *w, struct inq_snap_slot *slot)
-{
-	const struct vmm_memory *m = w->s->mem;
-
-	for (unsigned i = 0; i < m->nr_slots; i++) {
-		const struct vmm_slot *s = &m->slot[i];
-		uint64_t off = s->smram ? w->smram_off + (uint64_t)(s->host - m->smram)
-					: ram_file_off(w, s->host);
-
-		slot[i] =
-			(struct inq_snap_slot){.as = s->as,
-					       .slot = s->slot,
-					       .flags = s->read_only ? 2 : 0, /* KVM_MEM_READONLY */
-					       .gpa = s->gpa,
-					       .bytes = s->bytes,
-					       .file_off = off};
-	}
-	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, slot, m->nr_slots * sizeof(*slot));
-}
-
-static void add_smram(struct writer *w)
-{
-	const struct vmm_memory *m = w->s->mem;
-	struct inq_snap_bulk bulk[VMM_MAX_VCPUS];
-
-	for (unsigned i = 0; i < m->nr_windows; i++) {
-		const uint8_t *p = m->smram + i * VMM_SMRAM_BYTES;
-
-		bulk[i] = (struct inq_snap_bulk){
-			.gpa = m->window[i],
-			.file_off = w->smram_off + i * VMM_SMRAM_BYTES,
-			.bytes = VMM_SMRAM_BYTES,
-			.crc = (uint32_t)crc32(0, p, VMM_SMRAM_BYTES),
-		};
-	}
-	if (m->nr_windows)
-		vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, bulk,
-			      m->nr_windows * sizeof(*bulk));
-	else
-		vmm_notes_missing(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, INQ_SNAP_ABSENT, 0);
-}
-
-static void add_rings(struct writer *w)
-{
-	uint64_t off = w->rings_off;
-
-	for (unsigned i = 0; i < w->s->nr_rings; i++) {
-		struct vmm_snapshot_ring *r = &w->s->ring[i];
-
-		r->ring.file_off = off;
-		r->ring.crc = (uint32_t)crc32_z(0, (const uint8_t *)r->at, r->ring.bytes);
-		vmm_notes_add(&w->notes, r->vcpu, INQ_SNAP_FLIGHT, &r->ring, sizeof(r->ring));
-		off += r->ring.bytes;
-	}
-}
-
-static void append(struct vmm_notes *to, const struct vmm_notes *from)
-{
-	if (to->failed || from->failed || from->len > INQ_SNAP_MAX_NOTES - to->len) {
-		to->failed = 1;
-		return;
-	}
-	uint8_t *p = realloc(to->bytes, to->len + from->len + 1);
-	if (!p) {
-		to->failed = 1;
-		return;
-	}
-	if (from->len)
-		memcpy(p + to->len, from->bytes, from->len);
-	to->bytes = p;
-	to->room = to->len + from->len + 1;
-	to->len += from->len;
-}
-
-/* All notes in their order; offsets in them are right on the second call. */
-static enum inq_status build_notes(struct writer *w, struct inq_err *err)
-{
-	struct inq_snap_slot slot[VMM_MAX_SLOTS];
-	struct inq_snap_bulk zero = {0};
-	const struct vmm_snapshot *s = w->s;
-	struct vmm_notes *n = &w->notes;
-
-	vmm_notes_deinit(n);
-	append(n, &s->core);
-	w->header_at =
-		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, &s->header, sizeof(s->header));
-	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, s->host, strlen(s->host));
-	append(n, &s->vcpu);
-	add_rings(w);
-	add_slots(w, slot);
-	add_smram(w);
-	w->zero_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, &zero, sizeof(zero));
-	return n->failed ? inq_fail(err, INQ_ENOMEM, "%s: notes do not fit", w->o->path) : INQ_OK;
-}
-
 static enum inq_status lay_out(struct writer *w, struct inq_err *err)
 {
 	const struct vmm_memory *m = w->s->mem;
-	enum inq_status st = build_notes(w, err);
+	struct vmm_parts *p = &w->parts;
+	enum inq_status st = vmm_parts_build(p, w->o, err);
 
 	if (st)
 		return st;
-	w->memory_off = page_up(headers_bytes(w) + w->notes.len);
-	w->smram_off = w->memory_off + memory_bytes(m);
-	w->bitmap_off = w->smram_off + m->nr_windows * VMM_SMRAM_BYTES;
-	w->done.pages = memory_bytes(m) / VMM_PAGE;
-	w->bitmap_bytes = (w->done.pages + 7) / 8;
-	w->rings_off = w->bitmap_off + w->bitmap_bytes;
-	w->file_bytes = w->rings_off;
-	for (unsigned i = 0; i < w->s->nr_rings; i++)
-		w->file_bytes += w->s->ring[i].ring.bytes;
-	w->bitmap = calloc(1, w->bitmap_bytes);
-	if (!w->bitmap)
+	w->done.pages = vmm_parts_memory_bytes(m) / VMM_PAGE;
+	p->bitmap_bytes = (w->done.pages + 7) / 8;
+	p->bitmap = calloc(1, p->bitmap_bytes);
+	if (!p->bitmap)
 		return inq_fail(err, INQ_ENOMEM, "zero bitmap");
-	st = build_notes(w, err);
-	return st ? st : vmm_out_resize(w->o, w->file_bytes, err);
-}
-
-static bool is_zero(const uint8_t *page)
-{
-	uint64_t first;
-
-	memcpy(&first, page, sizeof(first));
-	return !first && !memcmp(page, page + 8, VMM_PAGE - 8);
+	p->memory_off = vmm_page_up(headers_bytes(w) + p->notes.len);
+	vmm_parts_place_bulk(p, p->memory_off + vmm_parts_memory_bytes(m));
+	st = vmm_parts_build(p, w->o, err);
+	return st ? st : vmm_out_resize(w->o, p->bulk_end, err);
 }
 
 static void mark_zero(struct writer *w, uint64_t nr_pages)
 {
 	for (; nr_pages; nr_pages--, w->page++, w->done.zero_pages++)
-		w->bitmap[w->page / 8] |= (uint8_t)(1u << (w->page % 8));
+		w->parts.bitmap[w->page / 8] |= (uint8_t)(1u << (w->page % 8));
 }
 
 static enum inq_status put(struct writer *w, const void *p, uint64_t n, uint64_t off,
@@ -217,12 +78,12 @@ static enum inq_status put_pages(struct writer *w, const uint8_t *at, const uint
 	while (at < end && !st) {
 		const uint8_t *run = at;
 
-		while (at < end && is_zero(at))
+		while (at < end && vmm_page_is_zero(at))
 			at += VMM_PAGE;
 		mark_zero(w, (uint64_t)(at - run) / VMM_PAGE);
 		off += (uint64_t)(at - run);
 		run = at;
-		while (at < end && !is_zero(at))
+		while (at < end && !vmm_page_is_zero(at))
 			at += VMM_PAGE;
 		w->page += (uint64_t)(at - run) / VMM_PAGE;
 		if (at > run)
@@ -253,23 +114,14 @@ static enum inq_status put_region(struct writer *w, const struct vmm_region *r, 
 static enum inq_status put_memory(struct writer *w, struct inq_err *err)
 {
 	const struct vmm_memory *m = w->s->mem;
-	uint64_t off = w->memory_off;
+	uint64_t off = w->parts.memory_off;
 	enum inq_status st = INQ_OK;
 
 	for (unsigned i = 0; i < m->nr_regions && !st; i++) {
 		st = put_region(w, &m->region[i], off, err);
 		off += m->region[i].bytes;
 	}
-	if (!st && m->nr_windows)
-		st = put(w, m->smram, m->nr_windows * VMM_SMRAM_BYTES, w->smram_off, err);
-	if (!st)
-		st = put(w, w->bitmap, w->bitmap_bytes, w->bitmap_off, err);
-	for (unsigned i = 0; i < w->s->nr_rings && !st; i++) {
-		const struct vmm_snapshot_ring *r = &w->s->ring[i];
-
-		st = put(w, r->at, r->ring.bytes, r->ring.file_off, err);
-	}
-	return st;
+	return st ? st : vmm_parts_put_bulk(&w->parts, w->o, &w->done.written_bytes, err);
 }
 
 /* Where guest-physical memory lies in the file. */
@@ -277,7 +129,7 @@ static uint64_t gpa_file_off(const struct writer *w, uint64_t gpa)
 {
 	const uint8_t *host = vmm_memory_at(w->s->mem, 0, gpa, 1);
 
-	return host ? ram_file_off(w, host) : 0;
+	return host ? vmm_parts_ram_off(&w->parts, host) : 0;
 }
 
 static Elf64_Phdr load_of(uint64_t va, uint64_t gpa, uint64_t bytes, uint64_t off)
@@ -296,7 +148,7 @@ static void build_phdrs(const struct writer *w, Elf64_Phdr *p)
 	const struct vmm_memory *m = w->s->mem;
 
 	*p++ = (Elf64_Phdr){
-		.p_type = PT_NOTE, .p_offset = headers_bytes(w), .p_filesz = w->notes.len};
+		.p_type = PT_NOTE, .p_offset = headers_bytes(w), .p_filesz = w->parts.notes.len};
 	for (unsigned i = 0; i < m->nr_regions; i++) {
 		const struct vmm_region *r = &m->region[i];
 
@@ -336,29 +188,6 @@ static void build_headers(const struct writer *w, uint8_t *to)
 	build_phdrs(w, (Elf64_Phdr *)(void *)(to + sizeof(e)));
 }
 
-/* What is known only now; the checksum of the notes last, over everything else in them. */
-static void finish_notes(struct writer *w, const uint8_t *headers, size_t headers_bytes)
-{
-	struct inq_snap_bulk zero = {.file_off = w->bitmap_off, .bytes = w->bitmap_bytes};
-	struct inq_snap_header h = w->s->header;
-	uint8_t *n = w->notes.bytes;
-
-	zero.crc = (uint32_t)crc32_z(0, w->bitmap, w->bitmap_bytes);
-	memcpy(n + w->zero_at, &zero, sizeof(zero));
-	h.magic = INQ_SNAP_MAGIC;
-	h.major = INQ_SNAP_MAJOR;
-	h.minor = INQ_SNAP_MINOR;
-	h.memory_bytes = memory_bytes(w->s->mem);
-	h.file_bytes = w->file_bytes;
-	h.bulk_off = w->smram_off;
-	h.bulk_bytes = w->file_bytes - w->smram_off;
-	h.headers_crc = (uint32_t)crc32_z(0, headers, headers_bytes);
-	h.notes_crc = 0;
-	memcpy(n + w->header_at, &h, sizeof(h));
-	h.notes_crc = (uint32_t)crc32_z(0, n, w->notes.len);
-	memcpy(n + w->header_at, &h, sizeof(h));
-}
-
 static enum inq_status put_headers(struct writer *w, struct inq_err *err)
 {
 	size_t n = headers_bytes(w);
@@ -367,26 +196,42 @@ static enum inq_status put_headers(struct writer *w, struct inq_err *err)
 	if (!headers)
 		return inq_fail(err, INQ_ENOMEM, "%s: program headers", w->o->path);
 	build_headers(w, headers);
-	finish_notes(w, headers, sizeof(Elf64_Ehdr) + nr_phdrs(w) * sizeof(Elf64_Phdr));
+	vmm_parts_finish(&w->parts, headers, sizeof(Elf64_Ehdr) + nr_phdrs(w) * sizeof(Elf64_Phdr),
+			 w->parts.bulk_end);
 	enum inq_status st = put(w, headers, n, 0, err);
 	free(headers);
-	return st ? st : put(w, w->notes.bytes, w->notes.len, n, err);
+	return st ? st : put(w, w->parts.notes.bytes, w->parts.notes.len, n, err);
+}
+
+bool vmm_format_find(const char *name, enum vmm_format *ret)
+{
+	static const char *const names[] = {[VMM_FORMAT_ELF] = "elf",
+					    [VMM_FORMAT_KDUMP_ZLIB] = "kdump-zlib",
+					    [VMM_FORMAT_KDUMP_ZSTD] = "kdump-zstd"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(names[i], name)) {
+			*ret = (enum vmm_format)i;
+			return true;
+		}
+	return false;
 }
 
 enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, const struct vmm_out *o,
 				   struct vmm_snapshot_done *ret, struct inq_err *err)
 {
-	struct writer w = {.s = s, .o = o};
-	enum inq_status st = lay_out(&w, err);
+	struct writer w = {.s = s, .o = o, .parts = {.s = s, .has_bitmap = true}};
 
+	if (s->format != VMM_FORMAT_ELF)
+		return vmm_kdump_write(s, o, ret, err);
+	enum inq_status st = lay_out(&w, err);
 	if (!st)
 		st = put_memory(&w, err);
 	if (!st)
 		st = put_headers(&w, err);
-	w.done.file_bytes = w.file_bytes;
+	w.done.file_bytes = w.parts.bulk_end;
 	if (!st)
 		*ret = w.done;
-	free(w.bitmap);
-	vmm_notes_deinit(&w.notes);
+	vmm_parts_deinit(&w.parts);
 	return st;
 }

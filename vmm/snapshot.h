@@ -13,12 +13,20 @@ struct vmm_snapshot_ring {
 	const struct inq_snap_flight *at; /* ring.count of them */
 };
 
+enum vmm_format { VMM_FORMAT_ELF, VMM_FORMAT_KDUMP_ZLIB, VMM_FORMAT_KDUMP_ZSTD };
+
+/* By its name on the command line: elf, kdump-zlib, kdump-zstd.  False: there is none. */
+bool vmm_format_find(const char *name, enum vmm_format *ret);
+
 /* The parts, in the order of their notes. */
 struct vmm_snapshot {
+	enum vmm_format format;
 	const struct vmm_memory *mem;
-	struct inq_snap_header header;  /* who and why; sizes and checksums are filled in here */
-	struct vmm_notes core;          /* CORE notes */
-	const char *host;               /* text of INQ_SNAP_HOST */
+	struct inq_snap_header header; /* who and why; sizes and checksums are filled in here */
+	struct vmm_notes core;         /* CORE notes */
+	const char *host;              /* text of INQ_SNAP_HOST */
+	const char *vmcoreinfo;        /* borrowed; NULL: none */
+	size_t vmcoreinfo_bytes;
 	struct vmm_notes vcpu;          /* notes of ours, of all vCPUs, then the VM's */
 	struct vmm_snapshot_ring *ring; /* flight records, nr_rings of them */
 	unsigned nr_rings;

@@ -15,6 +15,7 @@
 #include "vmm/ends.h"
 #include "vmm/flight.h"
 #include "vmm/memory.h"
+#include "vmm/snapshot.h"
 
 enum { VMM_NR_RIPS = 16, /* taken before a snapshot */ VMM_MAX_STEPS = 64 };
 
@@ -71,8 +72,8 @@ struct vmm_vcpu {
 	uint64_t nr_samples;
 	struct inq_snap_rip rip[VMM_NR_RIPS];
 	unsigned nr_rips;
-	uint32_t want_steps; /* to be made still, even while vm->stop */
-	bool stepping;       /* KVM was told */
+	uint32_t want_steps;          /* to be made still, even while vm->stop */
+	bool stepping;                /* KVM was told */
 	struct kvm_guest_debug debug; /* what it debugs all the time; control 0: nothing */
 	struct vmm_step step[VMM_MAX_STEPS];
 	uint32_t nr_steps;
@@ -103,6 +104,7 @@ struct vmm_vm {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;    /* a POST code, an end, parked, stop or quit; CLOCK_MONOTONIC */
 	bool stop, quit;           /* under lock */
+	enum vmm_format format;    /* of snapshots */
 	bool want_virtual;         /* snapshots tell the kernel's linear addresses, too */
 	bool deep;                 /* samples ask for more; set before vmm_vm_start */
 	struct vmm_twin *twin;     /* one per vCPU: samples fill them in, too; else NULL */

@@ -6,6 +6,8 @@
 #include "vmm/vmcoreinfo.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char begin[] = "OSRELEASE=";
@@ -36,8 +38,8 @@ size_t vmm_vmcoreinfo_text(const uint8_t *p, size_t n)
 		       : 0;
 }
 
-static bool take(uint64_t gpa, const uint8_t *p, size_t most,
-		 enum vmm_vmcoreinfo_from from, struct vmm_vmcoreinfo *ret)
+static bool take(uint64_t gpa, const uint8_t *p, size_t most, enum vmm_vmcoreinfo_from from,
+		 struct vmm_vmcoreinfo *ret)
 {
 	size_t n = vmm_vmcoreinfo_text(p, most);
 
@@ -97,4 +99,43 @@ void vmm_vmcoreinfo_find(const struct vmm_memory *m, const struct vmm_fwcfg *f,
 		look_in(m, &m->region[i], ret);
 	if (ret->nr > 1)
 		*ret = (struct vmm_vmcoreinfo){.from = VMM_VMCOREINFO_MANY, .nr = ret->nr};
+}
+
+bool vmm_vmcoreinfo_number(const char *text, size_t n, const char *key, int base, uint64_t *ret)
+{
+	size_t len = strlen(key);
+
+	for (size_t at = 0; at + len + 1 < n; at++) {
+		char number[24] = "", *end;
+
+		if ((at && text[at - 1] != '\n') || memcmp(text + at, key, len) != 0 ||
+		    text[at + len] != '=')
+			continue;
+		const char *p = text + at + len + 1,
+			   *stop = memchr(p, '\n', n - (size_t)(p - text));
+		if (!stop || stop == p || (size_t)(stop - p) >= sizeof(number))
+			return false;
+		memcpy(number, p, (size_t)(stop - p));
+		errno = 0;
+		*ret = *number == '-' ? (uint64_t)strtoll(number, &end, base)
+				      : strtoull(number, &end, base);
+		return !errno && !*end && *number != ' ';
+	}
+	return false;
+}
+
+/* Symbols of the kernel's image lie at a fixed distance from its memory. */
+const uint8_t *vmm_vmcoreinfo_uts(const struct vmm_memory *m, const char *text, size_t n)
+{
+	enum { FIELD = 65, BYTES = 6 * FIELD };
+	const uint64_t image = UINT64_C(0xffffffff80000000);
+	uint64_t base, symbol, off;
+
+	if (!text || !vmm_vmcoreinfo_number(text, n, "NUMBER(phys_base)", 10, &base) ||
+	    !vmm_vmcoreinfo_number(text, n, "SYMBOL(init_uts_ns)", 16, &symbol) ||
+	    !vmm_vmcoreinfo_number(text, n, "OFFSET(uts_namespace.name)", 10, &off) ||
+	    symbol < image || off > VMM_PAGE)
+		return NULL;
+	const uint8_t *p = vmm_memory_at(m, 0, symbol + off - image + base, BYTES);
+	return p && !memcmp(p, "Linux", sizeof("Linux")) ? p : NULL;
 }

@@ -2,6 +2,7 @@
 #ifndef VMM_VMCOREINFO_H
 #define VMM_VMCOREINFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,16 @@ struct vmm_vmcoreinfo {
 /* The guest stands still.  What it handed over counts only when it is such a text. */
 void vmm_vmcoreinfo_find(const struct vmm_memory *m, const struct vmm_fwcfg *f,
 			 struct vmm_vmcoreinfo *ret);
+
+/* The number behind "key=" at a line's start, in that base, perhaps with a sign (then modulo 2^64).
+ */
+bool vmm_vmcoreinfo_number(const char *text, size_t n, const char *key, int base, uint64_t *ret);
+
+/*
+ * The kernel's struct new_utsname in guest memory, 6 texts of 65 bytes; NULL: the text (n bytes;
+ * NULL is fine) does not lead to one, or there is no Linux in it.
+ */
+const uint8_t *vmm_vmcoreinfo_uts(const struct vmm_memory *m, const char *text, size_t n);
 
 /* How many of at most n bytes are a text of that kind; 0: none. */
 size_t vmm_vmcoreinfo_text(const uint8_t *p, size_t n);

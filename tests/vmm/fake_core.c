@@ -1,5 +1,5 @@
 /*
- * usage: fake_core FILE [VIEWS]
+ * usage: fake_core FILE [VIEWS [FORMAT]]
  * A core with made-up contents, so that the writer can be tested without KVM.  What is in it is
  * known to test_writer.py.
  */
@@ -10,7 +10,7 @@
 #include "vmm/flight.h"
 #include "vmm/snapshot.h"
 
-enum { MIB = 16, TOUCHED = 0x7000 };
+enum { MIB = 16, TOUCHED = 0x7000, NOISE = 0x321000 };
 
 static void fill_memory(struct vmm_memory *m)
 {
@@ -19,6 +19,9 @@ static void fill_memory(struct vmm_memory *m)
 	*vmm_memory_at(m, 0, 0x9ffff, 1) = 1;                /* last byte below the hole */
 	*vmm_memory_at(m, 0, 0x100000, 1) = 2;
 	*vmm_memory_at(m, 0, MIB * VMM_MIB - 1, 1) = 3;
+	for (uint32_t i = 0, x = 1; i < 4096;
+	     i++, x = x * 1103515245 + 12345) /* no way to compress it */
+		vmm_memory_at(m, 0, NOISE, 4096)[i] = (uint8_t)(x >> 23);
 	memset(vmm_memory_at(m, 0, 0x200000, 0x10000), 0xcd, 0x10000);
 	for (unsigned i = 0; i < m->nr_windows; i++)
 		memset(m->smram + i * VMM_SMRAM_BYTES, (int)(0x51 + i), VMM_SMRAM_BYTES);
@@ -93,7 +96,7 @@ int main(int argc, char **argv)
 	struct vmm_out out;
 	struct inq_err err;
 
-	if (argc != 2 && argc != 3)
+	if (argc < 2 || argc > 4 || (argc == 4 && !vmm_format_find(argv[3], &s.format)))
 		return 2;
 	enum inq_status st = vmm_memory_create(&m, MIB, smbase, 2, true, &err);
 	if (!st)
@@ -103,7 +106,7 @@ int main(int argc, char **argv)
 		fill_memory(m);
 		fill_notes(&s);
 		fill_rings(&s, ring, records);
-		if (argc == 3)
+		if (argc >= 3)
 			fill_views(&s, argv[2]);
 		st = vmm_snapshot_write(&s, &out, &done, &err);
 		if (!st)

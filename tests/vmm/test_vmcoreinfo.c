@@ -153,12 +153,50 @@ static void claims_that_are_wrong(void **state)
 	}
 }
 
+static void numbers(void **state)
+{
+	static const char t[] = "A=1\nNUMBER(phys_base)=-36700160\nB=zz\nC=\nD=99999999999999999999999\n"
+				"SYMBOL(x)=ffffffff81e10000\nE=5";
+	const size_t n = sizeof(t) - 1;
+	uint64_t v = 0;
+
+	(void)state;
+	assert_true(vmm_vmcoreinfo_number(t, n, "NUMBER(phys_base)", 10, &v));
+	assert_true((int64_t)v == -36700160);
+	assert_true(vmm_vmcoreinfo_number(t, n, "SYMBOL(x)", 16, &v));
+	assert_true(v == 0xffffffff81e10000);
+	assert_false(vmm_vmcoreinfo_number(t, n, "B", 10, &v));
+	assert_false(vmm_vmcoreinfo_number(t, n, "C", 10, &v));
+	assert_false(vmm_vmcoreinfo_number(t, n, "D", 10, &v));
+	assert_false(vmm_vmcoreinfo_number(t, n, "E", 10, &v)); /* its line has no end */
+	assert_false(vmm_vmcoreinfo_number(t, n, "x)", 10, &v));
+	assert_false(vmm_vmcoreinfo_number(t, 0, "A", 10, &v));
+}
+
+static void the_name_of_the_kernel(void **state)
+{
+	static const char t[] = "NUMBER(phys_base)=-4194304\nSYMBOL(init_uts_ns)=ffffffff81000000\n"
+				"OFFSET(uts_namespace.name)=4\n";
+	char uts[390] = "Linux";
+
+	(void)state;
+	assert_null(vmm_vmcoreinfo_uts(mem, t, sizeof(t) - 1));
+	strcpy(uts + 130, "6.1.0");
+	put(0x1000000 - 0x400000 + 4, uts, sizeof(uts));
+	const uint8_t *p = vmm_vmcoreinfo_uts(mem, t, sizeof(t) - 1);
+	assert_non_null(p);
+	assert_string_equal((const char *)p + 130, "6.1.0");
+	assert_null(vmm_vmcoreinfo_uts(mem, NULL, 0));
+	assert_null(vmm_vmcoreinfo_uts(mem, t, 30));
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_one), TEST(found_at_the_start_of_a_page), TEST(two_are_none),
 		TEST(handed_over), TEST(claims_that_are_wrong),
+		TEST(numbers),     TEST(the_name_of_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

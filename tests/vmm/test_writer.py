@@ -50,7 +50,7 @@ class Writer(unittest.TestCase):
         self.assertEqual(c.phys(0x200000, 0x10000), b"\xcd" * 0x10000)
 
     def test_pages_that_hold_something_are_counted_right(self):
-        self.assertEqual(self.core.zero_pages, 0xA0 + 0xF40 - (1 + 1 + 1 + 1 + 16))
+        self.assertEqual(self.core.zero_pages, 0xA0 + 0xF40 - (1 + 1 + 1 + 1 + 1 + 16))
         self.assertEqual(int(self.done.stdout.split()[0]), self.core.zero_pages)
 
     def test_zero_pages_take_no_room(self):
