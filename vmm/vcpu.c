@@ -37,6 +37,11 @@ static void note_posts(struct vmm_vcpu *v, const struct vmm_heard *h)
 		v->posts[i] |= h->posts[i];
 	if (h->post)
 		v->last_post = h->last_post;
+	if (h->post && v->hold_post && v->hold_post == h->last_post && !v->held) {
+		v->held = true;
+		v->nr_steps = 0;
+		v->want_steps = v->hold_steps;
+	}
 	if (h->result) {
 		v->has_result = true;
 		v->result = h->value;
@@ -195,7 +200,7 @@ static bool must_park(const struct vmm_vcpu *v)
 {
 	const struct vmm_vm *vm = v->vm;
 
-	return !vm->quit && (v->end != VMM_ALIVE || (vm->stop && !v->want_steps));
+	return !vm->quit && (v->end != VMM_ALIVE || ((vm->stop || v->held) && !v->want_steps));
 }
 
 /* Under the lock, given up meanwhile. */

@@ -72,7 +72,10 @@ struct vmm_vcpu {
 	uint64_t nr_samples;
 	struct inq_snap_rip rip[VMM_NR_RIPS];
 	unsigned nr_rips;
-	uint32_t want_steps;          /* to be made still, even while vm->stop */
+	uint32_t want_steps; /* to be made still, even while vm->stop */
+	int hold_post; /* at that POST code it makes hold_steps and then stands still; 0: never */
+	uint32_t hold_steps;
+	bool held;
 	bool stepping;                /* KVM was told */
 	struct kvm_guest_debug debug; /* what it debugs all the time; control 0: nothing */
 	struct vmm_step step[VMM_MAX_STEPS];

@@ -53,12 +53,12 @@ enum inq_snap_kind {
 	INQ_SNAP_DEVICES = 26,  /* records of struct inq_snap_device, VM-wide: the VMM's own */
 	INQ_SNAP_FLIGHT = 32,   /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
 	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
-	INQ_SNAP_LAST_KNOWN = 34, /* struct inq_snap_last_known, in sample 1 */
-	INQ_SNAP_PT_ROOTS = 35,   /* struct inq_snap_roots */
-	INQ_SNAP_TRACE = 36,      /* text: lines of KVM's tracepoints, oldest first */
-	INQ_SNAP_WRITES = 37,     /* struct inq_snap_writes, VM-wide: the last to watched memory */
-	INQ_SNAP_STEPS = 38,      /* struct inq_snap_step[], oldest first */
-	INQ_SNAP_WORDS = 39,      /* struct inq_snap_words, in sample 2, VM-wide */
+	INQ_SNAP_LAST_KNOWN = 34,  /* struct inq_snap_last_known, in sample 1 */
+	INQ_SNAP_PT_ROOTS = 35,    /* struct inq_snap_roots */
+	INQ_SNAP_TRACE = 36,       /* text: lines of KVM's tracepoints, oldest first */
+	INQ_SNAP_WRITES = 37,      /* struct inq_snap_writes, VM-wide: the last to watched memory */
+	INQ_SNAP_STEPS = 38,       /* struct inq_snap_step[], oldest first */
+	INQ_SNAP_WORDS = 39,       /* struct inq_snap_words, in sample 2, VM-wide */
 	INQ_SNAP_GUEST_DEBUG = 42, /* struct kvm_guest_debug, 72: what KVM was told to debug */
 };
 

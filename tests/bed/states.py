@@ -183,11 +183,17 @@ def smm_dr7gd(c, d):
     yield "it loops in the handler of the #DB", int(d["loop_first"], 0) <= regs(c, cpu)[0] < int(d["loop_end"], 0)
 
 
+def nested(c, cpu):
+    """flags, format (0 VMX, 1 SVM), size of KVM's nested state"""
+    return struct.unpack_from("<HHI", c.notes["nested", cpu])
+
+
 def debugged(c, d):
-    """The emulation of DR7.GD that this machine's CPU lacks: KVM_GUESTDBG_ENABLE on the hit core alone."""
+    """The emulation of DR7.GD that the svm machine's CPU lacks: KVM_GUESTDBG_ENABLE on the hit core alone."""
     for i in cpus(d):
         note = c.notes.get(("guest_debug", i))
-        yield f"core {i}: debugged by KVM or not", note == (struct.pack("<I", 1) + bytes(68) if i == int(d["cpu"]) else None)
+        wanted = i == int(d["cpu"]) and nested(c, i)[1] == 1
+        yield f"core {i}: debugged by KVM or not", note == (struct.pack("<I", 1) + bytes(68) if wanted else None)
 
 
 def smm_dr7gd_l1(c, d):
@@ -196,9 +202,25 @@ def smm_dr7gd_l1(c, d):
     yield "no guest of the guest", not smm_field(c, d, 0xFED8) and not smm_field(c, d, 0xFEE0)
 
 
-def nested(c, cpu):
-    """flags, format, size of KVM's nested state"""
-    return struct.unpack_from("<HHI", c.notes["nested", cpu])
+def vmcs12(c, cpu, at, size=8):
+    """A field of KVM's own copy, behind the header of 128 bytes (arch/x86/kvm/vmx/vmcs12.h)."""
+    return int.from_bytes(c.notes["nested", cpu][128 + at:128 + at + size], "little")
+
+
+def smm_dr7gd_vmx(c, d):
+    cpu = int(d["cpu"])
+    vmxon, block, smm_flags = struct.unpack_from("<QQH", c.notes["nested", cpu], 8)
+    yield from debugged(c, d)
+    yield from smm_dr7gd(c, d)
+    yield "L1's pages", (vmxon, block) == (int(d["nested"], 0) + 4096, int(d["nested"], 0))
+    yield "the SMI hit L2", smm_flags == 3 and nested(c, cpu)[0] & 1 == 0
+    yield "in L2's code", 0 <= smm_field(c, d, 0xFF78) - int(d["l2"], 0) < 0x1000
+    yield "GD came from the VMCS", vmcs12(c, cpu, 528) == int(d["dr7"], 0)
+    yield "which has its DR7 loaded, and exits by MOV DR", \
+        vmcs12(c, cpu, 780, 4) & 1 << 2 and vmcs12(c, cpu, 748, 4) & 1 << 23
+    rips = [s[0] for s in c.steps(cpu)]
+    yield f"three passes of the loop, step by step: {[hex(r) for r in rips]}", rips.count(int(d["loop_first"], 0)) >= 3
+    yield "L1 serves L2", word(c, d, "exits", 8) > 0
 
 
 def smm_dr7gd_svm(c, d):
@@ -222,7 +244,8 @@ def smm_returned(c, d):
         (in_l2(c, d, cpu) or in_code(c, d, cpu))
     yield "one SMI came", c.msr(cpu, 0x34) == 1
     yield "it saved a DR7 without GD", smm_field(c, d, 0xFF60) | 0x300 == 0x700
-    yield "it hit L2", smm_field(c, d, 0xFED8) == 1
+    vmx = nested(c, cpu)[1] == 0
+    yield "it hit L2", smm_field(c, d, 0xFED8) == (0 if vmx else 1) and 0 <= smm_field(c, d, 0xFF78) - int(d["l2"], 0) < 0x1000
     yield "L1 serves L2 on and on", word(c, d, "exits", 8) > 2
     yield "L2 counts on", word(c, d, f"counter[{cpu}]", 8) > 0
 
@@ -286,9 +309,22 @@ def mptable(c, d):
     yield "behind it lies the DSDT", c.phys(at + n, 4) == b"DSDT"
 
 
+def checksum_l2(c, d):
+    cpu = int(d["cpu"])
+    yield "it was in L2's work or in L1, not yet at the end", (in_l2(c, d, cpu) or in_code(c, d, cpu)) and 0 < word(c, d, "exits", 8) < 3000
+
+
+def checksum_smm(c, d):
+    cpu = int(d["cpu"])
+    yield "SMM was entered from L2", (smm_field(c, d, 0xFED8), smm_field(c, d, 0xFEE0)) == (1, int(d["nested"], 0)) \
+        and 0 <= smm_field(c, d, 0xFF78) - int(d["l2"], 0) < 0x1000
+    yield "and not left", c.notes["events", cpu][24] == 1 and nested(c, cpu) == (0x100, 1, 128)
+
+
 CHECKS = {"smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
           "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,
           "mptable-count": mptable, "mptable-fine": mptable,
+          "smm-dr7gd": smm_dr7gd_vmx, "checksum-l2": checksum_l2, "checksum-smm": checksum_smm,
           "smm-dr7gd-l1": smm_dr7gd_l1,
           "nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
           "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,

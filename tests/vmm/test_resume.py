@@ -10,17 +10,19 @@ import pathlib, re, struct, subprocess, sys, tempfile, zlib
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bed")]
-import bed, core  # noqa: E402
+import bed, core, states  # noqa: E402
 from test_kvm import drawn, rip_of, run_here  # noqa: E402
 
 SMM = ("smm-spin", "smm-gate-open")
+NESTED = ("smm-dr7gd-l1", "smm-dr7gd-svm", "smm-dr7gd-noload")  # what svm has besides
+DEAD_ENDS = ("smm-spin", "smm-dr7gd-l1", "smm-dr7gd-svm")
 SLACK = 5.0  # seconds that saving may take on a slow machine
 RECORD = ("flight", "rips", "trace")  # what an inquest-vmm did and saw while it ran
 HYPERV_RUNTIME, HYPERV_TIME, TSC = 0x40000010, 0x40000020, 0x10
 
 
-def jobs(smm):
-    for scenario in ("hlt-if0", "healthy", *(SMM if smm else ())):
+def jobs(smm, nested):
+    for scenario in ("hlt-if0", "healthy", *(SMM if smm else ()), *(NESTED if nested else ())):
         for seed in (1, 2):
             args = f"--scenario {scenario} --seed {seed} --vcpus {1 + seed} --memory 16"
             yield bed.Job(f"{scenario}.{seed}", ["sh", "-c", f"inquest-vmm run {args} --snapshot a.core && "
@@ -55,6 +57,16 @@ def sum_jobs():
                       "echo once: && inquest-vmm resume a.core && echo never: && "
                       f"inquest-vmm run {args} --to-end --snapshot end.core && echo ended: && "
                       "inquest-vmm resume end.core"], 60)
+
+
+def nested_sum_jobs():
+    """Saved in the guest of a hypervisor, and in SMM entered from there."""
+    for scenario in ("checksum-l2", "checksum-smm"):
+        for seed in SUM_SEEDS:
+            args = f"--scenario {scenario} --seed {seed} --vcpus 2 --memory 16"
+            yield bed.Job(f"{scenario}.{seed}", ["sh", "-c", f"inquest-vmm run {args} --after 0 --snapshot a.core && "
+                          "inquest-vmm resume a.core --for 0 --snapshot b.core && "
+                          "echo once: && inquest-vmm resume b.core"], 60)
 
 
 def results_in(text):
@@ -96,6 +108,13 @@ def check_wide(r, d):
     late = sum(1 for i in range(MOST_VCPUS) if c.regs(i)["r13"] > 0)
     yield f"{late} of {MOST_VCPUS} vCPUs were at work when it was saved", late > 0
     yield from check_all_results(r, d, MOST_VCPUS)
+
+
+def check_nested_sums(r, d):
+    a, b = (core.load(r.files / f"{name}.core") for name in "ab")
+    yield from Pair(a, b).check()
+    yield from ((what, good) for what, good in states.CHECKS[d["scenario"]](a, d))
+    yield from check_all_results(r, d, 2)
 
 
 def half_way(c):
@@ -180,6 +199,11 @@ class Pair:
     def zero(self, x, y):
         yield "all but where the bytes lie in the file", self.blank(x, [(8, 8)]) == self.blank(y, [(8, 8)])
 
+    def nested(self, x, y):
+        dr6 = [(0x5E8, 8)] if x[:4] == y[:4] and x[0] & 1 and x[2] == 1 else []  # SVM, L2 runs
+        yield "all but DR6 of L1's save area", self.blank(x, dr6) == self.blank(y, dr6)
+        yield "which is 0 or what it was", not dr6 or u(y, 0x5E8) in (0, u(x, 0x5E8))
+
     def header(self, x, y):
         yield "vCPUs and memory", x[:16] == y[:16] and x[40:48] == y[40:48]
         yield "asked for", (self.b.reason, self.b.reason_vcpu) == (1, core.VM)
@@ -212,7 +236,7 @@ def check_went_on(c, later, d):
         if d["scenario"] == "hlt-if0" and hit:
             yield f"vcpu {i}: still halted", later.notes["mp_state", i][0] == 3 and later.regs(i) == c.regs(i)
             continue
-        if d["scenario"] == "smm-spin" and hit:
+        if d["scenario"] in DEAD_ENDS and hit:
             yield f"vcpu {i}: still in SMM", later.notes["events", i][24] == 1
             yield f"vcpu {i}: in its loop", int(d["loop_first"], 0) <= rip_of(later, i) < int(d["loop_end"], 0)
             yield f"vcpu {i}: no SMI came in between", later.msr(i, 0x34) == c.msr(i, 0x34) == 1
@@ -228,6 +252,9 @@ def check_job(r, vmm):
         return
     argv = re.sub(r"--(after|timeout) \d+ ", "", r.job.argv[2].split(" && ")[0]).split()
     d = drawn(vmm, argv)
+    if d["scenario"] in ("checksum-l2", "checksum-smm"):
+        yield from check_nested_sums(r, d)
+        return
     if r.job.id in ("nmi", "wide"):
         yield from {"nmi": check_nmi, "wide": check_wide}[r.job.id](r, d)
         return
@@ -303,7 +330,8 @@ def main():
         if caps.returncode:
             return 77
         smm = "SMM scenarios: can run here" in caps.stdout
-    todo = [*jobs(smm), *sum_jobs(), nmi_job(), wide_job()]
+    nested = where != "here"
+    todo = [*jobs(smm, nested), *sum_jobs(), *(nested_sum_jobs() if nested else ()), nmi_job(), wide_job()]
     with tempfile.TemporaryDirectory() as tmp:
         if where == "here":
             results, why = list(run_here(todo, [vmm], pathlib.Path(tmp))), None

@@ -124,6 +124,47 @@ FRAG sum_user, 64
 	jmp .round
 END
 
+; In a hypervisor's guest: r11 its counter of exits, which goes into the sum.  rbx, rcx and rdx are
+; lost to CPUID.
+FRAG sum_l2, 64
+	mov rbp, 0x1111111111111111
+	PATCH P_FACTOR, 8
+	mov rsi, 0x1111111111111111
+	PATCH P_ADDEND, 8
+	mov r12, 0x1111111111111111
+	PATCH P_SEED, 8
+	mov r13d, 0x11111111
+	PATCH P_ROUNDS, 4
+	mov r14, 0x1111111111111111
+	PATCH P_TABLE, 8
+	mov r15, 0x1111111111111111
+	PATCH P_COUNTER, 8
+	mov r11, 0x1111111111111111
+	PATCH P_GATE, 8
+.round:
+	mov ecx, 0x11111111
+	PATCH P_STEPS, 4
+.step:
+	STEP
+	dec ecx
+	jnz .step
+	inc qword [r15]
+	xor eax, eax
+	cpuid
+	add r12, [r11]
+	POST_ONCE
+	test r13d, r13d
+	jnz .round
+	DONE
+END
+
+FRAG sum_known, 64
+	mov eax, 0x11111111
+	PATCH P_SEED, 4
+	mov dx, 0x600
+	out dx, eax
+END
+
 FRAG sum_call, 64
 	MARK M_CALL
 	add qword [rsp], 2                       ; behind ud2

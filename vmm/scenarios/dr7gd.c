@@ -45,7 +45,8 @@ static enum inq_status draw_handler(struct vmm_plan *p, struct vmm_rng *rng, str
 	struct vmm_frag loop;
 	char name[16];
 
-	p->bits = 32u << vmm_rng_below(rng, 2); /* an IDT below 1 MiB is what real mode would need */
+	p->bits =
+		32u << vmm_rng_below(rng, 2); /* an IDT below 1 MiB is what real mode would need */
 	snprintf(name, sizeof(name), "dead_loop%u", p->bits);
 	enum inq_status st = vmm_frag_find(name, &loop, err);
 	if (st)
@@ -108,13 +109,21 @@ static enum inq_status draw_nested(struct vmm_plan *p, const struct vmm_nested *
 	return st ? st : draw_others(p, rng, err);
 }
 
+/* Article 000: GD is in the VMCS alone. */
+static enum inq_status draw_vmx(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	p->dr7 = draw_dr7(rng) | GD;
+	return draw_nested(p, &(struct vmm_nested){.dr7 = p->dr7, .load_debug = true}, rng, err);
+}
+
 /* KVM on AMD shows SMM no DR7 of a VMCB, only what it saw L2 itself write. */
 static enum inq_status draw_svm(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
 	const uint64_t dr7 = draw_dr7(rng);
 
 	p->dr7 = dr7 | GD;
-	return draw_nested(p, &(struct vmm_nested){.dr7 = dr7, .load_debug = true, .l2_dr7 = p->dr7},
+	return draw_nested(p,
+			   &(struct vmm_nested){.dr7 = dr7, .load_debug = true, .l2_dr7 = p->dr7},
 			   rng, err);
 }
 
@@ -129,14 +138,22 @@ static enum inq_status draw_fixed(struct vmm_plan *p, struct vmm_rng *rng, struc
 	const uint64_t dr7 = draw_dr7(rng);
 
 	p->dr7 = dr7 | GD;
-	return draw_nested(p,
-			   &(struct vmm_nested){.dr7 = dr7,
-						.load_debug = true,
-						.dr_exits = true,
-						.l2_dr7 = p->dr7},
-			   rng, err);
+	return draw_nested(
+		p,
+		&(struct vmm_nested){
+			.dr7 = dr7, .load_debug = true, .dr_exits = true, .l2_dr7 = p->dr7},
+		rng, err);
 }
 
+const struct vmm_scenario vmm_scenario_smm_dr7gd = {
+	.name = "smm-dr7gd",
+	.doc = "a VMCS with DR7.GD, an SMI handler that copies it, a #DB and its dead loop",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_VMX,
+	.smm = true,
+	.hold = true,
+	.draw = draw_vmx,
+};
 const struct vmm_scenario vmm_scenario_smm_dr7gd_l1 = {
 	.name = "smm-dr7gd-l1",
 	.doc = "an SMI handler copies the guest's DR7.GD, and a #DB ends in its dead loop",
@@ -159,7 +176,7 @@ const struct vmm_scenario vmm_scenario_smm_dr7gd_noload = {
 	.name = "smm-dr7gd-noload",
 	.doc = "DR7.GD in a VMCB or VMCS does not reach the SMI handler, which returns",
 	.kind = VMM_NEAR_MISS,
-	.machines = VMM_ON_SVM,
+	.machines = VMM_ON_BOTH,
 	.smm = true,
 	.returns = true,
 	.guest_debug = true,

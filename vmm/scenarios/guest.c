@@ -33,6 +33,17 @@ static void print(const struct vmm_guest *g, FILE *to)
 		r->seed_given ? "" : " (drawn fresh)", g->nr_vcpus, r->mib);
 }
 
+static enum inq_status need_nested(const struct vmm_guest *g, const struct vmm_caps *caps,
+				   struct inq_err *err)
+{
+	if (own(g)->plan->nested && !caps->value[VMM_CAP_NESTED])
+		return inq_fail(err, INQ_EUNSUPPORTED,
+				"/dev/kvm: tells no nested state, and %s needs it; load its module "
+				"with nested=1 or use the svm testbed",
+				g->name);
+	return INQ_OK;
+}
+
 static enum inq_status need(const struct vmm_guest *g, const struct vmm_caps *caps,
 			    struct inq_err *err)
 {
@@ -41,7 +52,7 @@ static enum inq_status need(const struct vmm_guest *g, const struct vmm_caps *ca
 				"/dev/kvm: has no SMM, and %s needs it; use a kernel with "
 				"CONFIG_KVM_SMM or the svm testbed",
 				g->name);
-	return INQ_OK;
+	return need_nested(g, caps, err);
 }
 
 static enum inq_status load(struct vmm_guest *g, const struct vmm_caps *caps,

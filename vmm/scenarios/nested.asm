@@ -44,7 +44,6 @@ FRAG l1_vmx, 64
 	mov [rdi], eax
 	mov [rdi + 4096], eax
 	push rdi
-	vmclear [rsp]
 	add qword [rsp], 4096
 	vmxon [rsp]
 	mov [rsp], rdi

@@ -58,8 +58,17 @@ static enum inq_status draw_l2(struct vmm_plan *p, const struct vmm_nested *n, s
 	return st;
 }
 
-enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n,
-				struct vmm_rng *rng, struct inq_err *err)
+/* The counter of exits is L1's word. */
+static enum inq_status draw_sum(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	p->cpu[p->hit].role = VMM_ROLE_WORK;
+	vmm_code_set(&p->l2, VMM_P_GATE, p->cpu[p->hit].code.value[VMM_P_GATE]);
+	enum inq_status st = vmm_code_pad(&p->l2, 64, 8, rng, err);
+	return st ? st : vmm_sum_l2(p, rng, err);
+}
+
+enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n, struct vmm_rng *rng,
+				struct inq_err *err)
 {
 	static const char *const parts[] = {"l1_start", "l1_vmx", "l1_svm"};
 	struct vmm_code *c = &p->cpu[p->hit].code;
@@ -70,5 +79,7 @@ enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n,
 	enum inq_status st = vmm_plan_start(p, p->hit, rng, err);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && !st; i++)
 		st = vmm_code_add_named(c, parts[i], rng, err);
-	return st ? st : draw_l2(p, n, rng, err);
+	if (st)
+		return st;
+	return n->sums ? draw_sum(p, rng, err) : draw_l2(p, n, rng, err);
 }

@@ -10,6 +10,7 @@ struct vmm_nested {
 	bool load_debug; /* VMX: that DR7 is loaded at all */
 	bool dr_exits;   /* SVM: L1 intercepts accesses to debug registers; it does under VMX */
 	uint64_t l2_dr7; /* what L2 itself moves into DR7; 0: nothing */
+	bool sums;       /* L2 gives a result: vmm_sum_l2() */
 };
 
 /*

@@ -230,8 +230,7 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	if (p->scenario->steps)
 		print_steps(p, to);
 	if (p->nested)
-		fprintf(to, "nested=0x%" PRIx64 "\nl2=0x%" PRIx64 "\n", p->nested,
-			p->l2.linear);
+		fprintf(to, "nested=0x%" PRIx64 "\nl2=0x%" PRIx64 "\n", p->nested, p->l2.linear);
 	if (p->dr7)
 		print_dr7(p, to);
 	if (p->has_other)

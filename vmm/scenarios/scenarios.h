@@ -25,6 +25,7 @@
 	X(nmi_iret_gp)                                                                             \
 	X(singlestep_leak)                                                                         \
 	X(nmi_served)                                                                              \
+	X(smm_dr7gd)                                                                               \
 	X(smm_dr7gd_l1)                                                                            \
 	X(smm_dr7gd_svm)                                                                           \
 	X(smm_dr7gd_noload)                                                                        \
@@ -33,7 +34,11 @@
 	X(pdpe1gb)                                                                                 \
 	X(stack_overflow)                                                                          \
 	X(mptable_count)                                                                           \
-	X(mptable_fine)
+	X(mptable_fine)                                                                            \
+	X(checksum_l2)                                                                             \
+	X(checksum_smm)
+
+enum { VMM_HOLD_STEPS = 40 /* padding, and some passes of the loop */ };
 
 enum vmm_scenario_kind {
 	VMM_FAULT,     /* something is wrong with the machine */
@@ -66,9 +71,13 @@ struct vmm_scenario {
 	enum vmm_machines machines;            /* where it was seen to work */
 	bool smm;                              /* the hit vCPU gets an SMI; KVM must have SMM */
 	const struct vmm_scenario_step *steps; /* NULL: none; ends with VMM_STEP_END */
-	bool dies;         /* the hit vCPU takes a triple fault: that is how it shall end */
-	bool returns;      /* its SMI handler comes to its end */
-	bool guest_debug;  /* KVM debugs the hit vCPU, and so emulates its accesses to DR7 */
+	bool dies;    /* the hit vCPU takes a triple fault: that is how it shall end */
+	bool returns; /* its SMI handler comes to its end */
+	/* KVM on AMD debugs the hit vCPU, and so emulates its accesses to DR7 */
+	bool guest_debug;
+	/* from POST_LOOP on it makes single steps, and then none: in the vmx machine a loop without
+	   interrupts would never give control back */
+	bool hold;
 	bool open_gate;    /* once stopped, the gate gets a value that ends the loop */
 	const char *cpuid; /* changes of CPUID, unless the user names others; NULL: none */
 	/* Lay down what is special, behind everything else; NULL: nothing.  False: no room. */
@@ -84,6 +93,12 @@ VMM_SCENARIOS(SCENARIO_DECLARE)
 /* SMI handlers: from their entry into the mode p->bits; and what their patch points become. */
 INQ_MUST enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng,
 				       struct inq_err *err);
+
+/* checksum's work for the hit vCPU's L2, whose code has its P_GATE and P_COUNTER. */
+INQ_MUST enum inq_status vmm_sum_l2(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
+
+/* A handler that spins on a word of its own; in any mode. */
+INQ_MUST enum inq_status vmm_smm_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
 
 /* NULL behind the last. */
 const struct vmm_scenario *vmm_scenario_at(size_t i);

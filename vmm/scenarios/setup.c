@@ -99,19 +99,40 @@ static enum inq_status set_regs(struct vmm_vcpu *v, const struct vmm_plan_cpu *c
 		       : INQ_OK;
 }
 
+static bool has_vmx(const struct kvm_cpuid2 *c)
+{
+	for (uint32_t i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 1)
+			return c->entries[i].ecx & 1 << 5;
+	return false;
+}
+
+/* Intel's CPUs, and what emulates them here, know DR7.GD themselves. */
+static enum inq_status set_debug(const struct vmm_scenario *s, struct vmm_vcpu *v,
+				 const struct kvm_cpuid2 *cpuid, struct inq_err *err)
+{
+	const struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE};
+
+	if (s->hold) {
+		v->hold_post = VMM_POST_LOOP;
+		v->hold_steps = VMM_HOLD_STEPS;
+	}
+	if (s->guest_debug && !has_vmx(cpuid) && !vmm_vcpu_set_debug(v, &debug))
+		return refused(err, v->index, "KVM_SET_GUEST_DEBUG");
+	return INQ_OK;
+}
+
 enum inq_status vmm_plan_setup(const struct vmm_plan *plan, struct vmm_vcpu *v,
 			       const struct kvm_cpuid2 *cpuid, struct inq_err *err)
 {
 	const struct vmm_plan_cpu *c = &plan->cpu[v->index];
-	const struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE};
 	enum inq_status st = vmm_cpuid_set(v, cpuid, err);
 
 	if (!st && vmm_caps_smm(&v->vm->caps))
 		st = set_smbase(v, c->smbase, err);
 	if (!st)
 		st = set_sregs(v, plan, err);
-	if (!st && plan->scenario->guest_debug && v->index == plan->hit &&
-	    !vmm_vcpu_set_debug(v, &debug))
-		st = refused(err, v->index, "KVM_SET_GUEST_DEBUG");
+	if (!st && v->index == plan->hit)
+		st = set_debug(plan->scenario, v, cpuid, err);
 	return st ? st : set_regs(v, c, err);
 }

@@ -63,14 +63,19 @@ static void draw_bits(struct vmm_plan *p, struct vmm_rng *rng)
 	p->bits = 16u << vmm_rng_below(rng, 3);
 }
 
-static enum inq_status draw_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+enum inq_status vmm_smm_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
 	struct vmm_frag shape;
 
 	draw_bits(p, rng);
 	enum inq_status st = vmm_frag_draw(rng, VMM_FRAG_SHAPE, p->bits, &shape, err);
-	if (!st)
-		st = draw_handler(p, &shape, false, rng, err);
+	return st ? st : draw_handler(p, &shape, false, rng, err);
+}
+
+static enum inq_status draw_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	enum inq_status st = vmm_smm_spin(p, rng, err);
+
 	return st ? st : vmm_plan_count(p, rng, err);
 }
 
