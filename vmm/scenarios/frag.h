@@ -61,6 +61,8 @@ enum vmm_patch {
 	VMM_P_DRS,
 	VMM_P_ENTRY,
 	VMM_P_TSS,
+	VMM_P_NP,
+	VMM_P_NCR3,
 	VMM_NR_PATCHES,
 	VMM_M_INSN = 64,
 	VMM_M_FIRST,

@@ -198,6 +198,15 @@ void vmm_plan_gate_write(const struct vmm_plan *p, struct vmm_memory *m, uint64_
 		memcpy(at, &value, p->gate.width);
 }
 
+/* L2's code; nested tables, whose walk counts as a user's access (AMD APM vol. 2, 15.25.5). */
+static bool put_nested(const struct vmm_plan *p, struct vmm_memory *m)
+{
+	bool ok = !p->nested || put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len);
+
+	return ok && (!p->npt || (put_tables(m, 0, p->npt, 0, PTE_U) &&
+				  put64(m, 0, p->entry.gpa, p->entry.value)));
+}
+
 enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 				 struct inq_err *err)
 {
@@ -211,7 +220,7 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, p, &p->cpu[i]));
 	for (unsigned i = 0; i < p->nr_words; i++)
 		ok = ok && put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
-	ok = ok && (!p->nested || put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len));
+	ok = ok && put_nested(p, m);
 	ok = ok && (!p->scenario->install || p->scenario->install(p, m));
 	if (!ok)
 		return inq_fail(err, INQ_EUSAGE, "the guest does not fit its memory");

@@ -182,6 +182,10 @@ FRAG l1_svm, 64
 	mov dword [rdi + 0x0c], 1 << 18 ; CPUID
 	mov dword [rdi + 0x10], 3       ; VMRUN, VMMCALL
 	mov dword [rdi + 0x58], 1       ; ASID
+	mov dword [rdi + 0x90], 0x11111111
+	PATCH P_NP, 4
+	mov dword [rdi + 0xb0], 0x11111111
+	PATCH P_NCR3, 4
 	mov rax, rdi
 	vmsave
 	add edi, 0x400
@@ -227,6 +231,8 @@ FRAG l1_svm, 64
 	mov ecx, [rax + 0x70]           ; exit code
 	cmp ecx, 0x72                   ; CPUID
 	je .skip2
+	cmp ecx, 0x400                  ; nested page fault: as if the page had only been missing
+	je .again
 	sub ecx, 0x20
 	cmp ecx, 0x20                   ; an access to a DR
 	jb .skip3
@@ -239,11 +245,26 @@ FRAG l1_svm, 64
 	inc qword [rax + 0x578]
 .skip2:
 	add qword [rax + 0x578], 2
+.again:
 	pop rcx
 	jmp .run
 END
 
 ; --- the guest of either ------------------------------------------------------------------------
+; Stores where its hypervisor's nested tables have a fault.
+FRAG l2_store, 64
+	mov rbx, 0x1111111111111111
+	PATCH P_BASE, 8
+	mov al, 0x70
+	out 0x80, al
+	MARK M_INSN
+	mov [rbx], rbx
+.never:
+	cli
+	hlt
+	jmp .never
+END
+
 ; For what the next exit to its hypervisor would undo.
 FRAG l2_exit, 64
 	xor eax, eax

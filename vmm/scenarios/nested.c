@@ -30,8 +30,10 @@ static void set_values(struct vmm_plan *p, const struct vmm_nested *n, struct vm
 	vmm_code_set(c, VMM_P_GATE, vmm_plan_word(p, "exits", 8, 0, rng));
 	vmm_code_set(c, VMM_P_TSS, p->high + VMM_GPA_TSS);
 	vmm_code_set(c, VMM_P_L2, p->l2.linear);
-	vmm_code_set(c, VMM_P_STACK, p->high + p->nested + VMM_NESTED_BYTES - 16);
+	vmm_code_set(c, VMM_P_STACK, p->high + p->nested + VMM_NESTED_STACK - 16);
 	vmm_code_set(c, VMM_P_DR7, n->dr7);
+	vmm_code_set(c, VMM_P_NP, n->npt);
+	vmm_code_set(c, VMM_P_NCR3, n->npt ? p->nested + VMM_NESTED_TABLES : 0);
 	vmm_code_set(c, VMM_P_DRS, n->dr_exits ? (uint32_t)ALL_DRS : 0);
 	vmm_code_set(c, VMM_P_ENTRY, IA32E | (n->load_debug ? LOAD_DEBUG : 0));
 	vmm_code_set(&p->l2, VMM_P_COUNTER, p->high + p->cpu[p->hit].counter);
@@ -67,6 +69,34 @@ static enum inq_status draw_sum(struct vmm_plan *p, struct vmm_rng *rng, struct 
 	return st ? st : vmm_sum_l2(p, rng, err);
 }
 
+/* A 2-MiB entry for RAM that nothing else uses, with a bit that must be 0: AMD APM vol. 2, 5.3.4.
+ */
+static void draw_bad_entry(struct vmm_plan *p, struct vmm_rng *rng)
+{
+	enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_PS = 0x80, FIRST_LOW = 13, LOW = 8, TOP = 48 };
+	const uint64_t first = VMM_GPA_SMRAM >> 21, end = vmm_memory_low_end(p->mib) >> 21,
+		       n = first + vmm_rng_below(rng, end - first), pick = vmm_rng_below(rng, 12),
+		       bad = UINT64_C(1) << (pick < LOW ? FIRST_LOW + pick : TOP + pick - LOW);
+
+	p->npt = p->nested + VMM_NESTED_TABLES;
+	p->entry = (struct vmm_plan_entry){
+		p->npt + 2 * VMM_PAGE + 8 * n, n << 21 | bad | PTE_PS | PTE_U | PTE_W | PTE_P,
+		p->high + (n << 21) + vmm_rng_within(rng, 0, 0x1fffff, 8)};
+}
+
+static enum inq_status draw_store(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	draw_bad_entry(p, rng);
+	p->cpu[p->hit].role = VMM_ROLE_STUCK;
+	vmm_code_set(&p->l2, VMM_P_BASE, p->entry.linear);
+	enum inq_status st = vmm_code_pad(&p->l2, 64, 8, rng, err);
+	if (!st)
+		st = vmm_code_add_named(&p->l2, "l2_exit", rng, err);
+	if (!st)
+		st = vmm_code_pad(&p->l2, 64, 8, rng, err);
+	return st ? st : vmm_code_add_named(&p->l2, "l2_store", rng, err);
+}
+
 enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n, struct vmm_rng *rng,
 				struct inq_err *err)
 {
@@ -81,5 +111,7 @@ enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n, 
 		st = vmm_code_add_named(c, parts[i], rng, err);
 	if (st)
 		return st;
+	if (n->npt)
+		return draw_store(p, rng, err);
 	return n->sums ? draw_sum(p, rng, err) : draw_l2(p, n, rng, err);
 }

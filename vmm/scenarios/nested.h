@@ -11,13 +11,18 @@ struct vmm_nested {
 	bool dr_exits;   /* SVM: L1 intercepts accesses to debug registers; it does under VMX */
 	uint64_t l2_dr7; /* what L2 itself moves into DR7; 0: nothing */
 	bool sums;       /* L2 gives a result: vmm_sum_l2() */
+	bool npt;        /* SVM: nested paging, with p->entry in its tables; L2 stores there */
 };
 
 /*
  * Draw both: L1 starts L2 and skips what it exits for, L2 counts.  Their pages from p->nested on:
- * VMCB or VMCS; HSAVE or VMXON region; L2's stack.
+ * VMCB or VMCS; HSAVE or VMXON region; L2's stack; six pages of nested tables.
  */
-enum { VMM_NESTED_BYTES = 0x3000 };
+enum {
+	VMM_NESTED_STACK = 0x3000 /* its end */,
+	VMM_NESTED_TABLES = 0x3000,
+	VMM_NESTED_BYTES = 0x9000
+};
 INQ_MUST enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n,
 					 struct vmm_rng *rng, struct inq_err *err);
 

@@ -78,6 +78,7 @@ struct vmm_plan {
 	bool user;       /* user mode may see all memory; a TSS per vCPU */
 	uint64_t dr7;    /* what the hit vCPU's guest puts into DR7; 0: nothing */
 	uint64_t nested; /* pages of a hypervisor on the hit vCPU; 0: none */
+	uint64_t npt;    /* its nested page tables; 0: none */
 	uint64_t l2_gpa;
 	struct vmm_code l2; /* its guest */
 	unsigned bits;      /* processor mode of the loop, 0: no loop */
