@@ -321,22 +321,29 @@ def checksum_smm(c, d):
     yield "and not left", c.notes["events", cpu][24] == 1 and nested(c, cpu) == (0x100, 1, 128)
 
 
-def ept_misconfig(c, d):
-    cpu, block, linear = int(d["cpu"]), int(d["nested"], 0), int(d["linear"], 0)
+def npf(c, d):
+    """L2 meets the damaged entry again and again; exit information of the last time."""
+    cpu, block = int(d["cpu"]), int(d["nested"], 0)
     code, info, where = (int.from_bytes(c.phys(block + at, 8), "little") for at in (0x70, 0x78, 0x80))
-    gpa = linear - int(d["high"], 0)
+    rip = int.from_bytes(c.phys(block + 0x578, 8), "little")
+    gpa = int(d["linear"], 0) - int(d["high"], 0)
     yield "L1 enabled nested paging with these tables", int.from_bytes(c.phys(block + 0x90, 8), "little") & 1 and \
         c.phys(block + 0xB0, 8) == struct.pack("<Q", int(d["npt"], 0))
     yield "the damaged entry is in them", word(c, d, "entry", 8) | 0x60 == int(d["entry_value"], 0) | 0x60
-    yield f"L2's store is a nested page fault for a reserved bit: 0x{code:x}, 0x{info:x}, 0x{where:x}", \
-        code == 0x400 and info & 0xA == 0xA and where & ~0xFFF == gpa & ~0xFFF
+    yield f"L2's access is a nested page fault: 0x{code:x}, 0x{where:x}", code == 0x400 and where & ~0xFFF == gpa & ~0xFFF
+    present = int(d["entry_value"], 0) & 1
+    yield f"of a reserved bit, or of an absent page: 0x{info:x}", info & 8 == 8 * present
+    yield f"L2 stands at it: 0x{rip:x}", rip == int(d["l2_insn"], 0)
+    yield "or L1 is at work", regs(c, cpu)[0] == rip or in_code(c, d, cpu)
     yield "L1 tries again and again", word(c, d, "exits", 8) > 10
-    yield "the store never happened", c.phys(gpa, 8) == bytes(8)
-    yield "L2 stands at it, or L1 is at work", regs(c, cpu)[0] == int(d["l2_insn"], 0) or in_code(c, d, cpu)
-    yield "L2's rip in the VMCB is that of the store", int.from_bytes(c.phys(block + 0x578, 8), "little") == int(d["l2_insn"], 0)
 
 
-CHECKS = {"ept-misconfig": ept_misconfig,
+def ept_misconfig(c, d):
+    yield from npf(c, d)
+    yield "the store never happened", c.phys(int(d["linear"], 0) - int(d["high"], 0), 8) == bytes(8)
+
+
+CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
           "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,
           "mptable-count": mptable, "mptable-fine": mptable,

@@ -198,11 +198,14 @@ void vmm_plan_gate_write(const struct vmm_plan *p, struct vmm_memory *m, uint64_
 		memcpy(at, &value, p->gate.width);
 }
 
-/* L2's code; nested tables, whose walk counts as a user's access (AMD APM vol. 2, 15.25.5). */
+/* L2's code and NMI gate (its IDT is L1's); nested tables, whose walk counts as a user's access
+ * (AMD APM vol. 2, 15.25.5). */
 static bool put_nested(const struct vmm_plan *p, struct vmm_memory *m)
 {
+	const uint64_t nmi = vmm_code_mark(&p->l2, VMM_M_NMI);
 	bool ok = !p->nested || put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len);
 
+	ok = ok && (!nmi || put_idt_gate(m, &p->cpu[p->hit], NMI_VECTOR, nmi));
 	return ok && (!p->npt || (put_tables(m, 0, p->npt, 0, PTE_U) &&
 				  put64(m, 0, p->entry.gpa, p->entry.value)));
 }

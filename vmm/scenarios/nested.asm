@@ -265,6 +265,17 @@ FRAG l2_store, 64
 	jmp .never
 END
 
+; Its IRET takes the frame from a page that is not in its hypervisor's nested tables.
+FRAG l2_nmi, 64
+	MARK M_NMI
+	mov rsp, 0x1111111111111111
+	PATCH P_BASE, 8
+	mov al, 0x61
+	out 0x80, al
+	MARK M_INSN
+	iretq
+END
+
 ; For what the next exit to its hypervisor would undo.
 FRAG l2_exit, 64
 	xor eax, eax

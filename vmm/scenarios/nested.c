@@ -32,7 +32,7 @@ static void set_values(struct vmm_plan *p, const struct vmm_nested *n, struct vm
 	vmm_code_set(c, VMM_P_L2, p->l2.linear);
 	vmm_code_set(c, VMM_P_STACK, p->high + p->nested + VMM_NESTED_STACK - 16);
 	vmm_code_set(c, VMM_P_DR7, n->dr7);
-	vmm_code_set(c, VMM_P_NP, n->npt);
+	vmm_code_set(c, VMM_P_NP, n->npt != VMM_NPT_OFF);
 	vmm_code_set(c, VMM_P_NCR3, n->npt ? p->nested + VMM_NESTED_TABLES : 0);
 	vmm_code_set(c, VMM_P_DRS, n->dr_exits ? (uint32_t)ALL_DRS : 0);
 	vmm_code_set(c, VMM_P_ENTRY, IA32E | (n->load_debug ? LOAD_DEBUG : 0));
@@ -69,9 +69,11 @@ static enum inq_status draw_sum(struct vmm_plan *p, struct vmm_rng *rng, struct 
 	return st ? st : vmm_sum_l2(p, rng, err);
 }
 
-/* A 2-MiB entry for RAM that nothing else uses, with a bit that must be 0: AMD APM vol. 2, 5.3.4.
+/*
+ * A 2-MiB entry for RAM that nothing else uses: not present, or with a bit that must be 0
+ * (AMD APM vol. 2, 5.3.4).
  */
-static void draw_bad_entry(struct vmm_plan *p, struct vmm_rng *rng)
+static void draw_entry(struct vmm_plan *p, bool present, struct vmm_rng *rng)
 {
 	enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_PS = 0x80, FIRST_LOW = 13, LOW = 8, TOP = 48 };
 	const uint64_t first = VMM_GPA_SMRAM >> 21, end = vmm_memory_low_end(p->mib) >> 21,
@@ -80,21 +82,28 @@ static void draw_bad_entry(struct vmm_plan *p, struct vmm_rng *rng)
 
 	p->npt = p->nested + VMM_NESTED_TABLES;
 	p->entry = (struct vmm_plan_entry){
-		p->npt + 2 * VMM_PAGE + 8 * n, n << 21 | bad | PTE_PS | PTE_U | PTE_W | PTE_P,
-		p->high + (n << 21) + vmm_rng_within(rng, 0, 0x1fffff, 8)};
+		p->npt + 2 * VMM_PAGE + 8 * n,
+		n << 21 | PTE_PS | PTE_U | PTE_W | (present ? bad | PTE_P : 0),
+		p->high + (n << 21) + vmm_rng_within(rng, 0x1000, 0x1f0000, 16)};
+	vmm_code_set(&p->l2, VMM_P_BASE, p->entry.linear);
 }
 
-static enum inq_status draw_store(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+/* L2 meets that entry, itself or in its NMI handler. */
+static enum inq_status draw_npt(struct vmm_plan *p, const struct vmm_nested *n, struct vmm_rng *rng,
+				struct inq_err *err)
 {
-	draw_bad_entry(p, rng);
-	p->cpu[p->hit].role = VMM_ROLE_STUCK;
-	vmm_code_set(&p->l2, VMM_P_BASE, p->entry.linear);
-	enum inq_status st = vmm_code_pad(&p->l2, 64, 8, rng, err);
-	if (!st)
-		st = vmm_code_add_named(&p->l2, "l2_exit", rng, err);
-	if (!st)
+	const bool nmi = n->npt == VMM_NPT_ABSENT;
+	const char *const parts[] = {"l2_exit", nmi ? "count" : "l2_store", "l2_nmi"};
+	enum inq_status st = INQ_OK;
+
+	draw_entry(p, !nmi, rng);
+	p->cpu[p->hit].role = nmi ? VMM_ROLE_HIT : VMM_ROLE_STUCK;
+	for (unsigned i = 0; i < (nmi ? 3 : 2) && !st; i++) {
 		st = vmm_code_pad(&p->l2, 64, 8, rng, err);
-	return st ? st : vmm_code_add_named(&p->l2, "l2_store", rng, err);
+		if (!st)
+			st = vmm_code_add_named(&p->l2, parts[i], rng, err);
+	}
+	return st;
 }
 
 enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n, struct vmm_rng *rng,
@@ -112,6 +121,6 @@ enum inq_status vmm_nested_draw(struct vmm_plan *p, const struct vmm_nested *n, 
 	if (st)
 		return st;
 	if (n->npt)
-		return draw_store(p, rng, err);
+		return draw_npt(p, n, rng, err);
 	return n->sums ? draw_sum(p, rng, err) : draw_l2(p, n, rng, err);
 }

@@ -35,6 +35,7 @@
 	X(stack_overflow)                                                                          \
 	X(mptable_count)                                                                           \
 	X(mptable_fine)                                                                            \
+	X(nmi_iret_npf)                                                                            \
 	X(ept_misconfig)                                                                           \
 	X(checksum_l2)                                                                             \
 	X(checksum_smm)
