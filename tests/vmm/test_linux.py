@@ -4,7 +4,7 @@
 usage: test_linux.py INQUEST_VMM LINUX_INIT
 
 In the svm testbed: Debian's cloud kernel, with LINUX_INIT as its whole root."""
-import pathlib, re, struct, sys, tempfile
+import pathlib, re, struct, subprocess, sys, tempfile
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -82,6 +82,28 @@ def check(r):
     for i in range(vcpus):
         yield f"CPU {i} counted to {ticks[i]}, then to {later[i]}", 0 < ticks[i] < later[i]
     yield f"no other CPU counted: {later[vcpus:]}", not any(later[vcpus:])
+    yield from check_peers(r)
+
+
+KDUMPFILE = """
+import kdumpfile, sys
+k = kdumpfile.kdumpfile(sys.argv[1])
+k.attr["addrxlat.ostype"] = "linux"
+uts = k.read(kdumpfile.KDUMP_KVADDR, k.attr["linux.vmcoreinfo.SYMBOL.init_uts_ns"], 390)
+print(uts[:5].decode(), uts[130:195].split(b"\\0")[0].decode(), *[hex(k.attr[f"cpu.{i}.reg.rip"]) for i in range(k.attr["cpu.number"])])
+"""
+
+
+def check_peers(r):
+    """What this Debian's libkdumpfile finds in it, through the kernel's own page tables."""
+    path = r.files / "a.core"
+    c = core.load(path)
+    yield f"notes for other tools: {[n for n, _ in c.foreign]}", [n for n, _ in c.foreign][-1:] == ["VMCOREINFO"]
+    yield "HOST says where it was", b"vm.vmcoreinfo=found in memory, at 0x" in c.notes["host", core.VM]
+    done = subprocess.run(["/usr/bin/python3", "-c", KDUMPFILE, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    release = re.search(r" release (6\.\S+)", r.text("stdout")).group(1)
+    rips = [hex(struct.unpack_from("<Q", p, 112 + 16 * 8)[0]) for p in c.prstatus]
+    yield f"libkdumpfile: {done.stdout}{done.stderr}", done.stdout.split() == ["Linux", release, *rips]
 
 
 def wrong_of(r):
