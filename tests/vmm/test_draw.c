@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "vmm/scenarios/nested.h"
 #include "vmm/scenarios/scenarios.h"
 
 enum { SEEDS = 1000, FEW = 100, MIB = 16, VCPUS = 3 };
@@ -98,7 +99,7 @@ static void assert_apart(const struct stretch *s, size_t n)
 
 static void check_layout(const struct vmm_plan *p)
 {
-	struct stretch s[3 * VCPUS];
+	struct stretch s[3 * VCPUS + 8];
 	size_t n = 0;
 
 	for (unsigned i = 0; i < p->nr_vcpus; i++) {
@@ -116,8 +117,38 @@ static void check_layout(const struct vmm_plan *p)
 		s[n++] = (struct stretch){c->code_gpa, c->code_gpa + c->code.len};
 		s[n++] = (struct stretch){c->data_gpa, c->data_gpa + VMM_CPU_BYTES};
 	}
+	for (unsigned i = 0; i < p->nr_words; i++)
+		s[n++] = (struct stretch){p->word[i].gpa, p->word[i].gpa + p->word[i].width};
+	if (p->nested) {
+		assert_in_range(p->nested, VMM_GPA_GATE, VMM_GPA_SMRAM - VMM_NESTED_BYTES);
+		s[n++] = (struct stretch){p->nested, p->nested + VMM_NESTED_BYTES};
+		s[n++] = (struct stretch){p->l2_gpa, p->l2_gpa + p->l2.len};
+	}
+	if (p->bits && !p->gate.in_smram)
+		s[n++] = (struct stretch){p->gate.addr, p->gate.addr + p->gate.width};
 	assert_apart(s, n);
 }
+/* What L1's nested tables get wrong is one entry for RAM that nobody else uses. */
+static void check_npt(const struct vmm_plan *p)
+{
+	if (!p->npt)
+		return;
+	uint64_t gpa = p->entry.linear - p->high;
+
+	assert_int_equal(p->npt % VMM_PAGE, 0);
+	assert_in_range(p->npt, p->nested, p->nested + VMM_NESTED_BYTES - 6 * VMM_PAGE);
+	assert_int_equal(p->entry.gpa, p->npt + 2 * VMM_PAGE + 8 * (gpa >> 21));
+	assert_in_range(gpa, VMM_GPA_SMRAM, MIB * VMM_MIB - 8);
+	assert_int_equal(p->entry.value >> 21 & 0x7ffff, gpa >> 21);
+	uint64_t must_be_0 = p->entry.value & (UINT64_C(0xf) << 48 | 0x1fe000);
+	assert_int_equal(__builtin_popcountll(must_be_0), p->entry.value & 1);
+}
+static void nested_tables_have_one_bad_entry(void **unused)
+{
+	(void)unused;
+	each(check_npt);
+}
+
 static void addresses_are_in_range_and_apart(void **unused)
 {
 	(void)unused;
@@ -300,6 +331,7 @@ int main(void)
 		cmocka_unit_test(same_seed_draws_the_same_guest),
 		cmocka_unit_test(other_seeds_draw_other_guests),
 		cmocka_unit_test(addresses_are_in_range_and_apart),
+		cmocka_unit_test(nested_tables_have_one_bad_entry),
 		cmocka_unit_test(gates_lie_where_nothing_else_does),
 		cmocka_unit_test(the_value_holds_the_loop_and_the_other_ends_it),
 		cmocka_unit_test(the_loop_lies_in_the_handler_of_the_hit_vcpu),

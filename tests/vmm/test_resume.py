@@ -310,6 +310,11 @@ def check_changed(path, d, vmm, tmp):
         err.endswith("bad.core: vCPU 0: it holds no XSAVE; --force goes on without\n")
     code, out, err = resume(vmm, bad, "--for", "0", "--force")
     yield f"--force goes on without: {err}", code == 0
+    stats = c.payload_at["stats", 0]  # its text becomes a GUEST_DEBUG that only a debugger would set
+    changed(path, bad, [(stats - 36, struct.pack("<I", 0x494E5100 | 42)), (stats - 16, struct.pack("<H", 42))])
+    code, out, err = resume(vmm, bad, "--for", "0")
+    yield f"a debugger's GUEST_DEBUG is refused: {err}", (code, out) == (1, "") and re.search(
+        r"bad.core: vCPU 0: GUEST_DEBUG 0x[0-9a-f]+ is none that this program sets\n$", err)
     changed(path, bad, [(c.payload_at["regs", 1] - 24 + 12, struct.pack("<HHQ", 2, 5, 0))])
     code, out, err = resume(vmm, bad, "--for", "0", "--force")
     yield f"not without registers: {err}", (code, out) == (1, "") and "vCPU 1: no complete REGS, it cannot run" in err

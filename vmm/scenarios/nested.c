@@ -11,13 +11,18 @@ enum {
 };
 _Static_assert(L2_CODE + 0x1000 + VMM_CODE_MAX <= VMM_CPU_BYTES, "L2's code fits");
 
-/* Its pages lie in the last quarter of what vmm_plan_word() gives out. */
+/* Its pages lie in the last quarter of what vmm_plan_word() gives out, apart from a handler's gate.
+ */
 static void draw_places(struct vmm_plan *p, struct vmm_rng *rng)
 {
 	const uint64_t from = VMM_GPA_SMRAM - (VMM_GPA_SMRAM - VMM_GPA_GATE) / 4;
 	const uint64_t code = VMM_GPA_CODE + (uint64_t)p->hit * VMM_CPU_BYTES + L2_CODE;
 
-	p->nested = vmm_rng_within(rng, from, VMM_GPA_SMRAM - VMM_NESTED_BYTES + 1, VMM_PAGE);
+	do
+		p->nested =
+			vmm_rng_within(rng, from, VMM_GPA_SMRAM - VMM_NESTED_BYTES + 1, VMM_PAGE);
+	while (p->gate.addr + p->gate.width > p->nested &&
+	       p->gate.addr < p->nested + VMM_NESTED_BYTES);
 	p->l2_gpa = code + vmm_rng_below(rng, 0x1000);
 	p->l2.linear = p->high + p->l2_gpa;
 }
