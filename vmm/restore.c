@@ -4,7 +4,8 @@
  * before NESTED (EFER.SVME); LAPIC before MSRs (TSC_DEADLINE); REGS before EVENTS (they clear what
  * is pending); EVENTS before NESTED (entering SMM wipes nested state) and once more behind it
  * (blocking by NMI and STI is L2's).  A refused NESTED_STATE would let L2 run on as if it were the
- * guest itself: never to be forced.
+ * guest itself: never to be forced.  GUEST_DEBUG is last: from it KVM derives what of DRs and flags
+ * the CPU gets, out of those that are there (x86.c: kvm_arch_vcpu_ioctl_set_guest_debug).
  */
 #include "vmm/restore.h"
 
