@@ -67,16 +67,24 @@ static enum inq_status side_snapshot(struct vmm_session *s, const char *path, co
 
 	if (st)
 		return st;
-	st = vmm_attend_stop(s, err);
+	if (s->r->live)
+		st = vmm_live_start(&s->live, s->vm, &out, err);
+	if (!st)
+		st = vmm_attend_stop(s, err);
 	snprintf(why.text, sizeof(why.text), "%s", text);
 	why.t_realtime_ns = s->t_realtime_ns;
 	why.t_monotonic_ns = s->t_monotonic_ns;
 	if (!st)
-		st = vmm_produce(s->vm, &s->vmstate, s->state, &why, &out, ret, err);
+		st = vmm_produce(s->vm, &s->vmstate, s->state, &why, s->live, &out, ret, err);
 	vmm_attend_forget(s);
-	vmm_out_close(&out);
+	s->pause_ns = vmm_now() - s->t_monotonic_ns;
 	if (!paused)
 		go_on(s);
+	vmm_live_destroy(s->live);
+	s->live = NULL;
+	if (!st)
+		st = vmm_out_commit(&out, err);
+	vmm_out_close(&out);
 	return st;
 }
 
@@ -98,7 +106,8 @@ static void on_signal(struct vmm_session *s)
 	if (side_snapshot(s, path, "asked for, by SIGUSR1", &done, &err))
 		printf("SIGUSR1: %s\n", err.msg);
 	else
-		printf("SIGUSR1: %s: %" PRIu64 " bytes\n", path, done.file_bytes);
+		printf("SIGUSR1: %s: %" PRIu64 " bytes, paused for %" PRIu64 " us\n", path,
+		       done.file_bytes, s->pause_ns / 1000);
 	fflush(stdout);
 }
 
@@ -112,7 +121,8 @@ static void do_snapshot(struct vmm_session *s, const struct vmm_request *q)
 		vmm_control_refuse(s->control, err.msg);
 		return;
 	}
-	snprintf(text, sizeof(text), "\"bytes\":%" PRIu64, done.file_bytes);
+	snprintf(text, sizeof(text), "\"bytes\":%" PRIu64 ",\"paused_us\":%" PRIu64,
+		 done.file_bytes, s->pause_ns / 1000);
 	vmm_control_done(s->control, text);
 }
 

@@ -19,6 +19,8 @@ struct vmm_session {
 	const struct vmm_vcpu *dead;            /* the first that ended by itself */
 	uint64_t t_realtime_ns, t_monotonic_ns; /* when all had stopped */
 	struct vmm_watch watch;
+	struct vmm_live *live;       /* memory that is written already; NULL: none */
+	uint64_t pause_ns;           /* of the last snapshot: from the stop on */
 	struct vmm_control *control; /* NULL: none; borrowed */
 	struct vmm_why why;          /* of what fired */
 	bool fired, quit, paused;

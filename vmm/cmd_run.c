@@ -40,9 +40,12 @@ static const char run_help[] =
 	"  --serial WHERE    the guest's serial port: a file, - for standard output (the\n"
 	"                    default), stdio (that and the keyboard; Ctrl-A x ends, Ctrl-A s\n"
 	"                    snapshots), pty (a new pseudo terminal, its name is printed)\n"
+	"  --live            write memory while the guest runs, and stop it only for what it "
+	"changed\n"
+	"                    meanwhile, registers and devices\n"
 	"  --fill            no page of the guest's memory is zero (for measurements)\n"
 	"  --virtual         the core also has the kernel's linear addresses, for gdb\n"
-	"  --timing          print write_ns, written_bytes, file_bytes of the snapshot\n"
+	"  --timing          print write_ns, pause_ns, written_bytes, file_bytes of it\n"
 	"\n"
 	"When the snapshot is taken, but for --after: the guest dies, panics (port 0x505) or ends\n"
 	"(port 0xf4), and with\n"
@@ -158,6 +161,7 @@ static const struct vmm_option options[] = {
 	{"after", VMM_OPTION_NUMBER, AT(after_ms), AT(after_given), 0, MAX_MS},
 	{"timeout", VMM_OPTION_NUMBER, AT(timeout_s), 0, 1, MAX_S},
 	{"serial", VMM_OPTION_TEXT, AT(serial)},
+	{"live", VMM_OPTION_FLAG, AT(live)},
 	{"fill", VMM_OPTION_FLAG, AT(fill)},
 	{"timing", VMM_OPTION_FLAG, AT(timing)},
 	{"virtual", VMM_OPTION_FLAG, AT(want_virtual)},
@@ -210,6 +214,9 @@ int vmm_cmd_run(int argc, char **argv)
 	if (!(r.scenario || r.boot.kernel) || !r.snapshot)
 		return vmm_complain("run", "--scenario (or --kernel) and --snapshot are needed",
 				    "see inquest-vmm run --help");
+	if (r.live && (r.want_virtual || r.format != VMM_FORMAT_ELF))
+		return vmm_complain("run", "--live is for --format elf, and not with --virtual",
+				    "leave one out");
 	if (r.want_virtual && r.format != VMM_FORMAT_ELF)
 		return vmm_complain("run", "--virtual is for --format elf", "leave one out");
 	if (r.sampler.word.nr && !r.sampler.ms)

@@ -99,6 +99,7 @@ static bool transfer_out(struct vmm_fwcfg *f, uint64_t gpa, uint32_t n,
 		return false;
 	memcpy(to, p + f->at, have);
 	memset(to + have, 0, n - have);
+	vmm_memory_touch(mem, to, n);
 	f->at += have;
 	return true;
 }
@@ -149,6 +150,7 @@ void vmm_fwcfg_dma(struct vmm_fwcfg *f, bool high, uint32_t bus, const struct vm
 		transfer(f, be32(p), (uint64_t)be32(p + 8) << 32 | be32(p + 12), be32(p + 4), mem);
 	const uint8_t answer[4] = {0, 0, 0, ok ? 0 : DMA_ERROR};
 	memcpy(p, answer, sizeof(answer));
+	vmm_memory_touch(mem, p, sizeof(answer));
 }
 
 bool vmm_fwcfg_vmcoreinfo(const struct vmm_fwcfg *f, uint64_t *ret_gpa, uint32_t *ret_bytes)

@@ -120,6 +120,9 @@ enum inq_status vmm_memory_map(struct vmm_memory **ret, const struct vmm_region 
 				nr_regions, nr_windows);
 
 	enum inq_status st = map_ram(m, region, nr_regions, err);
+	m->touched = calloc(1, m->ram_bytes / VMM_PAGE / 8 + 1);
+	if (!st && !m->touched)
+		st = inq_fail(err, INQ_ENOMEM, "guest memory");
 	if (!st && nr_windows)
 		st = map_smram(m, window, nr_windows, err);
 	if (st)
@@ -154,6 +157,7 @@ void vmm_memory_destroy(struct vmm_memory *m)
 		munmap(m->smram, m->nr_windows * VMM_SMRAM_BYTES);
 	if (m->ram_fd >= 0)
 		close(m->ram_fd);
+	free(m->touched);
 	free(m);
 }
 
@@ -181,6 +185,16 @@ uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, ui
 		s = next;
 	}
 	return at;
+}
+
+void vmm_memory_touch(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes)
+{
+	uintptr_t off = (uintptr_t)at - (uintptr_t)m->ram;
+
+	if (off >= m->ram_bytes || !bytes) /* SMRAM is written anew in any case */
+		return;
+	for (uint64_t i = off / VMM_PAGE; i <= (off + bytes - 1) / VMM_PAGE; i++)
+		__atomic_fetch_or(&m->touched[i / 8], (uint8_t)(1u << (i % 8)), __ATOMIC_RELEASE);
 }
 
 void vmm_memory_next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *to, uint64_t end)

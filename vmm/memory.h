@@ -53,6 +53,7 @@ struct vmm_memory {
 	unsigned nr_windows;
 	struct vmm_slot slot[VMM_MAX_SLOTS];
 	unsigned nr_slots;
+	uint8_t *touched; /* pages of the mapping that the VMM itself wrote, a bit each; heap */
 };
 
 /*
@@ -78,6 +79,9 @@ uint64_t vmm_memory_low_end(uint64_t mib);
 /* The bytes at gpa as seen outside (as 0) or inside SMM (as 1); NULL unless all of them are there.
  */
 uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes);
+
+/* The VMM wrote, or is going to write, those bytes of RAM: no log of KVM's says so. */
+void vmm_memory_touch(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes);
 
 /*
  * The next stretch of the RAM mapping from *from on, before end, that was ever touched, in whole

@@ -199,6 +199,4 @@ void vmm_parts_finish(struct vmm_parts *w, const uint8_t *headers, size_t header
 void vmm_parts_deinit(struct vmm_parts *w)
 {
 	vmm_notes_deinit(&w->notes);
-	free(w->bitmap);
-	w->bitmap = NULL;
 }

@@ -12,7 +12,7 @@ struct vmm_parts {
 	bool has_bitmap;
 	uint64_t memory_off; /* of the first region, the others behind; 0: not as it is */
 	uint64_t smram_off, bitmap_off, rings_off, bulk_end;
-	uint8_t *bitmap; /* bitmap_bytes, heap: pages that are zero, a bit each */
+	const uint8_t *bitmap; /* bitmap_bytes, borrowed: pages that are zero, a bit each */
 	uint64_t bitmap_bytes;
 };
 

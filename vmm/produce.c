@@ -148,6 +148,18 @@ static void add_for_others(const struct vmm_vm *vm, const struct vmm_state *stat
 		vmm_notes_foreign(n, "VMCOREINFO", 0, info->text, info->bytes);
 }
 
+/* Looking through all memory takes its time: found before the pause and still there will do. */
+static void find_info(const struct vmm_vm *vm, const struct vmm_live *live,
+		      struct vmm_vmcoreinfo *ret)
+{
+	const struct vmm_vmcoreinfo *i = live ? &live->info : NULL;
+
+	if (i && (!i->bytes || vmm_vmcoreinfo_text((const uint8_t *)i->text, i->bytes) == i->bytes))
+		*ret = *i;
+	else
+		vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, ret);
+}
+
 /* Heap; NULL when memory ran out. */
 static char *host_text(const struct vmm_vm *vm, const struct vmm_vmcoreinfo *c)
 {
@@ -168,7 +180,8 @@ static char *host_text(const struct vmm_vm *vm, const struct vmm_vmcoreinfo *c)
 
 enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
 			    const struct vmm_state *state, const struct vmm_why *why,
-			    struct vmm_out *out, struct vmm_snapshot_done *ret, struct inq_err *err)
+			    struct vmm_live *live, struct vmm_out *out,
+			    struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct vmm_snapshot snap = {.format = vm->format, .mem = vm->mem};
 	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
@@ -176,7 +189,10 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	struct vmm_virtual views = {0};
 	struct vmm_vmcoreinfo info;
 
-	vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, &info);
+	enum inq_status st = live ? vmm_live_stopped(live, err) : INQ_OK;
+	if (st)
+		return st;
+	find_info(vm, live, &info);
 	char *host = host_text(vm, &info);
 	if (!host)
 		return inq_fail(err, INQ_ENOMEM, "facts about the host");
@@ -202,17 +218,17 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 		vmm_sampler_add_notes(vm->sampler, &snap.vcpu);
 	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
 	vmm_devnote_add(vm, &snap.vcpu);
-	enum inq_status st = fill_header(vm, why, &snap.header, err);
+	st = fill_header(vm, why, &snap.header, err);
 	if (!st)
 		st = take_rings(vm, &snap, ring, &records, err);
 	if (!st && vm->want_virtual)
 		st = vmm_virtual_collect(&views, vm->mem, state, vm->nr_vcpus, err);
+	snap.pages = live ? &live->pages : NULL;
+	snap.dirty = live ? live->dirty : NULL;
 	snap.view = views.run;
 	snap.nr_views = views.nr;
 	if (!st)
 		st = vmm_snapshot_write(&snap, out, ret, err);
-	if (!st)
-		st = vmm_out_commit(out, err);
 	vmm_notes_deinit(&snap.core);
 	vmm_notes_deinit(&snap.vcpu);
 	vmm_virtual_deinit(&views);

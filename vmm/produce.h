@@ -2,6 +2,7 @@
 #ifndef VMM_PRODUCE_H
 #define VMM_PRODUCE_H
 
+#include "vmm/live.h"
 #include "vmm/snapshot.h"
 #include "vmm/state.h"
 #include "vmm/vmstate.h"
@@ -17,10 +18,13 @@ struct vmm_why {
 /* Reason, vCPU and text of a vCPU that ended by itself; a text that is too long ends with "...". */
 void vmm_why_ended(struct vmm_why *why, const struct vmm_vcpu *v);
 
-/* state: one per vCPU.  Writes to out and commits it. */
+/*
+ * state: one per vCPU.  live: what wrote memory so far; NULL: nothing.  Writes to out; the caller
+ * commits it, for which the guest need not stand still any more.
+ */
 INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
 				     const struct vmm_state *state, const struct vmm_why *why,
-				     struct vmm_out *out, struct vmm_snapshot_done *ret,
-				     struct inq_err *err);
+				     struct vmm_live *live, struct vmm_out *out,
+				     struct vmm_snapshot_done *ret, struct inq_err *err);
 
 #endif

@@ -198,7 +198,9 @@ static enum inq_status finish(struct session *s, struct inq_err *err)
 		return st;
 	report(s);
 	if (s->out) {
-		st = vmm_produce(s->vm, &s->vmstate, s->state, &s->why, s->out, &done, err);
+		st = vmm_produce(s->vm, &s->vmstate, s->state, &s->why, NULL, s->out, &done, err);
+		if (!st)
+			st = vmm_out_commit(s->out, err);
 		if (st)
 			return st;
 		printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written\n", s->r->snapshot,

@@ -29,8 +29,10 @@ static enum inq_status take_states(struct vmm_session *s, struct inq_err *err)
 	/* before the stop, so that state and memory are both those after the last step */
 	if (s->fired && s->r->step_stuck && s->why.vcpu < s->vm->nr_vcpus)
 		vmm_vm_step(s->vm, s->why.vcpu, (uint32_t)s->r->step_stuck);
-	enum inq_status st = vmm_attend_stop(s, err);
+	enum inq_status st = s->r->live ? vmm_live_start(&s->live, s->vm, &s->out, err) : INQ_OK;
 
+	if (!st)
+		st = vmm_attend_stop(s, err);
 	for (unsigned i = 0;
 	     i < s->vm->nr_vcpus && !st && !s->dead && !s->fired && s->guest->ops->check; i++)
 		st = s->guest->ops->check(s->guest, s, i, err);
@@ -60,15 +62,21 @@ static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err
 	struct vmm_snapshot_done done;
 	uint64_t start = vmm_now_ns(CLOCK_MONOTONIC);
 	struct vmm_why why = why_now(s);
-	enum inq_status st = vmm_produce(s->vm, &s->vmstate, s->state, &why, &s->out, &done, err);
+	enum inq_status st =
+		vmm_produce(s->vm, &s->vmstate, s->state, &why, s->live, &s->out, &done, err);
+	s->pause_ns = vmm_now() - s->t_monotonic_ns;
+	if (!st)
+		st = vmm_out_commit(&s->out, err);
 	if (st)
 		return st;
 	printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written, %" PRIu64 " of %" PRIu64
 	       " pages are zero\n",
 	       s->r->snapshot, done.file_bytes, done.written_bytes, done.zero_pages, done.pages);
 	if (s->r->timing)
-		printf("write_ns=%" PRIu64 "\nwritten_bytes=%" PRIu64 "\nfile_bytes=%" PRIu64 "\n",
-		       vmm_now_ns(CLOCK_MONOTONIC) - start, done.written_bytes, done.file_bytes);
+		printf("write_ns=%" PRIu64 "\npause_ns=%" PRIu64 "\nwritten_bytes=%" PRIu64
+		       "\nfile_bytes=%" PRIu64 "\n",
+		       vmm_now_ns(CLOCK_MONOTONIC) - start, s->pause_ns, done.written_bytes,
+		       done.file_bytes);
 	if (s->fired)
 		printf("%s\n", why.text);
 	if (s->dead && s->dead->exit_code >= 0 && s->r->ret_code)
@@ -176,6 +184,7 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	vmm_console_detach(console);
 	*out = s.out;
 	vmm_attend_forget(&s);
+	vmm_live_destroy(s.live);
 	vmm_sampler_destroy(vm->sampler);
 	vmm_trace_destroy(vm->trace);
 	return st;

@@ -27,6 +27,7 @@ struct vmm_run {
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
 	struct vmm_ranges watch; /* whose writes are recorded */
+	bool live;               /* memory is written before the guest is stopped */
 	bool no_trace;           /* KVM's tracepoints are not listened to */
 	uint64_t step_stuck;     /* single steps of the vCPU that fired a trigger */
 	const char *control;     /* path of the control socket; NULL: none */

@@ -19,7 +19,7 @@ struct writer {
 	const struct vmm_snapshot *s;
 	const struct vmm_out *o;
 	struct vmm_parts parts;
-	uint64_t page; /* next bit of the bitmap */
+	struct vmm_pages *pages, own; /* own: unless the snapshot brings some along */
 	struct vmm_snapshot_done done;
 };
 
@@ -37,29 +37,36 @@ static size_t headers_bytes(const struct writer *w)
 	       (n >= PN_XNUM ? sizeof(Elf64_Shdr) : 0);
 }
 
-static enum inq_status lay_out(struct writer *w, struct inq_err *err)
+/* Live, memory lies where there was room for all notes. */
+static enum inq_status place_memory(struct writer *w, struct inq_err *err)
 {
-	const struct vmm_memory *m = w->s->mem;
-	struct vmm_parts *p = &w->parts;
-	enum inq_status st = vmm_parts_build(p, w->o, err);
+	uint64_t first = vmm_page_up(headers_bytes(w) + w->parts.notes.len);
 
-	if (st)
-		return st;
-	w->done.pages = vmm_parts_memory_bytes(m) / VMM_PAGE;
-	p->bitmap_bytes = (w->done.pages + 7) / 8;
-	p->bitmap = calloc(1, p->bitmap_bytes);
-	if (!p->bitmap)
-		return inq_fail(err, INQ_ENOMEM, "zero bitmap");
-	p->memory_off = vmm_page_up(headers_bytes(w) + p->notes.len);
-	vmm_parts_place_bulk(p, p->memory_off + vmm_parts_memory_bytes(m));
-	st = vmm_parts_build(p, w->o, err);
-	return st ? st : vmm_out_resize(w->o, p->bulk_end, err);
+	if (w->s->pages && first > w->pages->memory_off)
+		return inq_fail(err, INQ_ELIMIT, "%s: notes do not fit before memory", w->o->path);
+	if (!w->s->pages)
+		w->pages->memory_off = first;
+	w->parts.memory_off = w->pages->memory_off;
+	return INQ_OK;
 }
 
-static void mark_zero(struct writer *w, uint64_t nr_pages)
+static enum inq_status lay_out(struct writer *w, struct inq_err *err)
 {
-	for (; nr_pages; nr_pages--, w->page++, w->done.zero_pages++)
-		w->parts.bitmap[w->page / 8] |= (uint8_t)(1u << (w->page % 8));
+	struct vmm_parts *p = &w->parts;
+	enum inq_status st = w->s->pages ? INQ_OK : vmm_pages_init(&w->own, w->s->mem, w->o, err);
+
+	w->pages = w->s->pages ? w->s->pages : &w->own;
+	if (!st)
+		st = vmm_parts_build(p, w->o, err);
+	if (!st)
+		st = place_memory(w, err);
+	if (st)
+		return st;
+	p->bitmap = w->pages->zero;
+	p->bitmap_bytes = w->pages->zero_bytes;
+	vmm_parts_place_bulk(p, p->memory_off + vmm_parts_memory_bytes(w->s->mem));
+	st = vmm_parts_build(p, w->o, err);
+	return st ? st : vmm_out_resize(w->o, p->bulk_end, err);
 }
 
 static enum inq_status put(struct writer *w, const void *p, uint64_t n, uint64_t off,
@@ -69,58 +76,11 @@ static enum inq_status put(struct writer *w, const void *p, uint64_t n, uint64_t
 	return vmm_out_write(w->o, p, n, off, err);
 }
 
-/* Bytes that may be anything: runs of pages that are not zero, each with one write. */
-static enum inq_status put_pages(struct writer *w, const uint8_t *at, const uint8_t *end,
-				 uint64_t off, struct inq_err *err)
-{
-	enum inq_status st = INQ_OK;
-
-	while (at < end && !st) {
-		const uint8_t *run = at;
-
-		while (at < end && vmm_page_is_zero(at))
-			at += VMM_PAGE;
-		mark_zero(w, (uint64_t)(at - run) / VMM_PAGE);
-		off += (uint64_t)(at - run);
-		run = at;
-		while (at < end && !vmm_page_is_zero(at))
-			at += VMM_PAGE;
-		w->page += (uint64_t)(at - run) / VMM_PAGE;
-		if (at > run)
-			st = put(w, run, (uint64_t)(at - run), off, err);
-		off += (uint64_t)(at - run);
-	}
-	return st;
-}
-
-static enum inq_status put_region(struct writer *w, const struct vmm_region *r, uint64_t off,
-				  struct inq_err *err)
-{
-	const struct vmm_memory *m = w->s->mem;
-	uint64_t at = r->off, end = r->off + r->bytes;
-	enum inq_status st = INQ_OK;
-
-	while (at < end && !st) {
-		uint64_t from = at, to;
-
-		vmm_memory_next_data(m, &from, &to, end);
-		mark_zero(w, (from - at) / VMM_PAGE);
-		st = put_pages(w, m->ram + from, m->ram + to, off + (from - r->off), err);
-		at = to;
-	}
-	return st;
-}
-
 static enum inq_status put_memory(struct writer *w, struct inq_err *err)
 {
-	const struct vmm_memory *m = w->s->mem;
-	uint64_t off = w->parts.memory_off;
-	enum inq_status st = INQ_OK;
+	enum inq_status st = w->s->pages ? vmm_pages_put_some(w->pages, w->s->dirty, err)
+					 : vmm_pages_put_all(w->pages, err);
 
-	for (unsigned i = 0; i < m->nr_regions && !st; i++) {
-		st = put_region(w, &m->region[i], off, err);
-		off += m->region[i].bytes;
-	}
 	return st ? st : vmm_parts_put_bulk(&w->parts, w->o, &w->done.written_bytes, err);
 }
 
@@ -230,8 +190,13 @@ enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, const struct vm
 	if (!st)
 		st = put_headers(&w, err);
 	w.done.file_bytes = w.parts.bulk_end;
-	if (!st)
+	if (!st) {
+		w.done.pages = w.pages->nr;
+		w.done.zero_pages = vmm_pages_nr_zero(w.pages);
+		w.done.written_bytes += w.pages->written_bytes;
 		*ret = w.done;
+	}
+	vmm_pages_deinit(&w.own);
 	vmm_parts_deinit(&w.parts);
 	return st;
 }

@@ -5,6 +5,7 @@
 #include "vmm/memory.h"
 #include "vmm/notes.h"
 #include "vmm/out.h"
+#include "vmm/pages.h"
 
 /* A vCPU's flight record; ring.file_off and .crc are filled in by the writer. */
 struct vmm_snapshot_ring {
@@ -13,6 +14,7 @@ struct vmm_snapshot_ring {
 	const struct inq_snap_flight *at; /* ring.count of them */
 };
 
+enum { VMM_LIVE_HEADERS = 4096 }; /* of an ELF core without views, at most */
 enum vmm_format { VMM_FORMAT_ELF, VMM_FORMAT_KDUMP_ZLIB, VMM_FORMAT_KDUMP_ZSTD };
 
 /* By its name on the command line: elf, kdump-zlib, kdump-zstd.  False: there is none. */
@@ -30,6 +32,8 @@ struct vmm_snapshot {
 	struct vmm_notes vcpu;          /* notes of ours, of all vCPUs, then the VM's */
 	struct vmm_snapshot_ring *ring; /* flight records, nr_rings of them */
 	unsigned nr_rings;
+	struct vmm_pages *pages; /* borrowed: memory that is in the file already; NULL: none */
+	const uint8_t *dirty; /* with it: what has to be written once more, a bit per page of RAM */
 	const struct vmm_snapshot_view *view; /* borrowed; ascending, each va unlike its gpa */
 	size_t nr_views;
 };

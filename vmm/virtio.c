@@ -198,6 +198,7 @@ static void put_used(struct vmm_virtio_state *s, const struct queue *q, uint16_t
 	memcpy(q->used + 4 + (size_t)(s->used_next % q->num) * 8, entry, sizeof(entry));
 	s->used_next++;
 	__atomic_store_n((uint16_t *)(void *)(q->used + 2), s->used_next, __ATOMIC_RELEASE);
+	vmm_memory_touch(q->mem, q->used, 4 + (uint64_t)q->num * 8);
 }
 
 static bool serve(struct vmm_virtio *v, const struct queue *q)
@@ -209,6 +210,9 @@ static bool serve(struct vmm_virtio *v, const struct queue *q)
 
 	if (!bytes)
 		return false;
+	for (unsigned i = 0; i < nr; i++)
+		if (part[i].writable)
+			vmm_memory_touch(q->mem, part[i].at, part[i].bytes);
 	v->s.next++;
 	put_used(&v->s, q, head, bytes);
 	return true;

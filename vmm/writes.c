@@ -95,6 +95,7 @@ bool vmm_writes_take(struct vmm_writes *w, struct vmm_vcpu *v)
 	pthread_mutex_lock(&v->vm->lock); /* all writes to these pages come here */
 	memcpy(&r.old, at, n);
 	memcpy(at, run->mmio.data, n);
+	vmm_memory_touch(w->mem, at, n);
 	if (is_watched(w, gpa, n)) {
 		r.nr = w->next++;
 		w->at[r.nr % VMM_NR_WRITES] = r;

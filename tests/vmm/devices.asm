@@ -2,7 +2,9 @@
 ; line says what: e echoes what comes by interrupt, in capitals, until a q, after a
 ; prompt; l leaves what came in the
 ; receiver for 2^32 cycles of the TSC, then prints it; c, f, k reset the machine through port 0xcf9,
-; 0x92 or the keyboard controller; o switches it off; t prints the clock's year.
+; 0x92 or the keyboard controller; o switches it off; t prints the clock's year; w writes the
+; round's number to 3072 pages, round after round for 2^32 cycles, and ends with 9 when a page does not
+; have the last round's.
 bits 32
 org 0x100000
 SERIAL equ 0x3f8
@@ -27,6 +29,8 @@ start:
 	je off
 	cmp al, 't'
 	je clock
+	cmp al, 'w'
+	je rounds
 	ud2
 
 by_cf9:
@@ -53,6 +57,33 @@ off:
 	mov ax, 5 << 10 | 1 << 13
 	out dx, ax
 	hlt
+
+rounds:
+	rdtsc
+	lea ebp, [edx + 1]
+	mov edi, eax			; until then
+	xor ebx, ebx			; the last round
+.round:
+	mov esi, 0x200000
+.page:
+	cmp [esi], ebx
+	jne .stale
+	lea eax, [ebx + 1]
+	mov [esi], eax
+	add esi, 0x1000
+	cmp esi, 0xe00000
+	jb .page
+	inc ebx
+	rdtsc
+	cmp edx, ebp
+	jb .round
+	ja over
+	cmp eax, edi
+	jb .round
+	jmp over
+.stale:
+	mov al, 9
+	out 0xf4, al
 
 clock:
 	mov al, 0x32			; century

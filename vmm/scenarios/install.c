@@ -196,6 +196,8 @@ void vmm_plan_gate_write(const struct vmm_plan *p, struct vmm_memory *m, uint64_
 
 	if (at)
 		memcpy(at, &value, p->gate.width);
+	if (at)
+		vmm_memory_touch(m, at, p->gate.width);
 }
 
 /* L2's code and NMI gate (its IDT is L1's); nested tables, whose walk counts as a user's access
