@@ -128,7 +128,7 @@ class Images(unittest.TestCase):
         self.assertTrue(got.endswith(b"ABC\x03\x01D"), got)
         self.assertNotEqual(termios.tcgetattr(theirs), was)
         os.write(ours, b"\x01s")
-        self.assertIn(b"SIGUSR1: x.core.1: ", self.read_until(p.stdout.fileno(), b"bytes\n"))
+        self.assertIn(b"SIGUSR1: x.core.1: ", self.read_until(p.stdout.fileno(), b" us\n"))
         os.write(ours, b"\x01x")
         self.assertEqual(p.wait(60), 1)
         self.assertIn(b"interrupted", p.stderr.read())
