@@ -1,5 +1,5 @@
-"""The testbeds' Linux kernel: Debian's cloud flavour, unpacked into the cache folder and never installed."""
-import fcntl, lzma, os, pathlib, re, shutil, struct, subprocess
+"""Debian's Linux kernels, unpacked into the cache folder and never installed; the testbeds' own is the cloud flavour."""
+import fcntl, lzma, os, pathlib, re, shlex, shutil, struct, subprocess
 
 PACKAGE = "linux-image-cloud-amd64"
 
@@ -25,29 +25,34 @@ def run_quiet(argv, cwd=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def fetch_package(folder):
-    """apt-get download of the package that the metapackage depends on; returns the .deb."""
-    _, text, _ = run_quiet(["apt-cache", "depends", PACKAGE])
-    names = re.findall(r"Depends: (linux-image-\S+)", text)
-    if not names:
-        raise BedError(f"{PACKAGE}: no such package in the package lists")
-    code, _, err = run_quiet(["apt-get", "download", "-q", names[0]], cwd=folder)
-    debs = list(folder.glob("*.deb"))
+def download(folder, name):
+    """apt-get download; returns the .deb."""
+    code, _, err = run_quiet(["apt-get", "download", "-q", name], cwd=folder)
+    debs = list(folder.glob(f"{name}_*.deb"))
     if code or not debs:
-        raise BedError(f"{names[0]}: download failed: {(err.strip().splitlines() or ['no reason'])[-1]}")
+        raise BedError(f"{name}: download failed: {(err.strip().splitlines() or ['no reason'])[-1]}")
     return debs[0]
 
 
-def fetch(folder):
+def fetch_package(folder, package):
+    """The package that the metapackage depends on; returns the .deb."""
+    _, text, _ = run_quiet(["apt-cache", "depends", package])
+    names = re.findall(r"Depends: (linux-image-\S+)", text)
+    if not names:
+        raise BedError(f"{package}: no such package in the package lists")
+    return download(folder, names[0])
+
+
+def fetch(folder, package):
     """Make folder: vmlinuz and modules/.  Written beside it and renamed, so never half."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     (part / "x").mkdir(parents=True)
     try:
-        deb = fetch_package(part)
+        deb = fetch_package(part, package)
     except BedError:  # lists that are missing or too old
         run_quiet(["apt-get", "update", "-q"])
-        deb = fetch_package(part)
+        deb = fetch_package(part, package)
     code, _, err = run_quiet(["dpkg", "-x", str(deb), str(part / "x")])
     if code:
         raise BedError(f"{deb.name}: cannot unpack: {err.strip()}")
@@ -110,14 +115,14 @@ def vmlinux_of(bzimage):
 
 
 class Kernel:
-    def __init__(self):
+    def __init__(self, package=PACKAGE):
         base = cache_dir()
         base.mkdir(parents=True, exist_ok=True)
-        self.dir = base / "kernel"
+        self.dir = base / ("kernel" if package == PACKAGE else package)
         with open(base / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.dir.is_dir():
-                fetch(self.dir)
+                fetch(self.dir, package)
         self.vmlinuz = self.dir / "vmlinuz"
         self.paths = {p.stem.replace("-", "_"): p for p in (self.dir / "modules").rglob("*.ko")}
 
@@ -129,6 +134,28 @@ class Kernel:
             if not path.exists():
                 part = path.with_suffix(".part")
                 part.write_bytes(vmlinux_of(self.vmlinuz.read_bytes()))
+                part.rename(path)
+        return path
+
+    def debug(self):
+        """Path of the ELF with DWARF of this very kernel; made once."""
+        path = self.dir / "vmlinux.debug"
+        release = re.search(rb"(\d\S+) \(debian-kernel@", self.vmlinuz.read_bytes()).group(1).decode()
+        with open(self.dir.parent / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                try:
+                    deb = download(self.dir, f"linux-image-{release}-dbg")
+                except BedError:  # lists that are missing or too old
+                    run_quiet(["apt-get", "update", "-q"])
+                    deb = download(self.dir, f"linux-image-{release}-dbg")
+                name = f"./usr/lib/debug/boot/vmlinux-{release}"
+                part = path.with_suffix(".part")
+                take = f"dpkg-deb --fsys-tarfile {shlex.quote(str(deb))} | tar xO --occurrence=1 {name} >{shlex.quote(str(part))}"
+                code, _, err = run_quiet(["sh", "-c", take])
+                deb.unlink()
+                if code:
+                    raise BedError(f"{deb.name}: no {name} in it: {err.strip()}")
                 part.rename(path)
         return path
 
