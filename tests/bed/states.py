@@ -37,10 +37,10 @@ def in_code(c, d, cpu):
     return 0 <= regs(c, cpu)[0] - int(d[f"code[{cpu}]"], 0) < 0x1000
 
 
-def waits_for_a_tick(c, d):
+def waits_for_a_tick(c, d, ticks):
     cpu = int(d["cpu"])
     yield "the core sleeps with interrupts on", halted(c, cpu) and regs(c, cpu)[1] & IF
-    yield "it ticked three times", word(c, d, f"counter[{cpu}]", 8) == 3
+    yield f"it ticked {ticks} times", word(c, d, f"counter[{cpu}]", 8) in ticks
     yield "no interrupt waits", not vectors(c, cpu, IRR) | vectors(c, cpu, ISR)
     for i in cpus(d):
         if i != cpu:
@@ -48,13 +48,13 @@ def waits_for_a_tick(c, d):
 
 
 def lapic_masked(c, d):
-    yield from waits_for_a_tick(c, d)
+    yield from waits_for_a_tick(c, d, (3, 4))  # one may have waited in IRR already when the third masked the timer
     yield "its timer is masked", lapic(c, int(d["cpu"]), LVT_TIMER) & MASKED
 
 
 def lapic_stopped(c, d):
     cpu = int(d["cpu"])
-    yield from waits_for_a_tick(c, d)
+    yield from waits_for_a_tick(c, d, (3,))
     yield "its timer is one-shot and not masked", lapic(c, cpu, LVT_TIMER) >> 16 & 7 == 0
     yield "it was armed and has run out", lapic(c, cpu, TIMER_INITIAL) and not lapic(c, cpu, TIMER_CURRENT)
 
