@@ -237,7 +237,7 @@ def main():
             for case in cases:
                 case.draw(args.vmm)
             jobs = [bed.Job("caps", ["inquest-vmm", "caps"])] + [c.job for c in cases]
-            results, why = bed.run(args.machine, jobs, [args.vmm], args.keep or tmp / "bed", 420 + (60 if args.machine == "vmx" else 2) * len(cases))
+            results, why = bed.run(args.machine, jobs, [args.vmm], args.keep or tmp / "bed", 420 + (120 if args.machine == "vmx" else 2) * len(cases))
             wrong = [*check_lists(scenarios, rules), *check_all(cases, results, args.inquest, tmp, rules),
                      *([why] if why else [])]
     except (bed.BedError, OSError) as e:
