@@ -3,12 +3,14 @@
 
 usage: bench.py [--build FOLDER] [--rounds N] [--mib N]
 
-Writing: inquest-vmm writes a guest whose memory is filled; the same bytes are written and synced to the
-same disk, and copied in memory, in turns.  Reading: inquest report on that core, wall time and the peak
+Writing: inquest-vmm writes a guest whose memory is filled, as a core, live and compressed; the same bytes are
+written and synced to the same disk, and copied in memory; QEMU dumps a guest that has the same bytes as its
+memory (dump-guest-memory, synced), all in turns.  Reading: inquest report on that core, wall time and the peak
 of its anonymous memory (RssAnon: mapped pages of the core are not counted).  Medians of all rounds."""
-import argparse, mmap, os, pathlib, re, shutil, statistics, subprocess, sys, time
+import argparse, json, mmap, os, pathlib, re, shutil, socket, statistics, subprocess, sys, time
 
 WRITE_LIMIT = 1.2        # times write + fsync
+PAUSE_LIMIT_MS = 50      # of a live snapshot
 REPORT_LIMIT_S = 0.2
 ANON_LIMIT_MIB = 48
 CHUNK = 4 << 20
@@ -29,17 +31,68 @@ def settle(seconds=4):
     time.sleep(seconds)
 
 
-def snapshot(vmm, core, mib):
-    """Seconds that the writing of the core took, as inquest-vmm says with --timing."""
+def snapshot(vmm, core, mib, *more, figure="write_ns"):
+    """Seconds that the writing of the core took, or the pause, as inquest-vmm says with --timing."""
     core.unlink(missing_ok=True)
     settle()
     done = subprocess.run([vmm, "run", "--scenario", "healthy", "--memory", str(mib), "--fill", "--timing",
-                           "--snapshot", core], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           *more, "--snapshot", core], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
-    found = re.search(r"^write_ns=(\d+)$", done.stdout, re.M)
+    found = re.search(rf"^{figure}=(\d+)$", done.stdout, re.M)
     if done.returncode or not found:
         raise BenchError(f"inquest-vmm: exit {done.returncode}: {(done.stdout.strip().splitlines() or ['silent'])[-1]}")
     return int(found.group(1)) / 1e9
+
+
+class Qemu:
+    """A machine that never ran, whose memory is a file with the core's bytes."""
+
+    def __init__(self, data, mib, folder):
+        self.ram, self.sock, self.dump = folder / "ram", folder / "qmp", folder / "qemu.dump"
+        with open(self.ram, "wb") as f:
+            f.write(data[:mib << 20])
+            f.truncate(mib << 20)
+        self.child = subprocess.Popen(
+            ["qemu-system-x86_64", "-S", "-accel", "tcg", "-M", "pc,memory-backend=ram", "-m", f"{mib}M", "-object",
+             f"memory-backend-file,id=ram,mem-path={self.ram},size={mib}M,share=on", "-display", "none", "-nodefaults",
+             "-qmp", f"unix:{self.sock},server=on,wait=off"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE)
+        self.talk = socket.socket(socket.AF_UNIX)
+        for _ in range(100):
+            try:
+                self.talk.connect(str(self.sock))
+                break
+            except OSError:
+                time.sleep(0.1)
+        self.lines = self.talk.makefile("r")
+        self.lines.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, what, **arguments):
+        self.talk.sendall(json.dumps({"execute": what, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = json.loads(self.lines.readline() or '{"error": {"desc": "QEMU ended"}}')
+            if "error" in answer:
+                raise BenchError(f"QEMU: {what}: {answer['error']['desc']}")
+            if "return" in answer:
+                return
+
+    def write(self, form):
+        self.dump.unlink(missing_ok=True)
+        settle()
+        began = time.monotonic()
+        self.ask("dump-guest-memory", paging=False, protocol=f"file:{self.dump}", **({"format": form} if form != "elf" else {}))
+        fd = os.open(self.dump, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+        took = time.monotonic() - began
+        self.dump.unlink()
+        return took
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        self.ram.unlink()
 
 
 def write_sync(data, path):
@@ -99,27 +152,37 @@ def report_anon(inquest, core):
 
 def measure_writes(args, core, folder):
     mib = args.mib
+    times = {}
     snapshot(args.build / "inquest-vmm", core, mib)  # the bytes to write beside it; not counted
     size = core.stat().st_size
     source, target = mmap.mmap(-1, size), mmap.mmap(-1, size)
     with open(core, "rb") as f:
         f.readinto(source)
     copy(source, target)  # so that its pages exist
-    times = {"snapshot": [], "write": [], "memcpy": []}
+    vmm, spare = args.build / "inquest-vmm", folder / "spare.core"
     view = memoryview(source)
+    qemu = Qemu(view, mib, folder) if shutil.which("qemu-system-x86_64") else None
     for n in range(args.rounds):
-        steps = [("snapshot", lambda: snapshot(args.build / "inquest-vmm", core, mib)),
+        steps = [("snapshot", lambda: snapshot(vmm, core, mib)),
                  ("write", lambda: write_sync(view, folder / "plain")),
-                 ("memcpy", lambda: copy(view, target))]
+                 ("memcpy", lambda: copy(view, target)),
+                 ("pause", lambda: snapshot(vmm, spare, mib, "--live", figure="pause_ns")),
+                 ("kdump-zlib", lambda: snapshot(vmm, spare, mib, "--format", "kdump-zlib")),
+                 ("kdump-zstd", lambda: snapshot(vmm, spare, mib, "--format", "kdump-zstd"))]
+        if qemu:
+            steps += [("qemu", lambda: qemu.write("elf")), ("qemu kdump-zlib", lambda: qemu.write("kdump-zlib"))]
         for name, step in (steps if n % 2 == 0 else reversed(steps)):
-            times[name].append(step())
+            times.setdefault(name, []).append(step())
+    if qemu:
+        qemu.close()
+    spare.unlink()
     view.release()
     return {name: statistics.median(t) for name, t in times.items()}, times, size
 
 
 def row(what, value, unit, limit=None):
     tail = "" if limit is None else f"{limit:10.2f} {value / limit:9.2f}"
-    print(f"{what:<44}{value:10.3f} {unit:<6}{tail}")
+    print(f"{what:<50}{value:10.3f} {unit:<6}{tail}")
 
 
 def flight_costs(tool):
@@ -153,11 +216,19 @@ def main():
     gib = size / (1 << 30)
     print(f"{cpu_name()}, {os.cpu_count()} CPUs, Linux {os.uname().release}; guest of {args.mib} MiB, filled; "
           f"core of {size / (1 << 20):.0f} MiB; {args.rounds} rounds, medians")
-    print(f"{'':<44}{'measured':>10} {'':<6}{'limit':>10} {'of limit':>9}")
+    print(f"{'':<50}{'measured':>10} {'':<6}{'limit':>10} {'of limit':>9}")
     row("snapshot, written, synced and renamed", medians["snapshot"] / gib, "s/GiB")
     row("write + fsync of the same bytes", medians["write"] / gib, "s/GiB")
     row("memcpy of the same bytes", medians["memcpy"] / gib, "s/GiB")
     row("snapshot / (write + fsync)", medians["snapshot"] / medians["write"], "x", WRITE_LIMIT)
+    row("live snapshot, the guest stands still for", medians["pause"] * 1e3, "ms", PAUSE_LIMIT_MS)
+    row("kdump-zlib, written, synced and renamed", medians["kdump-zlib"] / gib, "s/GiB")
+    row("kdump-zstd, written, synced and renamed", medians["kdump-zstd"] / gib, "s/GiB")
+    if "qemu" in medians:
+        row("QEMU's dump-guest-memory, and fsync", medians["qemu"] / gib, "s/GiB")
+        row("QEMU's dump-guest-memory as kdump-zlib, and fsync", medians["qemu kdump-zlib"] / gib, "s/GiB")
+        row("snapshot / QEMU's", medians["snapshot"] / medians["qemu"], "x")
+        row("kdump-zlib / QEMU's", medians["kdump-zlib"] / medians["qemu kdump-zlib"], "x")
     row("report to verdict", statistics.median(reports), "s", REPORT_LIMIT_S)
     row("report, peak of RssAnon", anon, "MiB", ANON_LIMIT_MIB)
     for name, what in (("record_ns", "flight record, a record"), ("exit_ns", "an exit for port I/O, without it"),

@@ -62,6 +62,7 @@ struct worker {
 	struct batch *batch;
 	unsigned nr;
 	ZSTD_CCtx *zstd;
+	z_stream zlib; /* kept: making one costs more than a page */
 };
 
 struct batch {
@@ -90,28 +91,33 @@ static uint64_t blocks(uint64_t bytes)
 }
 
 /* Less than a page, or nothing: then the page is stored as it is. */
-static uint32_t compress_page(const struct batch *b, ZSTD_CCtx *zstd, const uint8_t *page,
-			      uint8_t *to)
+static uint32_t compress_page(struct worker *w, const uint8_t *page, uint8_t *to)
 {
-	if (b->format == VMM_FORMAT_KDUMP_ZSTD) {
-		size_t n = ZSTD_compressCCtx(zstd, to, BLOCK - 1, page, BLOCK, 1);
+	if (w->batch->format == VMM_FORMAT_KDUMP_ZSTD) {
+		size_t n = ZSTD_compressCCtx(w->zstd, to, BLOCK - 1, page, BLOCK, 1);
 
 		return ZSTD_isError(n) ? 0 : (uint32_t)n;
 	}
-	uLongf n = BLOCK - 1;
-	return compress2(to, &n, page, BLOCK, Z_BEST_SPEED) == Z_OK ? (uint32_t)n : 0;
+	z_stream *z = &w->zlib;
+	if (deflateReset(z) != Z_OK)
+		return 0;
+	z->next_in = (Bytef *)(uintptr_t)page; /* zlib lacks a const */
+	z->avail_in = BLOCK;
+	z->next_out = to;
+	z->avail_out = BLOCK - 1;
+	return deflate(z, Z_FINISH) == Z_STREAM_END ? BLOCK - 1 - z->avail_out : 0;
 }
 
 static void *work(void *arg)
 {
-	const struct worker *w = arg;
+	struct worker *w = arg;
 	struct batch *b = w->batch;
 
 	for (unsigned i = w->nr; i < b->nr; i += b->nr_threads) {
 		b->bytes[i] = 0;
 		if (vmm_page_is_zero(b->page[i]))
 			continue;
-		uint32_t n = compress_page(b, w->zstd, b->page[i], b->room[i]);
+		uint32_t n = compress_page(w, b->page[i], b->room[i]);
 		b->bytes[i] = n ? n : BLOCK;
 	}
 	return NULL;
@@ -344,14 +350,18 @@ static enum inq_status start_batch(struct batch *b, enum vmm_format format, stru
 		b->worker[i] = (struct worker){.batch = b, .nr = i};
 		if (format == VMM_FORMAT_KDUMP_ZSTD)
 			ok = (b->worker[i].zstd = ZSTD_createCCtx()) && ok;
+		else
+			ok = deflateInit(&b->worker[i].zlib, Z_BEST_SPEED) == Z_OK && ok;
 	}
 	return ok ? INQ_OK : inq_fail(err, INQ_ENOMEM, "compression");
 }
 
 static void end_batch(struct batch *b)
 {
-	for (unsigned i = 0; i < b->nr_threads; i++)
+	for (unsigned i = 0; i < b->nr_threads; i++) {
 		ZSTD_freeCCtx(b->worker[i].zstd);
+		(void)deflateEnd(&b->worker[i].zlib); /* one that there is not it refuses */
+	}
 	free(b->room);
 }
 
