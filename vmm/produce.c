@@ -138,6 +138,15 @@ static void print_host(const struct vmm_vm *vm, FILE *f)
 		fprintf(f, "kvm.cap.%s=%d\n", vmm_cap_name((enum vmm_cap)i), vm->caps.value[i]);
 }
 
+static void add_tables(const struct vmm_vm *vm, struct vmm_notes *n)
+{
+	n->failed |= vm->tables.failed;
+	if (vm->tables.len)
+		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_TABLES, vm->tables.bytes, vm->tables.len);
+	else
+		vmm_notes_missing(n, INQ_SNAP_VM, INQ_SNAP_TABLES, INQ_SNAP_ABSENT, 0);
+}
+
 /* Behind the CORE notes: what other tools look for in the core of a kernel. */
 static void add_for_others(const struct vmm_vm *vm, const struct vmm_state *state,
 			   const struct vmm_vmcoreinfo *info, struct vmm_notes *n)
@@ -218,6 +227,7 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 		vmm_sampler_add_notes(vm->sampler, &snap.vcpu);
 	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
 	vmm_devnote_add(vm, &snap.vcpu);
+	add_tables(vm, &snap.vcpu);
 	st = fill_header(vm, why, &snap.header, err);
 	if (!st)
 		st = take_rings(vm, &snap, ring, &records, err);

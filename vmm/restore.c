@@ -403,6 +403,15 @@ static enum inq_status make(const struct vmm_load *l, bool force, struct vmm_vm 
 	return st;
 }
 
+/* They are what was loaded once, and go into the next snapshot as they are. */
+static void keep_tables(const struct vmm_load *l, struct vmm_vm *vm)
+{
+	const struct vmm_load_note *n = vmm_load_note(l, INQ_SNAP_VM, INQ_SNAP_TABLES);
+
+	if (n && n->p && n->n)
+		vmm_notes_raw(&vm->tables, n->p, n->n);
+}
+
 enum inq_status vmm_restore(const struct vmm_load *l, bool force, struct vmm_vm **ret,
 			    struct inq_err *err)
 {
@@ -423,6 +432,8 @@ enum inq_status vmm_restore(const struct vmm_load *l, bool force, struct vmm_vm 
 
 		st = put_vm(&t, err);
 	}
+	if (!st)
+		keep_tables(l, vm);
 	if (!st)
 		*ret = inq_take(vm);
 	return st;

@@ -17,6 +17,7 @@
 #include "vmm/console.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
+#include "vmm/tables.h"
 #include "vmm/trace.h"
 #include "vmm/writes.h"
 
@@ -165,6 +166,8 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 		return st;
 	vm->want_virtual = r->want_virtual;
 	vm->format = r->format;
+	if (guest->tables)
+		vmm_tables_copy(vm->mem, &vm->tables);
 	vm->writes = writes;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};

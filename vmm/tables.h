@@ -5,6 +5,7 @@
 #include <inquest/err.h>
 
 #include "vmm/memory.h"
+#include "vmm/notes.h"
 
 /* Where they lie; the guest must be told that this is no RAM of its own. */
 enum { VMM_TABLES_GPA = 0x9c000, VMM_TABLES_DSDT = 0x9c800, VMM_TABLES_END = 0xa0000 };
@@ -15,5 +16,8 @@ enum { VMM_TABLES_GPA = 0x9c000, VMM_TABLES_DSDT = 0x9c800, VMM_TABLES_END = 0xa
  */
 INQ_MUST enum inq_status vmm_tables_install(const struct vmm_memory *mem, unsigned nr_vcpus,
 					    uint64_t *ret_rsdp, struct inq_err *err);
+
+/* The whole block as it lies there now, as the payload of a note TABLES. */
+void vmm_tables_copy(const struct vmm_memory *mem, struct vmm_notes *to);
 
 #endif

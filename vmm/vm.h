@@ -100,8 +100,9 @@ struct vmm_vm {
 	struct vmm_caps caps;
 	bool has_pit;
 	struct vmm_memory *mem;
-	struct vmm_block *disk; /* owned; NULL: none; set before vmm_vm_start */
-	struct vmm_devices dev; /* under lock once it runs */
+	struct vmm_notes tables; /* payload of the note TABLES; empty: the guest got none */
+	struct vmm_block *disk;  /* owned; NULL: none; set before vmm_vm_start */
+	struct vmm_devices dev;  /* under lock once it runs */
 	unsigned nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
 	pthread_mutex_t lock;

@@ -51,6 +51,7 @@ enum inq_snap_kind {
 	INQ_SNAP_PIT2 = 24,     /* struct kvm_pit_state2, 112, VM-wide */
 	INQ_SNAP_CLOCK = 25,    /* struct kvm_clock_data, 48, VM-wide: kvmclock */
 	INQ_SNAP_DEVICES = 26,  /* records of struct inq_snap_device, VM-wide: the VMM's own */
+	INQ_SNAP_TABLES = 27,   /* struct inq_snap_tables and bytes, VM-wide: ACPI and MP, as loaded */
 	INQ_SNAP_FLIGHT = 32,   /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
 	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
 	INQ_SNAP_LAST_KNOWN = 34,  /* struct inq_snap_last_known, in sample 1 */
@@ -219,6 +220,11 @@ struct inq_snap_words {
 	uint32_t pad; /* 0 */
 };
 struct inq_snap_word {
+	uint64_t gpa, bytes;
+};
+
+/* ACPI and MP tables as they lay in memory before the first instruction; .bytes bytes follow. */
+struct inq_snap_tables {
 	uint64_t gpa, bytes;
 };
 

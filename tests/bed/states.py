@@ -307,6 +307,7 @@ def mptable(c, d):
     yield "its entries fill it", off == n
     yield f"it claims {claimed} entries and has {found}", claimed == found + int(d["mptable_more"])
     yield "behind it lies the DSDT", c.phys(at + n, 4) == b"DSDT"
+    yield "the note holds what was loaded", c.notes["tables", 0xFFFFFFFF] == struct.pack("<QQ", 0x9C000, 0x4000) + c.phys(0x9C000, 0x4000)
 
 
 def checksum_l2(c, d):

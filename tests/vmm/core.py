@@ -4,7 +4,7 @@ import mmap, struct, zlib
 NOTE_TYPE, MAGIC, PAGE = 0x494E5100, 0x3150414E53514E49, 4096
 KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugregs", 7: "lapic", 8: "events",
          9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero", 16: "xsave",
-         17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock", 26: "devices",
+         17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock", 26: "devices", 27: "tables",
          32: "flight", 33: "rips", 34: "last_known", 35: "roots", 36: "trace", 37: "writes", 38: "steps", 39: "words",
          42: "guest_debug"}
 SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4,

@@ -2,7 +2,7 @@
 """Small images on this machine's KVM: a multiboot kernel and flat binaries, how they begin and how they end.
 
 usage: test_images.py INQUEST_VMM MULTIBOOT_KERNEL DEVICES_KERNEL (exit code 77: there is no /dev/kvm)"""
-import datetime, os, pathlib, pty, select, subprocess, sys, tempfile, time, unittest
+import datetime, os, pathlib, pty, select, struct, subprocess, sys, tempfile, time, unittest
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,6 +24,20 @@ class Images(unittest.TestCase):
         code, out, err, core = self.boot(KERNEL, "--append", "5 is the code")
         self.assertEqual((code, err, core), (11, "", True))
         self.assertIn("5 is the code\n", out)
+
+    def test_tables_as_loaded(self):
+        """What a guest does to them changes memory, not the note; and they are kept over a resume."""
+        self.boot(DEVICES, "--append", "c")
+        path = pathlib.Path(self.dir.name) / "x.core"
+        c = core.load(path)
+        tables = c.notes["tables", core.VM]
+        self.assertEqual(struct.unpack_from("<QQ", tables), (0x9C000, 0x4000))
+        self.assertEqual(tables[16:], c.phys(0x9C000, 0x4000))
+        self.assertEqual((tables[16:24], tables[0x3C10:0x3C14]), (b"RSD PTR ", b"_MP_"))
+        subprocess.run([VMM, "resume", path, "--for", "0", "--snapshot", str(path) + "2"], stdout=subprocess.PIPE)
+        self.assertEqual(core.load(str(path) + "2").notes["tables", core.VM], tables)
+        subprocess.run([VMM, "run", "--scenario", "hlt-if0", "--snapshot", path], stdout=subprocess.PIPE, check=True)
+        self.assertEqual(core.load(path).states["tables", core.VM], (1, 0))  # absent
 
     def test_multiboot_dies(self):
         code, _, err, core = self.boot(KERNEL, "--append", "no digit")

@@ -148,7 +148,7 @@ enum inq_status vmm_guest_of_image(struct vmm_guest **ret, const struct vmm_run 
 
 	if (!g)
 		return inq_fail(err, INQ_ENOMEM, "the guest");
-	g->base = (struct vmm_guest){&ops, r->boot.kernel, r->nr_vcpus};
+	g->base = (struct vmm_guest){&ops, r->boot.kernel, r->nr_vcpus, .tables = true};
 	g->r = r;
 	g->load.how = &r->boot;
 	INQ_SCOPED(vmm_guest_destroy_scope_) struct vmm_guest *guest = &g->base;

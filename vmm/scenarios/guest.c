@@ -350,9 +350,11 @@ enum inq_status vmm_guest_of_scenario(struct vmm_guest **ret, const struct vmm_r
 	g->r = r;
 	enum inq_status st =
 		vmm_plan_create(&g->plan, r->scenario, r->seed, r->nr_vcpus, r->mib, err);
-	if (st)
+	if (st) {
 		free(g);
-	else
-		*ret = &g->base;
-	return st;
+		return st;
+	}
+	g->base.tables = g->plan->mptable;
+	*ret = &g->base;
+	return INQ_OK;
 }
