@@ -6,6 +6,8 @@
 #include "vmm/options.h"
 #include "vmm/resume.h"
 
+enum { MAX_MS = 86400000 };
+
 static const char resume_help[] =
 	"inquest-vmm resume FILE [options]\n"
 	"\n"
@@ -23,7 +25,14 @@ static const char resume_help[] =
 	"in\n"
 	"                    inquest-vmm run --help\n"
 	"  --disk FILE[:ro]  the disk that the machine had\n"
+	"  --hang MS, --smm-limit MS, --smi-every MS, --nmi-every MS, --control PATH, --no-trace\n"
+	"                    as in inquest-vmm run --help; with a trigger or a socket it runs "
+	"until\n"
+	"                    that fires, or quit\n"
 	"  --force           leave out what the snapshot lacks or this KVM cannot do\n"
+	"\n"
+	"SIGUSR1 takes a snapshot into FILE.1, FILE.2, ... (of --snapshot, else of the resumed "
+	"file).\n"
 	"\n"
 	"  inquest-vmm resume spin.core --for 100 --snapshot later.core\n"
 	"  inquest-vmm resume spin.core --step 20 --for 0\n";
@@ -40,13 +49,19 @@ static int take_format(const char *value, void *to)
 
 #define AT(member) offsetof(struct vmm_resume, member)
 static const struct vmm_option options[] = {
-	{"for", VMM_OPTION_NUMBER, AT(for_ms), AT(timed), 0, 86400000},
+	{"for", VMM_OPTION_NUMBER, AT(for_ms), AT(timed), 0, MAX_MS},
 	{"step", VMM_OPTION_NUMBER, AT(steps), 0, 1, 1000000},
 	{"vcpu", VMM_OPTION_UNSIGNED, AT(step_vcpu), 0, 0, VMM_MAX_VCPUS - 1},
 	{"snapshot", VMM_OPTION_TEXT, AT(snapshot)},
 	{.name = "format", .kind = VMM_OPTION_TAKE, .take = take_format},
 	{"serial", VMM_OPTION_TEXT, AT(serial)},
 	{"disk", VMM_OPTION_TEXT, AT(disk)},
+	{"hang", VMM_OPTION_NUMBER, AT(trigger.hang), 0, 1, MAX_MS},
+	{"smm-limit", VMM_OPTION_NUMBER, AT(trigger.smm_limit), 0, 1, MAX_MS},
+	{"smi-every", VMM_OPTION_NUMBER, AT(trigger.smi_every), 0, 1, MAX_MS},
+	{"nmi-every", VMM_OPTION_NUMBER, AT(trigger.nmi_every), 0, 1, MAX_MS},
+	{"control", VMM_OPTION_TEXT, AT(control)},
+	{"no-trace", VMM_OPTION_FLAG, AT(no_trace)},
 	{"force", VMM_OPTION_FLAG, AT(force)},
 	{0},
 };

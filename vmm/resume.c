@@ -13,27 +13,25 @@
 #include <time.h>
 
 #include "base/scope.h"
+#include "vmm/attend.h"
 #include "vmm/console.h"
 #include "vmm/load.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
 #include "vmm/restore.h"
+#include "vmm/trace.h"
 
 INQ_DEFINE_SCOPE(struct vmm_load, vmm_load_close)
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 
-enum { RFLAGS_IF = 0x200, SLICE_NS = 100000000, INSN_BYTES = 8 };
+enum { RFLAGS_IF = 0x200, INSN_BYTES = 8 };
 
 struct session {
 	const struct vmm_resume *r;
 	const struct vmm_load *load;
-	struct vmm_vm *vm;
-	struct vmm_out *out; /* NULL: no snapshot */
-	struct vmm_vmstate vmstate;
-	struct vmm_state state[VMM_MAX_VCPUS];
-	unsigned nr_states;
-	const struct vmm_vcpu *dead; /* the first that ended by itself */
-	struct vmm_why why;
+	struct vmm_run run; /* what attending needs to know of a run */
+	struct vmm_session v;
+	bool writes, started; /* a snapshot at the end; the vCPUs have threads */
 };
 
 /* Up to INSN_BYTES bytes at a linear address as that vCPU sees it. */
@@ -65,7 +63,7 @@ static void print_step(const struct session *s, const struct vmm_vcpu *v, uint64
 
 	if (ioctl(v->fd, KVM_GET_REGS, &r) || ioctl(v->fd, KVM_GET_SREGS, &q))
 		return;
-	size_t have = code_at(s->vm, v, q.cs.base + r.rip, code);
+	size_t have = code_at(s->v.vm, v, q.cs.base + r.rip, code);
 	printf("step %" PRIu64 ": vcpu %u: rip 0x%" PRIx64 ":", n, v->index,
 	       (uint64_t)(q.cs.base + r.rip));
 	for (size_t i = 0; i < have; i++)
@@ -75,7 +73,7 @@ static void print_step(const struct session *s, const struct vmm_vcpu *v, uint64
 
 static enum inq_status step(struct session *s, struct inq_err *err)
 {
-	struct vmm_vcpu *v = &s->vm->vcpu[s->r->step_vcpu];
+	struct vmm_vcpu *v = &s->v.vm->vcpu[s->r->step_vcpu];
 
 	for (uint64_t n = 1; n <= s->r->steps && v->end == VMM_ALIVE; n++) {
 		if (vmm_out_signal())
@@ -105,72 +103,55 @@ static bool was_over(const struct vmm_load *l, unsigned vcpu)
 }
 
 /* Every vCPU gave its result, or had nothing more to do; at least one gave it. */
-static bool all_done(const struct session *s)
+static bool all_done(struct vmm_session *v, void *arg)
 {
+	const struct session *s = arg;
 	bool any = false;
 
-	for (unsigned i = 0; i < s->vm->nr_vcpus; i++) {
-		if (!s->vm->vcpu[i].has_result && !was_over(s->load, i))
+	for (unsigned i = 0; i < v->vm->nr_vcpus; i++) {
+		if (!v->vm->vcpu[i].has_result && !was_over(s->load, i))
 			return false;
-		any |= s->vm->vcpu[i].has_result;
+		any |= v->vm->vcpu[i].has_result;
 	}
-	return any;
+	return any && !vmm_attend_waits(v);
 }
 
-/* Under the lock: until something changed or `until`, but not for long. */
-static void wait_slice(struct vmm_vm *vm, uint64_t until)
-{
-	uint64_t now = vmm_now_ns(CLOCK_MONOTONIC),
-		 to = now + SLICE_NS < until ? now + SLICE_NS : until;
-	struct timespec t = {(time_t)(to / 1000000000u), (long)(to % 1000000000u)};
-
-	pthread_cond_timedwait(&vm->changed, &vm->lock, &t);
-}
-
-/* Until its time is over, all have their results, or one died. */
+/* Until its time is over, all have their results, one died, a trigger fired, or somebody said quit.
+ */
 static enum inq_status go_on(struct session *s, struct inq_err *err)
 {
 	const struct vmm_resume *r = s->r;
-	uint64_t until = r->timed ? vmm_now_ns(CLOCK_MONOTONIC) + r->for_ms * 1000000u : UINT64_MAX;
-	enum inq_status st = vmm_vm_start(s->vm, err);
+	uint64_t until = r->timed ? vmm_now() + r->for_ms * 1000000u : UINT64_MAX;
+	struct vmm_vm *vm = s->v.vm;
+	bool late;
 
+	vm->deep = r->trigger.hang || r->trigger.smm_limit;
+	enum inq_status st = r->no_trace ? INQ_OK : vmm_trace_create(&vm->trace, err);
+	if (!st)
+		st = vmm_vm_start(vm, err);
 	if (st)
 		return st;
-	pthread_mutex_lock(&s->vm->lock);
-	while (!st && !vmm_vm_first_dead(s->vm) && !all_done(s) &&
-	       vmm_now_ns(CLOCK_MONOTONIC) < until) {
-		wait_slice(s->vm, until);
-		if (vmm_out_signal())
-			st = inq_fail(err, INQ_EINTR, "%s: interrupted", r->path);
-	}
-	pthread_mutex_unlock(&s->vm->lock);
-	return st;
+	s->started = true;
+	vmm_watch_init(&s->v.watch, &r->trigger, vmm_now());
+	return vmm_attend_until(&s->v, all_done, s, until, &late, err);
 }
 
-static enum inq_status take_states(struct session *s, struct inq_err *err)
+static struct vmm_why why_now(const struct session *s)
 {
-	enum inq_status st = vmm_vm_stop(s->vm, err);
+	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND, .vcpu = INQ_SNAP_VM};
 
-	s->why = (struct vmm_why){.reason = INQ_SNAP_WHY_COMMAND,
-				  .vcpu = INQ_SNAP_VM,
-				  .t_realtime_ns = vmm_now_ns(CLOCK_REALTIME),
-				  .t_monotonic_ns = vmm_now_ns(CLOCK_MONOTONIC)};
-	if (!st)
-		vmm_vmstate_take(&s->vmstate, s->vm);
-	for (unsigned i = 0; i < s->vm->nr_vcpus && !st; i++) {
-		st = vmm_state_take(&s->state[i], &s->vm->vcpu[i], err);
-		s->nr_states += !st;
-	}
-	s->dead = vmm_vm_first_dead(s->vm);
-	if (s->dead) {
-		vmm_why_ended(&s->why, s->dead);
-	} else {
-		snprintf(s->why.text, sizeof(s->why.text), "asked for, after resume");
-	}
-	return st;
+	if (s->v.dead)
+		vmm_why_ended(&why, s->v.dead);
+	else if (s->v.fired)
+		why = s->v.why;
+	else
+		snprintf(why.text, sizeof(why.text), "asked for, after resume");
+	why.t_realtime_ns = s->v.t_realtime_ns;
+	why.t_monotonic_ns = s->v.t_monotonic_ns;
+	return why;
 }
 
-static void report(const struct session *s)
+static void report(const struct vmm_session *s)
 {
 	for (unsigned i = 0; i < s->nr_states; i++) {
 		const struct vmm_vcpu *v = &s->vm->vcpu[i];
@@ -189,35 +170,75 @@ static void report(const struct session *s)
 	}
 }
 
-static enum inq_status finish(struct session *s, struct inq_err *err)
+static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 {
+	struct vmm_session *v = &s->v;
 	struct vmm_snapshot_done done;
-	enum inq_status st = take_states(s, err);
+	struct vmm_why why = why_now(s);
+	enum inq_status st =
+		vmm_produce(v->vm, &v->vmstate, v->state, &why, NULL, &v->out, &done, err);
 
-	if (st)
-		return st;
-	report(s);
-	if (s->out) {
-		st = vmm_produce(s->vm, &s->vmstate, s->state, &s->why, NULL, s->out, &done, err);
-		if (!st)
-			st = vmm_out_commit(s->out, err);
-		if (st)
-			return st;
+	if (!st)
+		st = vmm_out_commit(&v->out, err);
+	if (!st)
 		printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written\n", s->r->snapshot,
 		       done.file_bytes, done.written_bytes);
-	}
-	if (!s->dead)
-		return INQ_OK;
-	if (s->dead->end != VMM_END_EXIT)
-		return inq_fail(err, INQ_EIO, "vCPU %u: %s", s->dead->index, s->dead->end_text);
-	printf("vCPU %u: %s\n", s->dead->index, s->dead->end_text);
-	if (s->dead->exit_code >= 0)
-		*s->r->ret_code = s->dead->exit_code;
+	if (!st && v->fired)
+		printf("%s\n", why.text);
+	return st;
+}
+
+static enum inq_status finish(struct session *s, struct inq_err *err)
+{
+	struct vmm_session *v = &s->v;
+
+	v->paused = v->paused || !s->started; /* who does not run leaves no samples */
+	enum inq_status st = vmm_attend_stop(v, err);
+	if (st)
+		return st;
+	report(v);
+	if (s->writes)
+		st = write_snapshot(s, err);
+	if (st || !v->dead)
+		return st;
+	if (v->dead->end != VMM_END_EXIT)
+		return inq_fail(err, INQ_EIO, "vCPU %u: %s", v->dead->index, v->dead->end_text);
+	printf("vCPU %u: %s\n", v->dead->index, v->dead->end_text);
+	if (v->dead->exit_code >= 0)
+		*s->r->ret_code = v->dead->exit_code;
 	return INQ_OK;
 }
 
-static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
+/* The disk and the other end of the serial port. */
+static enum inq_status attach(const struct vmm_resume *r, struct vmm_vm *vm,
 			      struct vmm_console *console, struct inq_err *err)
+{
+	enum inq_status st = r->disk ? vmm_block_open(&vm->disk, r->disk, err) : INQ_OK;
+
+	if (!st)
+		st = vmm_virtio_attach(&vm->dev.virtio, vm->disk, r->force, err);
+	return st ? st : vmm_console_attach(console, vm, err);
+}
+
+static enum inq_status steps_and_time(struct session *s, struct inq_err *err)
+{
+	const struct vmm_resume *r = s->r;
+	enum inq_status st = step(s, err);
+
+	s->v.dead = vmm_vm_first_dead(s->v.vm);
+	if (!st && !s->v.dead && !(r->timed && !r->for_ms))
+		st = go_on(s, err);
+	if (!st && s->v.quit && !s->v.dead && !s->v.fired) {
+		printf("quit\n");
+		return INQ_OK;
+	}
+	return st ? st : finish(s, err);
+}
+
+/* out: where the snapshot at the end goes; NULL: there is none. */
+static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
+			      struct vmm_control *control, struct vmm_console *console,
+			      struct inq_err *err)
 {
 	INQ_SCOPED(vmm_load_close_scope_) struct vmm_load *load = NULL;
 	INQ_SCOPED(vmm_vm_destroy_scope_) struct vmm_vm *vm = NULL;
@@ -229,24 +250,22 @@ static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
 		st = vmm_restore(load, r->force, &vm, err);
 	if (st)
 		return st;
-	struct session s = {.r = r, .load = load, .vm = vm, .out = out};
+	struct session s = {.r = r, .load = load, .writes = out};
+	s.run = (struct vmm_run){.snapshot = r->snapshot ? r->snapshot : r->path,
+				 .trigger = r->trigger};
+	s.v = (struct vmm_session){.r = &s.run, .vm = vm, .control = control};
+	if (out)
+		s.v.out = *out;
 	vm->format = r->format;
 	printf("%s: %u vCPUs\n", r->path, vm->nr_vcpus);
-	if (r->disk)
-		st = vmm_block_open(&vm->disk, r->disk, err);
+	st = attach(r, vm, console, err);
 	if (!st)
-		st = vmm_virtio_attach(&vm->dev.virtio, vm->disk, r->force, err);
-	if (!st)
-		st = vmm_console_attach(console, vm, err);
-	if (!st)
-		st = step(&s, err);
-	if (!st && !vmm_vm_first_dead(vm) && !(r->timed && !r->for_ms))
-		st = go_on(&s, err);
-	if (!st)
-		st = finish(&s, err);
+		st = steps_and_time(&s, err);
 	vmm_console_detach(console);
-	for (unsigned i = 0; i < s.nr_states; i++)
-		vmm_state_deinit(&s.state[i]);
+	if (out)
+		*out = s.v.out;
+	vmm_attend_forget(&s.v);
+	vmm_trace_destroy(vm->trace);
 	return st;
 }
 
@@ -257,7 +276,7 @@ static void hold_signals(void)
 	sigemptyset(&held);
 	sigaddset(&held, SIGINT);
 	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGUSR1);               /* nobody asks for a snapshot in between */
+	sigaddset(&held, SIGUSR1);               /* vmm_attend() */
 	pthread_sigmask(SIG_BLOCK, &held, NULL); /* looked for by vmm_out_signal() */
 	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
 	signal(SIGPIPE, SIG_IGN);
@@ -266,6 +285,7 @@ static void hold_signals(void)
 enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 {
 	struct vmm_console *console = NULL;
+	struct vmm_control *control = NULL;
 	struct vmm_out out;
 	enum inq_status st = INQ_OK;
 
@@ -274,9 +294,13 @@ enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 		st = vmm_out_open(&out, r->snapshot, err);
 	if (st)
 		return st;
-	st = vmm_console_open(&console, r->serial, err);
+	if (r->control)
+		st = vmm_control_create(&control, r->control, err);
 	if (!st)
-		st = course(r, r->snapshot ? &out : NULL, console, err);
+		st = vmm_console_open(&console, r->serial, err);
+	if (!st)
+		st = course(r, r->snapshot ? &out : NULL, control, console, err);
+	vmm_control_destroy(control);
 	if (r->snapshot)
 		vmm_out_close(&out);
 	enum inq_status closed = vmm_console_close(console, st ? NULL : err);

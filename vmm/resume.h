@@ -8,6 +8,7 @@
 #include <inquest/err.h>
 
 #include "vmm/snapshot.h"
+#include "vmm/watch.h"
 
 struct vmm_resume {
 	const char *path, *snapshot, *serial; /* snapshot NULL: none; serial as in struct vmm_run */
@@ -15,7 +16,9 @@ struct vmm_resume {
 	uint64_t for_ms, steps;
 	unsigned step_vcpu;
 	bool timed; /* for_ms counts; 0: it does not run at all */
-	bool force;
+	bool force, no_trace;
+	struct vmm_triggers trigger;
+	const char *control;    /* path of the control socket; NULL: none */
 	enum vmm_format format; /* of the snapshot that it writes */
 	int *ret_code;          /* what the guest wrote to its exit port; untouched: nothing */
 };

@@ -2,7 +2,7 @@
 """Small images on this machine's KVM: a multiboot kernel and flat binaries, how they begin and how they end.
 
 usage: test_images.py INQUEST_VMM MULTIBOOT_KERNEL DEVICES_KERNEL (exit code 77: there is no /dev/kvm)"""
-import datetime, os, pathlib, pty, select, struct, subprocess, sys, tempfile, time, unittest
+import datetime, json, os, pathlib, pty, select, signal, socket, struct, subprocess, sys, tempfile, time, unittest
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -148,6 +148,52 @@ class Images(unittest.TestCase):
         self.assertIn(b"interrupted", p.stderr.read())
         self.assertEqual(termios.tcgetattr(theirs), was)
         self.assertEqual(sorted(os.listdir(self.dir.name)), ["x.core.1"])
+
+    def stuck_core(self):
+        """Spins with interrupts off."""
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(b"\xfa\xeb\xfe")  # cli; jmp $
+            f.flush()
+            self.assertEqual(self.boot(f.name, "--boot", "flat", "--vcpus", "1", "--after", "50")[0], 0)
+
+    def resume(self, *more):
+        p = subprocess.Popen([VMM, "resume", "x.core", *more], cwd=self.dir.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+        self.addCleanup(lambda: (p.kill(), p.communicate()))
+        return p
+
+    def test_resume_has_triggers(self):
+        self.stuck_core()
+        out, err = self.resume("--hang", "100", "--snapshot", "hang.core").communicate(timeout=60)
+        self.assertEqual(err, b"")
+        self.assertIn(b"vCPU 0", out)
+        c = core.load(pathlib.Path(self.dir.name) / "hang.core")
+        self.assertEqual((c.reason, c.reason_vcpu), (5, 0))
+        self.assertEqual(len(c.notes["rips", 0]), 16 * 24)
+
+    def test_resume_has_a_control_socket_and_sigusr1(self):
+        self.stuck_core()
+        p = self.resume("--control", "sock")
+        path = pathlib.Path(self.dir.name) / "sock"
+        until = time.monotonic() + 60
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+            answers = s.makefile("r")
+            for ask, want in (({"do": "snapshot", "file": "side.core"}, True), ({"do": "step", "vcpu": 0, "n": 3}, True),
+                              ({"do": "sing"}, False)):
+                s.sendall(json.dumps(ask).encode() + b"\n")
+                self.assertEqual(json.loads(answers.readline())["ok"], want)
+            p.send_signal(signal.SIGUSR1)
+            self.assertIn(b"SIGUSR1: x.core.1: ", self.read_until(p.stdout.fileno(), b" us\n"))
+            s.sendall(b'{"do":"quit"}\n')
+            self.assertTrue(json.loads(answers.readline())["ok"])
+        out, err = p.communicate(timeout=60)
+        self.assertEqual((p.returncode, err), (0, b""))
+        for name in ("side.core", "x.core.1"):
+            core.load(pathlib.Path(self.dir.name) / name)
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["side.core", "x.core", "x.core.1"])
 
     def test_a_byte_waits_in_a_snapshot(self):
         """Received, not read, saved: the machine that goes on reads it."""
