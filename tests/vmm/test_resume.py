@@ -341,7 +341,7 @@ def main():
         if where == "here":
             results, why = list(run_here(todo, [vmm], pathlib.Path(tmp))), None
         else:
-            results, why = bed.run("svm", todo, [vmm], tmp, limit=500)
+            results, why = bed.run("svm", todo, [vmm], tmp, limit=800)
         wrong = [why] if why else []
         for r in results:
             try:
