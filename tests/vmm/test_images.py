@@ -2,7 +2,7 @@
 """Small images on this machine's KVM: a multiboot kernel and flat binaries, how they begin and how they end.
 
 usage: test_images.py INQUEST_VMM MULTIBOOT_KERNEL DEVICES_KERNEL (exit code 77: there is no /dev/kvm)"""
-import datetime, json, os, pathlib, pty, select, signal, socket, struct, subprocess, sys, tempfile, time, unittest
+import datetime, json, os, pathlib, pty, re, select, signal, socket, struct, subprocess, sys, tempfile, time, unittest
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -148,6 +148,36 @@ class Images(unittest.TestCase):
         self.assertIn(b"interrupted", p.stderr.read())
         self.assertEqual(termios.tcgetattr(theirs), was)
         self.assertEqual(sorted(os.listdir(self.dir.name)), ["x.core.1"])
+
+    def test_killed_while_it_writes(self):
+        """SIGKILL at any moment: the older core of that name is what it was, and nothing else bears a name of a core."""
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        argv = [VMM, "run", "--scenario", "hlt-if0", "--memory", "256", "--fill", "--after", "0", "--serial", "out", "--snapshot", "x.core"]
+        subprocess.run(argv, cwd=self.dir.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=100)
+        path, halves = pathlib.Path(self.dir.name) / "x.core", 0
+        before = path.stat()
+        for nr in range(6):
+            p = subprocess.Popen(argv, cwd=self.dir.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            until, most = time.monotonic() + 60, nr * (40 << 20)
+            while time.monotonic() < until and p.poll() is None:
+                sizes = [f.stat().st_blocks * 512 for f in path.parent.glob(".inquest-*.tmp")]
+                if sizes and max(sizes) >= most:
+                    break
+            p.kill()
+            p.communicate()
+            left = [f.name for f in path.parent.iterdir() if f.name not in ("x.core", "out")]
+            if p.returncode == 0:  # it was done before it could be killed
+                before = path.stat()
+                continue
+            halves += bool(left)
+            now = path.stat()
+            self.assertEqual((now.st_ino, now.st_size, now.st_mtime_ns), (before.st_ino, before.st_size, before.st_mtime_ns))
+            self.assertTrue(all(re.fullmatch(r"\.inquest-[0-9a-f]{16}\.tmp", name) for name in left), left)
+            for name in left:
+                (path.parent / name).unlink()
+        self.assertGreater(halves, 0)
+        core.load(path)
 
     def stuck_core(self):
         """Spins with interrupts off."""
