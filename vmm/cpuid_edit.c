@@ -84,7 +84,7 @@ bool vmm_feature_find(const char *wanted, struct vmm_feature *ret)
 		const char *at = words[w].names;
 
 		for (unsigned bit = 0; next(&at, name); bit++)
-			if (strcmp(name, "-") && !strcmp(name, wanted)) {
+			if (strcmp(name, "-") != 0 && !strcmp(name, wanted)) {
 				*ret = (struct vmm_feature){words[w].leaf, words[w].sub,
 							    words[w].reg, bit};
 				return true;
@@ -137,7 +137,7 @@ static enum inq_status unknown(const char *wanted, struct inq_err *err)
 
 	for (size_t w = 0; w < NR_WORDS; w++)
 		for (const char *at = words[w].names; next(&at, name);)
-			if (strcmp(name, "-") && strlen(wanted) > NEAR && found < NR_NEAR &&
+			if (strcmp(name, "-") != 0 && strlen(wanted) > NEAR && found < NR_NEAR &&
 			    distance(wanted, name) <= NEAR) {
 				size_t n = strlen(like);
 

@@ -46,8 +46,7 @@ static void put_text(struct writer *w, const char *text, size_t n)
 	w->at += n;
 }
 
-/* Makes the n bytes add up to 0. */
-static void seal(uint8_t *p, size_t n, size_t at)
+void vmm_tables_seal(uint8_t *p, size_t n, size_t at)
 {
 	uint8_t sum = 0;
 
@@ -77,7 +76,7 @@ static void end(struct writer *w)
 	uint32_t n = (uint32_t)(w->at - w->base);
 
 	memcpy(w->base + 4, &n, 4);
-	seal(w->base, n, 9);
+	vmm_tables_seal(w->base, n, 9);
 }
 
 static void put_rsdp(uint8_t *p)
@@ -91,8 +90,8 @@ static void put_rsdp(uint8_t *p)
 	put(&w, 0, 4); /* no RSDT */
 	put(&w, 36, 4);
 	put(&w, VMM_TABLES_GPA + XSDT, 8);
-	seal(w.base, 20, 8);
-	seal(w.base, 36, 32);
+	vmm_tables_seal(w.base, 20, 8);
+	vmm_tables_seal(w.base, 36, 32);
 	w = begin(p + XSDT, "XSDT", 1);
 	put(&w, VMM_TABLES_GPA + FADT, 8);
 	put(&w, VMM_TABLES_GPA + MADT, 8);
@@ -193,13 +192,13 @@ static void put_mp(uint8_t *p, unsigned nr)
 	uint16_t entries = (uint16_t)put_mp_entries(&w, nr), n = (uint16_t)(w.at - w.base);
 	memcpy(w.base + 4, &n, 2);
 	memcpy(w.base + 34, &entries, 2);
-	seal(w.base, n, 7);
+	vmm_tables_seal(w.base, n, 7);
 	w = (struct writer){p + MP_POINTER, p + MP_POINTER};
 	put_text(&w, "_MP_", 4);
 	put(&w, VMM_TABLES_GPA + MP_CONFIG, 4);
 	put(&w, 1 | 4 << 8, 2);
 	put(&w, 0, 6);
-	seal(w.base, 16, 10);
+	vmm_tables_seal(w.base, 16, 10);
 }
 
 enum inq_status vmm_tables_install(const struct vmm_memory *mem, unsigned nr_vcpus,

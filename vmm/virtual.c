@@ -126,7 +126,7 @@ static enum inq_status add(struct walker *w, uint64_t va, uint64_t gpa, uint64_t
 		w->v.cut = true;
 		return INQ_OK;
 	}
-	if (w->v.nr == w->room) {
+	if (!w->v.run || w->v.nr == w->room) {
 		size_t room = w->room ? 2 * w->room : 64;
 		struct vmm_snapshot_view *p = realloc(w->v.run, room * sizeof(*p));
 

@@ -51,9 +51,10 @@ enum inq_snap_kind {
 	INQ_SNAP_PIT2 = 24,     /* struct kvm_pit_state2, 112, VM-wide */
 	INQ_SNAP_CLOCK = 25,    /* struct kvm_clock_data, 48, VM-wide: kvmclock */
 	INQ_SNAP_DEVICES = 26,  /* records of struct inq_snap_device, VM-wide: the VMM's own */
-	INQ_SNAP_TABLES = 27,   /* struct inq_snap_tables and bytes, VM-wide: ACPI and MP, as loaded */
-	INQ_SNAP_FLIGHT = 32,   /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
-	INQ_SNAP_RIPS = 33,     /* struct inq_snap_rip[], taken just before the snapshot */
+	INQ_SNAP_TABLES =
+		27, /* struct inq_snap_tables and bytes, VM-wide: ACPI and MP, as loaded */
+	INQ_SNAP_FLIGHT = 32,      /* struct inq_snap_ring[1] of struct inq_snap_flight, in bulk */
+	INQ_SNAP_RIPS = 33,        /* struct inq_snap_rip[], taken just before the snapshot */
 	INQ_SNAP_LAST_KNOWN = 34,  /* struct inq_snap_last_known, in sample 1 */
 	INQ_SNAP_PT_ROOTS = 35,    /* struct inq_snap_roots */
 	INQ_SNAP_TRACE = 36,       /* text: lines of KVM's tracepoints, oldest first */

@@ -166,7 +166,7 @@ static uint32_t used_bytes(struct fixture *f)
 	const uint16_t *used = mem(f, USED);
 	uint32_t v;
 
-	memcpy(&v, (const uint8_t *)used + 4 + (uint16_t)(used[1] - 1) % QUEUE * 8u + 4, 4);
+	memcpy(&v, (const uint8_t *)used + 8 + (size_t)((uint16_t)(used[1] - 1) % QUEUE) * 8, 4);
 	return v;
 }
 
@@ -206,7 +206,7 @@ static void reads_and_writes(void **state)
 	assert_int_equal(request(f, OUT, 7, 512), 0);
 	assert_int_equal(used_bytes(f), 1);
 	assert_int_equal(f->edges, 2);
-	assert_int_equal(pread(f->disk->fd, b, sizeof(b), 7 * VMM_SECTOR), VMM_SECTOR);
+	assert_int_equal(pread(f->disk->fd, b, sizeof(b), (off_t)7 * VMM_SECTOR), VMM_SECTOR);
 	assert_memory_equal(b, data, sizeof(b));
 	assert_int_equal(request(f, FLUSH, 0, 0), 0);
 	assert_int_equal(request(f, GET_ID, 0, 20), 0);

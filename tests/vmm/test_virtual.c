@@ -20,7 +20,7 @@ struct lab {
 
 static void put(struct lab *l, uint64_t table, unsigned i, uint64_t entry)
 {
-	memcpy(vmm_memory_at(l->m, 0, table + 8 * i, 8), &entry, 8);
+	memcpy(vmm_memory_at(l->m, 0, table + UINT64_C(8) * i, 8), &entry, 8);
 }
 
 static void use_root(struct lab *l, unsigned cpu, uint64_t root)

@@ -139,7 +139,7 @@ static void claims_that_are_wrong(void **state)
 		uint64_t gpa;
 		uint32_t bytes, namesz, descsz;
 	} bad[] = {
-		{0, 24 + n, 11, n},	{0x6100, 23, 11, n},
+		{0, 24 + n, 11, n},          {0x6100, 23, 11, n},
 		{0x6100, 24 + n - 1, 11, n}, {0x6100, 24 + n, 12, n},
 		{0x6100, 24 + n, 11, n - 1}, {0x6101, 24 + n, 11, n},
 		{16 << 20, 24 + n, 11, n},   {UINT64_MAX - 30, 24 + n, 11, n},
@@ -155,8 +155,9 @@ static void claims_that_are_wrong(void **state)
 
 static void numbers(void **state)
 {
-	static const char t[] = "A=1\nNUMBER(phys_base)=-36700160\nB=zz\nC=\nD=99999999999999999999999\n"
-				"SYMBOL(x)=ffffffff81e10000\nE=5";
+	static const char t[] =
+		"A=1\nNUMBER(phys_base)=-36700160\nB=zz\nC=\nD=99999999999999999999999\n"
+		"SYMBOL(x)=ffffffff81e10000\nE=5";
 	const size_t n = sizeof(t) - 1;
 	uint64_t v = 0;
 
@@ -194,9 +195,13 @@ static void the_name_of_the_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_one), TEST(found_at_the_start_of_a_page), TEST(two_are_none),
-		TEST(handed_over), TEST(claims_that_are_wrong),
-		TEST(numbers),     TEST(the_name_of_the_kernel),
+		TEST(what_is_one),
+		TEST(found_at_the_start_of_a_page),
+		TEST(two_are_none),
+		TEST(handed_over),
+		TEST(claims_that_are_wrong),
+		TEST(numbers),
+		TEST(the_name_of_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ struct image_guest {
 
 static struct image_guest *own(const struct vmm_guest *g)
 {
-	return (struct image_guest *)(uintptr_t)g;
+	return (struct image_guest *)(uintptr_t)g; /* NOLINT(performance-no-int-to-ptr) */
 }
 
 static void print(const struct vmm_guest *g, FILE *to)

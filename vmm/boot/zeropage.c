@@ -27,7 +27,7 @@ static void set_map(const struct vmm_boot_load *l, uint8_t *page)
 {
 	page[E820_ENTRIES] = (uint8_t)l->nr_ranges;
 	for (unsigned i = 0; i < l->nr_ranges; i++) {
-		uint8_t *e = page + E820_TABLE + i * E820_ENTRY;
+		uint8_t *e = page + E820_TABLE + (size_t)i * E820_ENTRY;
 
 		memcpy(e, &l->range[i].gpa, 8);
 		memcpy(e + 8, &l->range[i].bytes, 8);

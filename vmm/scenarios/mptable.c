@@ -35,16 +35,6 @@ static enum inq_status draw_fine(struct vmm_plan *p, struct vmm_rng *rng, struct
 	return draw_table(p, 0, rng, err);
 }
 
-static void seal(uint8_t *p, size_t n, size_t at)
-{
-	uint8_t sum = 0;
-
-	p[at] = 0;
-	for (size_t i = 0; i < n; i++)
-		sum = (uint8_t)(sum + p[i]);
-	p[at] = (uint8_t)-sum;
-}
-
 /* The machine's own table, moved, perhaps miscounted, and the DSDT directly behind it. */
 static bool install(const struct vmm_plan *p, const struct vmm_memory *m)
 {
@@ -72,9 +62,9 @@ static bool install(const struct vmm_plan *p, const struct vmm_memory *m)
 	memcpy(to + n, dsdt, dsdt_bytes);
 	entries = (uint16_t)(entries + p->mptable_more);
 	memcpy(to + ENTRIES, &entries, 2);
-	seal(to, n, CHECKSUM);
+	vmm_tables_seal(to, n, CHECKSUM);
 	memcpy(pointer + 4, &(uint32_t){(uint32_t)p->mptable}, 4);
-	seal(pointer, 16, 10);
+	vmm_tables_seal(pointer, 16, 10);
 	return true;
 }
 

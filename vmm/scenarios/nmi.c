@@ -119,6 +119,7 @@ const struct vmm_scenario vmm_scenario_nmi_served = {
 	.draw = draw_served,
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): initializers, which may be addresses of arrays */
 #define SCENARIO(id, title, text, with, how)                                                       \
 	const struct vmm_scenario vmm_scenario_##id = {.name = title,                              \
 						       .doc = text,                                \
@@ -126,6 +127,7 @@ const struct vmm_scenario vmm_scenario_nmi_served = {
 						       .machines = VMM_ON_SVM,                     \
 						       .steps = with,                              \
 						       .draw = how}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 SCENARIO(nmi_masked, "nmi-masked", "an NMI handler never returns, and a second NMI waits behind it",
 	 two_nmis, draw_masked);

@@ -24,16 +24,6 @@ FRAG bad_store, 64
 	jmp .on
 END
 
-; A #PF's handler as an early kernel has it: it says so, and stays there.
-FRAG page_fault, 64
-	MARK M_FAULT
-	mov al, 0x63
-	out 0x80, al
-.spin:
-	pause
-	jmp .spin
-END
-
 ; Recurses without an end.  Behind the last page of its stack lies a page that is not there, so the
 ; #PF finds no room for its frame either: a double fault, on a stack of its own.
 FRAG recurse, 64

@@ -37,7 +37,7 @@ static enum inq_status draw_code(struct vmm_plan *p, const char *code, const cha
  */
 static enum inq_status draw_rsvd(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
-	static const char *const more[2] = {"page_fault"};
+	static const char *const more[2] = {"fault_forever"};
 	struct vmm_plan_cpu *c = &p->cpu[p->hit];
 	uint64_t n = FIRST_FREE + vmm_rng_below(rng, PD_ENTRIES - FIRST_FREE),
 		 frame = vmm_rng_below(rng, vmm_memory_low_end(p->mib) >> 21) << 21,
@@ -54,7 +54,7 @@ static enum inq_status draw_rsvd(struct vmm_plan *p, struct vmm_rng *rng, struct
 /* As in the article: a 1-GiB entry for the first GiB, a store to the text screen through it. */
 static enum inq_status draw_1gb(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
-	static const char *const more[2] = {"page_fault"};
+	static const char *const more[2] = {"fault_forever"};
 	struct vmm_plan_cpu *c = &p->cpu[p->hit];
 	uint64_t n = 4 + vmm_rng_below(rng, 508);
 
@@ -70,7 +70,7 @@ static enum inq_status draw_1gb(struct vmm_plan *p, struct vmm_rng *rng, struct 
 /* A stack of 4 pages in 4-KiB pages of its own; what lies below them is not present. */
 static enum inq_status draw_overflow(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
-	static const char *const more[2] = {"page_fault", "page_served"};
+	static const char *const more[2] = {"fault_forever", "page_served"};
 	struct vmm_plan_cpu *c = &p->cpu[p->hit];
 	uint64_t n = FIRST_FREE + vmm_rng_below(rng, PD_ENTRIES - FIRST_FREE),
 		 first = 1 + vmm_rng_below(rng, 512 - STACK_PAGES),
