@@ -184,30 +184,74 @@ static void a_pending_signal_ends_writing_and_leaves_nothing(void **state)
 	assert_int_equal(sigprocmask(SIG_UNBLOCK, &term, NULL), 0);
 }
 
-static void a_killed_writer_leaves_no_file_under_the_name(void **state)
+/* Write "new" over a.core, say so after that many of the calls that it takes, wait for the end. */
+static void write_until(unsigned calls, int ready)
 {
-	int ready[2];
+	struct vmm_out o;
+	struct inq_err err;
+
+	for (unsigned i = 0; i < calls; i++)
+		if (i == 0   ? vmm_out_open(&o, "a.core", &err)
+		    : i < 3  ? vmm_out_write(&o, "new", 3, 4096 * (i - 1), &err)
+		    : i == 3 ? vmm_out_resize(&o, 1 << 20, &err)
+			     : vmm_out_commit(&o, &err))
+			_exit(1);
+	if (write(ready, "r", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void kill_after(unsigned calls)
+{
+	int ready[2], how;
 	char c;
 
-	(void)state;
 	assert_int_equal(pipe(ready), 0);
 	pid_t pid = fork();
 	if (!pid) {
-		struct vmm_out o;
-		struct inq_err err;
-
-		if (vmm_out_open(&o, "a.core", &err) || vmm_out_write(&o, "x", 1, 0, &err) ||
-		    write(ready[1], "r", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(1);
+		close(ready[0]);
+		write_until(calls, ready[1]);
 	}
+	close(ready[1]);
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_true(WIFSIGNALED(how));
 	close(ready[0]);
-	close(ready[1]);
-	assert_int_equal(access("a.core", F_OK), -1);
+}
+
+enum { CALLS = 5 }; /* open, write, write, resize, commit */
+
+static void a_killed_writer_leaves_no_file_under_the_name(void **state)
+{
+	for (unsigned calls = 1; calls < CALLS; calls++) {
+		kill_after(calls);
+		assert_int_equal(access("a.core", F_OK), -1);
+		assert_int_equal(nr_files(*state, true), 1); /* the temporary name */
+	}
+}
+
+static void a_killed_writer_spares_the_old_file(void **state)
+{
+	char old[64] = "\177ELF", now[64];
+	struct stat sb;
+
+	old[16] = 4; /* ET_CORE */
+	strcpy(old + 20, "old");
+	for (unsigned calls = 1; calls <= CALLS; calls++) {
+		bool committed = calls == CALLS;
+
+		put_file("a.core", old, sizeof(old));
+		kill_after(calls);
+		assert_int_equal(stat("a.core", &sb), 0);
+		assert_int_equal(sb.st_size, committed ? 1 << 20 : (int)sizeof(old));
+		int fd = open("a.core", O_RDONLY);
+		assert_int_equal(read(fd, now, sizeof(now)), sizeof(now));
+		close(fd);
+		assert_memory_equal(now, committed ? "new" : old, committed ? 3 : sizeof(old));
+		assert_int_equal(nr_files(*state, true), committed ? 1 : 2);
+	}
 }
 
 int main(void)
@@ -225,6 +269,7 @@ int main(void)
 						enter, leave),
 		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_no_file_under_the_name,
 						enter, leave),
+		cmocka_unit_test_setup_teardown(a_killed_writer_spares_the_old_file, enter, leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
