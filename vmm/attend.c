@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SLICE_NS = 100000000, CONTROL_SLICE_NS = 10000000 };
+enum { SLICE_NS = 100000000, CONTROL_SLICE_NS = 10000000, MAX_REQUESTS = 16 };
 
 static uint64_t realtime_ns(void)
 {
@@ -258,7 +258,9 @@ void vmm_attend(struct vmm_session *s)
 
 	pthread_mutex_unlock(&vm->lock);
 	on_signal(s);
-	while (s->control && !s->quit && vmm_control_next(s->control, vm->nr_vcpus, &q))
+	for (int i = 0; i < MAX_REQUESTS && s->control && !s->quit &&
+			vmm_control_next(s->control, vm->nr_vcpus, &q);
+	     i++)
 		serve(s, &q);
 	if (!s->paused && !s->fired)
 		s->fired = vmm_watch_poll(&s->watch, vm, &s->why);

@@ -257,9 +257,12 @@ static void drop(struct vmm_control *c, size_t n)
 	memmove(c->line, c->line + n, c->have);
 }
 
+enum { MAX_READS = 16 };
+
 bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_request *ret)
 {
 	struct inq_err err = {0};
+	unsigned reads = 0;
 
 	do {
 		ssize_t n;
@@ -275,6 +278,6 @@ bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_reque
 				return true;
 			vmm_control_refuse(c, err.msg);
 		}
-	} while (receive(c));
+	} while (++reads < MAX_READS && receive(c)); /* the guest has to be attended, too */
 	return false;
 }

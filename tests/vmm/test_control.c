@@ -237,6 +237,70 @@ static void the_socket_is_private_and_taken_over_only_when_stale(void **state)
 	assert_int_equal(vmm_control_create(&second, "", &err), INQ_EUSAGE);
 }
 
+static unsigned answers(struct lab *l)
+{
+	char some[4096];
+	unsigned n = 0;
+
+	for (ssize_t got; (got = recv(l->fd, some, sizeof(some), MSG_DONTWAIT)) > 0;)
+		for (ssize_t i = 0; i < got; i++)
+			n += some[i] == '\n';
+	return n;
+}
+
+/* Who talks without an end is answered, a part at a time: whoever asks for requests comes back. */
+static void a_flood_comes_in_parts(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_request q;
+	char line[4000];
+	unsigned said = 0, heard, rounds = 0;
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	while (send(l->fd, line, sizeof(line), MSG_DONTWAIT) == sizeof(line))
+		said++;
+	assert_true(said > 20);
+	assert_false(vmm_control_next(l->c, 1, &q));
+	heard = answers(l);
+	assert_true(heard > 0 && heard < said);
+	for (; heard < said && rounds < 100; rounds++) {
+		assert_false(vmm_control_next(l->c, 1, &q));
+		heard += answers(l);
+	}
+	assert_int_equal(heard, said);
+}
+
+/* One nested deeper than anybody means, and a client that does not read: neither stops us. */
+static void deep_and_deaf(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_request q;
+	char line[4001];
+
+	memset(line, '[', sizeof(line) - 2);
+	line[sizeof(line) - 2] = '\n';
+	line[sizeof(line) - 1] = 0;
+	say(l, line);
+	assert_false(vmm_control_next(l->c, 1, &q));
+	assert_non_null(strstr(hear(l), "\"ok\":false"));
+	for (unsigned i = 0; i < 20000; i++) {
+		if (send(l->fd, "?\n", 2, MSG_DONTWAIT | MSG_NOSIGNAL) != 2)
+			break;
+		if (i % 64 == 0)
+			assert_false(vmm_control_next(l->c, 1, &q));
+	}
+	close(l->fd);
+	for (unsigned i = 0; i < 100; i++)
+		assert_false(vmm_control_next(l->c, 1, &q));
+	l->fd = call(l);
+	say(l, "{\"do\":\"pause\"}\n");
+	bool taken = false;
+	for (unsigned i = 0; i < 100 && !taken; i++)
+		taken = vmm_control_next(l->c, 1, &q);
+	assert_true(taken);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int main(void)
@@ -248,6 +312,8 @@ int main(void)
 		TEST(an_oversized_line_costs_only_itself),
 		TEST(a_client_that_leaves_makes_room_for_the_next),
 		TEST(the_socket_is_private_and_taken_over_only_when_stale),
+		TEST(a_flood_comes_in_parts),
+		TEST(deep_and_deaf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
