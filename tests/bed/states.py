@@ -74,6 +74,26 @@ def ipi_lost(c, d):
     yield "the sender waits in its own code, interrupts on", in_code(c, d, cpu) and regs(c, cpu)[1] & IF
 
 
+def lapic_x2apic_mix(c, d):
+    cpu, other = int(d["cpu"]), int(d["other"])
+    yield "the sender is in x2APIC mode, nobody else", [c.msr(i, 0x1B) >> 10 & 3 for i in cpus(d)] == [3 if i == cpu else 2 for i in cpus(d)]
+    yield "the other's LAPIC is on", lapic(c, other, SVR) & 1 << 8
+    yield "the other has no interrupt", not vectors(c, other, IRR) | vectors(c, other, ISR)
+    yield "there is no answer", word(c, d, "ready") == 1 and word(c, d, "answer") == 0
+    yield "the sender waits in its own code, interrupts on", in_code(c, d, cpu) and regs(c, cpu)[1] & IF
+
+
+def ioapic_remote_irr(c, d):
+    cpu, pin = int(d["cpu"]), 4
+    irr = struct.unpack_from("<I", c.notes["ioapic", 0xFFFFFFFF], 24)[0]
+    rte = struct.unpack_from("<Q", c.notes["ioapic", 0xFFFFFFFF], 32 + 8 * pin)[0]
+    yield f"the pin is level-triggered and open, its Remote IRR set: 0x{rte:x}", rte >> 14 & 7 == 3
+    yield "it has another vector than the one that was served", rte & 0xFF != int(d["vector"], 0) and rte & 0xFF >= 0x20
+    yield "its line is up", irr >> pin & 1
+    yield "no LAPIC has an interrupt", not any(vectors(c, i, IRR) | vectors(c, i, ISR) for i in cpus(d))
+    yield "one was served, the core waits for the next", word(c, d, "served") == 1 and in_loop(c, d) and regs(c, cpu)[1] & IF
+
+
 def triple_fault(c, d):
     cpu = int(d["cpu"])
     yield "the reason is a triple fault of that core", (c.reason, c.reason_vcpu) == (SHUTDOWN, cpu)
@@ -347,6 +367,7 @@ def ept_misconfig(c, d):
 CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
           "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,
+          "lapic-x2apic-mix": lapic_x2apic_mix, "ioapic-remote-irr": ioapic_remote_irr,
           "mptable-count": mptable, "mptable-fine": mptable,
           "smm-dr7gd": smm_dr7gd_vmx, "checksum-l2": checksum_l2, "checksum-smm": checksum_smm,
           "smm-dr7gd-l1": smm_dr7gd_l1,

@@ -164,4 +164,107 @@ FRAG last_pf, 64
 	mov [rax], rax
 END
 
+; A core that would answer: its LAPIC is on, and it counts with interrupts on.
+FRAG ipi_ready, 64
+	mov ebx, 0xfee00000
+	mov dword [rbx + 0xf0], 0x1ff
+	mov rdx, 0x1111111111111111
+	PATCH P_BASE, 8
+	mov dword [rdx], 1
+	mov rbx, 0x1111111111111111
+	PATCH P_COUNTER, 8
+	mov al, 0x10
+	out 0x80, al
+.next:
+	inc qword [rbx]
+	jmp .next
+END
+
+; In x2APIC mode the page at 0xfee00000 is no LAPIC any more (SDM vol. 3, "x2APIC Mode"): what is
+; written there goes nowhere, and nobody says so.
+FRAG x2apic_on, 64
+	mov ecx, 0x1b
+	rdmsr
+	or eax, 3 << 10
+	wrmsr
+END
+
+; The serial port's interrupt, level-triggered.  Its handler gives the pin another vector before it
+; ends the interrupt: the EOI finds no pin with the old one, and Remote IRR stays set (82093AA data
+; sheet, 3.2.4).  From then on the pin is dead, whatever the line does.
+FRAG rirr_wait, 64
+	mov al, 0xff
+	out 0x21, al                             ; not through the PIC
+	mov ebx, 0xfee00000
+	mov dword [rbx + 0xf0], 0x1ff
+	mov ecx, 0xfec00000
+	mov dword [rcx], 0x19
+	mov dword [rcx + 0x10], 0x22222222       ; to this core
+	PATCH P_FACTOR, 4
+	mov dword [rcx], 0x18
+	mov dword [rcx + 0x10], 0x22222222       ; level, first vector
+	PATCH P_VECTOR, 4
+	mov rsi, 0x1111111111111111
+	PATCH P_BASE, 8
+	sti
+	mov edx, 0x3fc
+	mov al, 8
+	out dx, al
+	mov edx, 0x3f9
+	mov al, 2
+	out dx, al                               ; may send: the line rises
+.first:
+	pause
+	cmp dword [rsi], 0
+	je .first
+	mov edx, 0x3f8
+	mov al, 10
+	out dx, al                               ; sent, may send again: it rises once more
+	mov al, 0x70
+	out 0x80, al
+	MARK M_FIRST
+.wait:
+	pause
+	MARK M_INSN
+	cmp dword [rsi], 1
+	je .wait
+	MARK M_END
+	ud2
+END
+
+FRAG rirr_serve, 64
+	MARK M_HANDLER
+	push rax
+	push rcx
+	push rdx
+	mov ecx, 0xfec00000
+	mov dword [rcx], 0x18
+	mov dword [rcx + 0x10], 0x22222222       ; level, another vector
+	PATCH P_ADDEND, 4
+	mov edx, 0x3fa
+	in al, dx                                ; the line falls
+	mov rax, 0x1111111111111111
+	PATCH P_BASE, 8
+	inc dword [rax]
+	mov eax, 0xfee00000
+	mov dword [rax + 0xb0], 0
+	pop rdx
+	pop rcx
+	pop rax
+	iretq
+END
+
+; Would serve the new vector.
+FRAG rirr_again, 64
+	MARK M_IPI
+	push rax
+	mov rax, 0x1111111111111111
+	PATCH P_BASE, 8
+	inc dword [rax]
+	mov eax, 0xfee00000
+	mov dword [rax + 0xb0], 0
+	pop rax
+	iretq
+END
+
 BLOB

@@ -1,9 +1,12 @@
-/* deadlock, ipi-lost, triple-fault, healthy-busy: what cores do to each other and to themselves. */
+/* deadlock, ipi-lost, lapic-x2apic-mix, ioapic-remote-irr, triple-fault, healthy-busy: what cores
+ * do to each other and to themselves. */
 #include <stdio.h>
 
 #include "vmm/scenarios/scenarios.h"
 
-enum { LOCK_BYTES = 4, ICR_ASSERT = 0x4000, LEAST_NS = 5000000 };
+enum { LOCK_BYTES = 4, ICR_ASSERT = 0x4000, LEAST_NS = 5000000, RTE_LEVEL = 1 << 15 };
+
+static const struct vmm_scenario_step stuck[] = {{VMM_STEP_POST, VMM_POST_STUCK}, {0}};
 
 /* Another vCPU than the hit one. */
 static enum inq_status draw_other(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
@@ -15,14 +18,14 @@ static enum inq_status draw_other(struct vmm_plan *p, struct vmm_rng *rng, struc
 	return INQ_OK;
 }
 
-/* What that vCPU begins with, a fragment, and perhaps a handler behind it. */
+/* What that vCPU begins with, a fragment (NULL: none), and perhaps another behind it. */
 static enum inq_status add_code(struct vmm_plan *p, unsigned cpu, const char *name,
 				const char *handler, struct vmm_rng *rng, struct inq_err *err)
 {
 	struct vmm_code *c = &p->cpu[cpu].code;
 	enum inq_status st = vmm_plan_start(p, cpu, rng, err);
 
-	if (!st)
+	if (!st && name)
 		st = vmm_code_add_named(c, name, rng, err);
 	if (!st && handler)
 		st = vmm_code_pad(c, 64, 6, rng, err);
@@ -48,7 +51,9 @@ static enum inq_status draw_deadlock(struct vmm_plan *p, struct vmm_rng *rng, st
 	return st;
 }
 
-static enum inq_status draw_ipi_lost(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+/* One sends, another should answer, all others count. */
+static enum inq_status draw_ipi(struct vmm_plan *p, const char *sender, const char *receiver,
+				struct vmm_rng *rng, struct inq_err *err)
 {
 	enum inq_status st = draw_other(p, rng, err);
 
@@ -66,11 +71,43 @@ static enum inq_status draw_ipi_lost(struct vmm_plan *p, struct vmm_rng *rng, st
 		vmm_code_set(&c->code, VMM_P_GATE, answer);
 		vmm_code_set(&c->code, VMM_P_FACTOR, p->other << 24);
 		vmm_code_set(&c->code, VMM_P_ADDEND, ICR_ASSERT | vector);
-		st = i == p->hit     ? add_code(p, i, "ipi_send", NULL, rng, err)
-		     : i == p->other ? add_code(p, i, "ipi_deaf", "ipi_answer", rng, err)
+		st = i == p->hit     ? add_code(p, i, sender, "ipi_send", rng, err)
+		     : i == p->other ? add_code(p, i, receiver, "ipi_answer", rng, err)
 				     : add_code(p, i, "count", NULL, rng, err);
 	}
 	return st;
+}
+
+static enum inq_status draw_ipi_lost(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	return draw_ipi(p, NULL, "ipi_deaf", rng, err);
+}
+
+static enum inq_status draw_x2apic(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	return draw_ipi(p, "x2apic_on", "ipi_ready", rng, err);
+}
+
+static enum inq_status draw_remote_irr(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	struct vmm_plan_cpu *h = &p->cpu[p->hit];
+	uint64_t served = vmm_plan_word(p, "served", LOCK_BYTES, 0, rng);
+	enum inq_status st = INQ_OK;
+
+	h->vector = (uint8_t)(0x20 + vmm_rng_below(rng, 0xd0));
+	do
+		h->ipi_vector = (uint8_t)(0x20 + vmm_rng_below(rng, 0xd0));
+	while (h->ipi_vector == h->vector);
+	vmm_code_set(&h->code, VMM_P_BASE, served);
+	vmm_code_set(&h->code, VMM_P_FACTOR, p->hit << 24);
+	vmm_code_set(&h->code, VMM_P_VECTOR, RTE_LEVEL | h->vector);
+	vmm_code_set(&h->code, VMM_P_ADDEND, RTE_LEVEL | h->ipi_vector);
+	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
+		p->cpu[i].role = i == p->hit ? VMM_ROLE_STUCK : VMM_ROLE_COUNT;
+		st = i == p->hit ? add_code(p, i, "rirr_wait", "rirr_serve", rng, err)
+				 : add_code(p, i, "count", NULL, rng, err);
+	}
+	return st ? st : vmm_code_add_named(&h->code, "rirr_again", rng, err);
 }
 
 static enum inq_status draw_triple_fault(struct vmm_plan *p, struct vmm_rng *rng,
@@ -133,6 +170,25 @@ const struct vmm_scenario vmm_scenario_ipi_lost = {
 	.kind = VMM_FAULT,
 	.machines = VMM_ON_SVM,
 	.draw = draw_ipi_lost,
+};
+const struct vmm_scenario vmm_scenario_lapic_x2apic_mix = {
+	.name = "lapic-x2apic-mix",
+	.doc = "one core in x2APIC mode sends an IPI as in xAPIC mode, to one that is: it never "
+	       "leaves",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
+	.cpuid = "+x2apic",
+	.draw = draw_x2apic,
+};
+const struct vmm_scenario vmm_scenario_ioapic_remote_irr = {
+	.name = "ioapic-remote-irr",
+	.doc = "a level-triggered pin gets another vector before its EOI: Remote IRR stays set, "
+	       "the "
+	       "pin is dead",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
+	.steps = stuck,
+	.draw = draw_remote_irr,
 };
 const struct vmm_scenario vmm_scenario_triple_fault = {
 	.name = "triple-fault",

@@ -38,7 +38,9 @@
 	X(nmi_iret_npf)                                                                            \
 	X(ept_misconfig)                                                                           \
 	X(checksum_l2)                                                                             \
-	X(checksum_smm)
+	X(checksum_smm)                                                                            \
+	X(lapic_x2apic_mix)                                                                        \
+	X(ioapic_remote_irr)
 
 enum { VMM_HOLD_STEPS = 40 /* padding, and some passes of the loop */ };
 
