@@ -49,9 +49,10 @@ struct vmm_guest {
 	const struct vmm_guest_ops *ops;
 	const char *name; /* borrowed, for messages */
 	unsigned nr_vcpus;
-	bool tables;       /* ACPI and MP tables lie in its memory (vmm/tables.h), once loaded */
-	bool dies;         /* a triple fault is what it is for: no error of the run */
-	const char *cpuid; /* changes, as vmm_features_edit() takes them; NULL: none */
+	uint64_t smi_every; /* ms; 0: as the user says */
+	bool tables;        /* ACPI and MP tables lie in its memory (vmm/tables.h), once loaded */
+	bool dies;          /* a triple fault is what it is for: no error of the run */
+	const char *cpuid;  /* changes, as vmm_features_edit() takes them; NULL: none */
 };
 
 /* NULL is fine. */

@@ -171,7 +171,10 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	vm->writes = writes;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
-	vmm_watch_init(&s.watch, &r->trigger, vmm_now());
+	struct vmm_triggers trigger = r->trigger;
+	if (!trigger.smi_every)
+		trigger.smi_every = guest->smi_every;
+	vmm_watch_init(&s.watch, &trigger, vmm_now());
 	if (!r->no_trace)
 		st = vmm_trace_create(&vm->trace, err);
 	if (!st && r->sampler.ms)

@@ -83,6 +83,12 @@ def lapic_x2apic_mix(c, d):
     yield "the sender waits in its own code, interrupts on", in_code(c, d, cpu) and regs(c, cpu)[1] & IF
 
 
+def smi_storm(c, d):
+    counts = [c.msr(i, 0x34) for i in cpus(d)]
+    yield f"each core took many SMIs: {counts}", min(counts) >= 20
+    yield "all of them tick on", all(word(c, d, f"counter[{i}]", 8) >= 3 for i in cpus(d))
+
+
 def ioapic_remote_irr(c, d):
     cpu, pin = int(d["cpu"]), 4
     irr = struct.unpack_from("<I", c.notes["ioapic", 0xFFFFFFFF], 24)[0]
@@ -367,7 +373,7 @@ def ept_misconfig(c, d):
 CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
           "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,
-          "lapic-x2apic-mix": lapic_x2apic_mix, "ioapic-remote-irr": ioapic_remote_irr,
+          "lapic-x2apic-mix": lapic_x2apic_mix, "ioapic-remote-irr": ioapic_remote_irr, "smi-storm": smi_storm,
           "mptable-count": mptable, "mptable-fine": mptable,
           "smm-dr7gd": smm_dr7gd_vmx, "checksum-l2": checksum_l2, "checksum-smm": checksum_smm,
           "smm-dr7gd-l1": smm_dr7gd_l1,

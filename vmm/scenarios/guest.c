@@ -47,7 +47,9 @@ static enum inq_status need_nested(const struct vmm_guest *g, const struct vmm_c
 static enum inq_status need(const struct vmm_guest *g, const struct vmm_caps *caps,
 			    struct inq_err *err)
 {
-	if (own(g)->plan->scenario->smm && !vmm_caps_smm(caps))
+	const struct vmm_scenario *s = own(g)->plan->scenario;
+
+	if ((s->smm || s->storm) && !vmm_caps_smm(caps))
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"/dev/kvm: has no SMM, and %s needs it; use a kernel with "
 				"CONFIG_KVM_SMM or the svm testbed",
@@ -355,6 +357,7 @@ enum inq_status vmm_guest_of_scenario(struct vmm_guest **ret, const struct vmm_r
 		return st;
 	}
 	g->base.tables = g->plan->mptable;
+	g->base.smi_every = g->plan->smi_every;
 	*ret = &g->base;
 	return INQ_OK;
 }

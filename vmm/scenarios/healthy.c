@@ -1,4 +1,4 @@
-/* healthy: every core sleeps with interrupts on and serves its periodic LAPIC timer. */
+/* healthy, smi-storm: every core sleeps with interrupts on and serves its periodic LAPIC timer. */
 #include "vmm/scenarios/scenarios.h"
 
 static enum inq_status draw(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
@@ -17,4 +17,20 @@ const struct vmm_scenario vmm_scenario_healthy = {
 	.kind = VMM_FINE,
 	.machines = VMM_ON_BOTH,
 	.draw = draw,
+};
+
+/* What article 000 provoked its bug with, from outside: SMIs for all cores, again and again. */
+static enum inq_status draw_storm(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	p->smi_every = 1 + vmm_rng_below(rng, 3);
+	return draw(p, rng, err);
+}
+
+const struct vmm_scenario vmm_scenario_smi_storm = {
+	.name = "smi-storm",
+	.doc = "all cores get an SMI every millisecond or so, which their handlers just leave",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
+	.storm = true,
+	.draw = draw_storm,
 };

@@ -217,6 +217,8 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 				p->cpu[i].user ? "yes" : "no", i, p->cpu[i].sum);
 	for (unsigned i = 0; i < p->nr_words; i++)
 		fprintf(to, "%s=0x%" PRIx64 "\n", p->word[i].name, p->word[i].gpa);
+	if (p->smi_every)
+		fprintf(to, "smi_every=%" PRIu64 "\n", p->smi_every);
 	if (p->entry.gpa)
 		fprintf(to,
 			"entry=0x%" PRIx64 "\nentry_value=0x%" PRIx64 "\nlinear=0x%" PRIx64 "\n",

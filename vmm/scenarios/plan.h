@@ -73,12 +73,13 @@ struct vmm_plan {
 	const struct vmm_scenario *scenario;
 	uint64_t seed, mib;
 	unsigned nr_vcpus;
-	uint64_t high;   /* linear address of guest-physical 0, beside linear 0 */
-	unsigned hit;    /* the vCPU that the scenario is about; nr_vcpus: none */
-	bool user;       /* user mode may see all memory; a TSS per vCPU */
-	uint64_t dr7;    /* what the hit vCPU's guest puts into DR7; 0: nothing */
-	uint64_t nested; /* pages of a hypervisor on the hit vCPU; 0: none */
-	uint64_t npt;    /* its nested page tables; 0: none */
+	uint64_t high;      /* linear address of guest-physical 0, beside linear 0 */
+	uint64_t smi_every; /* ms; 0: no storm */
+	unsigned hit;       /* the vCPU that the scenario is about; nr_vcpus: none */
+	bool user;          /* user mode may see all memory; a TSS per vCPU */
+	uint64_t dr7;       /* what the hit vCPU's guest puts into DR7; 0: nothing */
+	uint64_t nested;    /* pages of a hypervisor on the hit vCPU; 0: none */
+	uint64_t npt;       /* its nested page tables; 0: none */
 	uint64_t l2_gpa;
 	struct vmm_code l2; /* its guest */
 	unsigned bits;      /* processor mode of the loop, 0: no loop */

@@ -40,7 +40,8 @@
 	X(checksum_l2)                                                                             \
 	X(checksum_smm)                                                                            \
 	X(lapic_x2apic_mix)                                                                        \
-	X(ioapic_remote_irr)
+	X(ioapic_remote_irr)                                                                       \
+	X(smi_storm)
 
 enum { VMM_HOLD_STEPS = 40 /* padding, and some passes of the loop */ };
 
@@ -73,6 +74,7 @@ struct vmm_scenario {
 	const char *name, *doc;
 	enum vmm_scenario_kind kind;
 	enum vmm_machines machines;            /* where it was seen to work */
+	bool storm;                            /* all get SMIs; KVM must have SMM */
 	bool smm;                              /* the hit vCPU gets an SMI; KVM must have SMM */
 	const struct vmm_scenario_step *steps; /* NULL: none; ends with VMM_STEP_END */
 	bool dies;    /* the hit vCPU takes a triple fault: that is how it shall end */
