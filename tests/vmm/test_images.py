@@ -67,15 +67,20 @@ class Images(unittest.TestCase):
         self.assertIn(int(out.splitlines()[1]), (before, datetime.datetime.now(datetime.timezone.utc).year))
 
     def test_live_snapshot_of_a_guest_that_writes(self):
-        """Each page is of the same round, or of the next, at the one moment of the snapshot: the guest itself looks."""
+        """Each page is of the same round, or of the next, at the one moment of the snapshot: the guest itself looks.
+        On a machine that is very busy it may be over before."""
+        caught = 0
         for after, *more in (("150",), ("300", "--watch", "0x200000:8"), ("450",)):
             code, out, err, core_there = self.boot(DEVICES, "--append", "w", "--vcpus", "1", "--after", after, "--live", *more)
-            self.assertEqual((code, err, core_there), (0, "", True))
+            self.assertEqual((code & ~1, err, core_there), (0, "", True))
             path = pathlib.Path(self.dir.name) / "x.core"
-            core.load(path)
+            if core.load(path).reason == 7:
+                continue
+            caught += 1
             done = subprocess.run([VMM, "resume", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True, timeout=60)
             self.assertEqual((done.returncode, done.stderr), (1, ""), done.stdout)  # code 0; 19: a page was stale
+        self.assertGreater(caught, 0)
 
     def test_1_gib_page_without_the_cpuid_bit(self):
         """A KVM that walks the tables itself refuses it, one with nested paging does not: both are in the core as they are."""
