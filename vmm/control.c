@@ -30,7 +30,8 @@ struct vmm_control {
 static bool is_stale(const struct sockaddr_un *addr)
 {
 	struct stat sb;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* a full queue would make it wait for who listens there */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) &&
 		       errno == ECONNREFUSED;
 

@@ -237,6 +237,30 @@ static void the_socket_is_private_and_taken_over_only_when_stale(void **state)
 	assert_int_equal(vmm_control_create(&second, "", &err), INQ_EUSAGE);
 }
 
+/* Somebody listens there, but is too busy to take anybody on: neither stale nor waited for. */
+static void a_busy_socket_is_not_waited_for(void **state)
+{
+	struct lab *l = *state;
+	struct vmm_control *second = NULL;
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct inq_err err;
+	int fd[64], nr = 0;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", l->path);
+	for (; nr < 64; nr++) {
+		fd[nr] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(fd[nr], (struct sockaddr *)&a, sizeof(a)))
+			break;
+	}
+	assert_true(nr < 64); /* the queue is full */
+	alarm(10);
+	assert_int_equal(vmm_control_create(&second, l->path, &err), INQ_EUSAGE);
+	alarm(0);
+	assert_int_equal(access(l->path, F_OK), 0);
+	for (int i = 0; i <= nr; i++)
+		close(fd[i]);
+}
+
 static unsigned answers(struct lab *l)
 {
 	char some[4096];
@@ -312,6 +336,7 @@ int main(void)
 		TEST(an_oversized_line_costs_only_itself),
 		TEST(a_client_that_leaves_makes_room_for_the_next),
 		TEST(the_socket_is_private_and_taken_over_only_when_stale),
+		TEST(a_busy_socket_is_not_waited_for),
 		TEST(a_flood_comes_in_parts),
 		TEST(deep_and_deaf),
 	};
