@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,21 +24,36 @@ static enum inq_status cannot(const char *path, const char *why, struct inq_err 
 
 static enum inq_status open_path(struct vmm_block *b, const char *path, struct inq_err *err)
 {
-	b->fd = open(path, (b->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (b->fd < 0)
+	struct stat sb;
+
+	/* not waiting: a pipe would have open() do so */
+	b->fd = open(path, (b->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (b->fd < 0 || fstat(b->fd, &sb))
 		return cannot(path, strerror(errno), err);
+	if (!S_ISREG(sb.st_mode) && !S_ISBLK(sb.st_mode))
+		return cannot(path, "neither a file nor a block device", err);
 	if (flock(b->fd, (b->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
-		return cannot(path, "another machine uses it", err);
+		return cannot(path,
+			      errno == EWOULDBLOCK ? "another machine uses it" : strerror(errno),
+			      err);
 	off_t end = lseek(b->fd, 0, SEEK_END);
 	b->sectors = end < 0 ? 0 : (uint64_t)end / VMM_SECTOR;
 	return b->sectors ? INQ_OK : cannot(path, "no disk, it has not one sector", err);
 }
 
-enum inq_status vmm_block_open(struct vmm_block **ret, const char *spec, struct inq_err *err)
+bool vmm_block_path(const char *spec, char *to, size_t size)
 {
 	size_t n = strlen(spec);
 	bool ro = n > 3 && !strcmp(spec + n - 3, ":ro");
-	char *path = strndup(spec, ro ? n - 3 : n);
+
+	snprintf(to, size, "%.*s", (int)(ro ? n - 3 : n), spec);
+	return ro;
+}
+
+enum inq_status vmm_block_open(struct vmm_block **ret, const char *spec, struct inq_err *err)
+{
+	char *path = malloc(strlen(spec) + 1);
+	bool ro = path && vmm_block_path(spec, path, strlen(spec) + 1);
 	struct vmm_block *b = calloc(1, sizeof(*b));
 	enum inq_status st = b && path ? INQ_OK : inq_fail(err, INQ_ENOMEM, "the disk %s", spec);
 
@@ -83,18 +100,36 @@ static unsigned vectors(const struct vmm_block_part *part, unsigned nr, bool wri
 	return n;
 }
 
+/* All of it: a file system may give less at once. */
+static bool move_all(int fd, bool out, struct iovec *v, unsigned nr, off_t at)
+{
+	while (nr) {
+		ssize_t n = out ? pwritev(fd, v, (int)nr, at) : preadv(fd, v, (int)nr, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		at += n;
+		for (; nr && (size_t)n >= v->iov_len; v++, nr--)
+			n -= (ssize_t)v->iov_len;
+		if (nr) {
+			v->iov_base = (uint8_t *)v->iov_base + n;
+			v->iov_len -= (size_t)n;
+		}
+	}
+	return true;
+}
+
 static uint8_t move_data(const struct vmm_block *b, bool out, uint64_t sector, struct iovec *v,
 			 unsigned nr, uint64_t bytes)
 {
-	if (bytes % VMM_SECTOR || sector > b->sectors || bytes / VMM_SECTOR > b->sectors - sector)
+	if (bytes > VMM_BLOCK_MAX_BYTES || bytes % VMM_SECTOR || sector > b->sectors ||
+	    bytes / VMM_SECTOR > b->sectors - sector)
 		return IOERR;
 	if (out && b->read_only)
 		return IOERR;
-	off_t at = (off_t)(sector * VMM_SECTOR);
-	ssize_t done = !bytes ? 0
-		       : out  ? pwritev(b->fd, v, (int)nr, at)
-			      : preadv(b->fd, v, (int)nr, at);
-	return done == (ssize_t)bytes ? OK : IOERR;
+	return move_all(b->fd, out, v, nr, (off_t)(sector * VMM_SECTOR)) ? OK : IOERR;
 }
 
 static uint8_t put_id(const struct iovec *v, unsigned nr, uint64_t *ret_bytes)

@@ -8,7 +8,11 @@
 
 #include <inquest/err.h>
 
-enum { VMM_SECTOR = 512, VMM_BLOCK_MAX_PARTS = 128 };
+enum {
+	VMM_SECTOR = 512,
+	VMM_BLOCK_MAX_PARTS = 128,
+	VMM_BLOCK_MAX_BYTES = 8 << 20, /* of a request: all vCPUs' devices wait meanwhile */
+};
 
 struct vmm_block {
 	int fd;
@@ -29,11 +33,14 @@ struct vmm_block_part {
  */
 INQ_MUST enum inq_status vmm_block_open(struct vmm_block **ret, const char *spec,
 					struct inq_err *err);
+/* FILE of FILE[:ro]; true: it has the ":ro". */
+bool vmm_block_path(const char *spec, char *to, size_t size);
 void vmm_block_close(struct vmm_block *b); /* NULL is fine */
 
 /*
  * Do what a request of nr parts asks for, readable parts first, and put its status into its last
- * byte.  Returns the number of bytes written into its parts; 0: no request at all.
+ * byte: an error for more than VMM_BLOCK_MAX_BYTES.  Returns the number of bytes written into its
+ * parts; 0: no request at all.
  */
 uint32_t vmm_block_request(const struct vmm_block *b, const struct vmm_block_part *part,
 			   unsigned nr);

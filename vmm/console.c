@@ -14,21 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "vmm/vm.h"
 
-enum { CTRL_A = 1, FULL_MS = 2 };
+enum { CTRL_A = 1, FULL_MS = 2, HUNG_MS = 50, QUEUE = 256 };
 
 struct vmm_console {
 	char name[128];
 	FILE *to;
-	int from;     /* -1: nothing comes in */
-	int end;      /* eventfd: the thread is to end */
-	bool own;     /* .to is ours to close */
-	bool raw;     /* .from is a terminal whose settings were changed */
-	bool command; /* Ctrl-A was typed */
+	int from;             /* -1: nothing comes in */
+	int end;              /* eventfd: the thread is to end */
+	bool own;             /* .to is ours to close */
+	bool raw;             /* .from is a terminal whose settings were changed */
+	bool command;         /* Ctrl-A was typed */
+	uint8_t queue[QUEUE]; /* for the guest, which takes it when it has room */
+	size_t queued;
 	struct termios was;
 	struct vmm_vm *vm;
 	pthread_t thread;
@@ -41,15 +44,47 @@ static enum inq_status cannot(const char *where, struct inq_err *err)
 			strerror(errno));
 }
 
-static enum inq_status open_file(struct vmm_console *c, const char *where, struct inq_err *err)
+static bool is_one_of(const struct stat *sb, const char *const *others)
 {
-	c->to = fopen(where, "we");
+	struct stat other;
+
+	for (; others && *others; others++)
+		if (!stat(*others, &other) && other.st_dev == sb->st_dev &&
+		    other.st_ino == sb->st_ino)
+			return true;
+	return false;
+}
+
+/* Emptied only when it is known not to be what this run reads or writes under another name. */
+static enum inq_status open_file(struct vmm_console *c, const char *where,
+				 const char *const *others, struct inq_err *err)
+{
+	struct stat sb;
+	int fd = open(where, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return cannot(where, err);
+	if (!fstat(fd, &sb) && is_one_of(&sb, others)) {
+		close(fd);
+		return inq_fail(err, INQ_EUSAGE,
+				"%s: named twice, for --serial and as another file of this "
+				"machine; give another file for --serial",
+				where);
+	}
+	if (S_ISREG(sb.st_mode) && ftruncate(fd, 0)) {
+		enum inq_status st = cannot(where, err);
+		close(fd);
+		return st;
+	}
+	c->to = fdopen(fd, "w");
 	c->own = c->to;
+	if (!c->to)
+		close(fd);
 	return c->to ? INQ_OK : cannot(where, err);
 }
 
-/* Each key reaches the guest as it is pressed, Ctrl-C too. */
-static void make_raw(struct vmm_console *c, int fd)
+/* Each key reaches the guest as it is pressed, Ctrl-C too.  print: our own lines stay lines. */
+static void make_raw(struct vmm_console *c, int fd, bool print)
 {
 	struct termios t;
 
@@ -57,7 +92,8 @@ static void make_raw(struct vmm_console *c, int fd)
 		return;
 	t = c->was;
 	cfmakeraw(&t);
-	t.c_oflag = c->was.c_oflag; /* our own lines stay lines */
+	if (print)
+		t.c_oflag = c->was.c_oflag;
 	c->raw = !tcsetattr(fd, TCSANOW, &t);
 }
 
@@ -66,7 +102,7 @@ static enum inq_status open_stdio(struct vmm_console *c)
 	c->to = stdout;
 	c->from = STDIN_FILENO;
 	if (isatty(STDIN_FILENO))
-		make_raw(c, STDIN_FILENO);
+		make_raw(c, STDIN_FILENO, true);
 	return INQ_OK;
 }
 
@@ -82,7 +118,7 @@ static enum inq_status open_pty(struct vmm_console *c, struct inq_err *err)
 			close(fd);
 		return st;
 	}
-	make_raw(c, fd);
+	make_raw(c, fd, false);
 	c->raw = false; /* goes away with it */
 	c->to = fdopen(fd, "r+e");
 	if (!c->to) {
@@ -97,7 +133,8 @@ static enum inq_status open_pty(struct vmm_console *c, struct inq_err *err)
 	return INQ_OK;
 }
 
-enum inq_status vmm_console_open(struct vmm_console **ret, const char *where, struct inq_err *err)
+enum inq_status vmm_console_open(struct vmm_console **ret, const char *where,
+				 const char *const *others, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
 
@@ -116,7 +153,7 @@ enum inq_status vmm_console_open(struct vmm_console **ret, const char *where, st
 	else if (!strcmp(where, "pty"))
 		st = open_pty(c, err);
 	else
-		st = open_file(c, where, err);
+		st = open_file(c, where, others, err);
 	if (st)
 		free(c);
 	else
@@ -151,55 +188,61 @@ static bool for_guest(struct vmm_console *c, uint8_t key)
 	return command ? key == CTRL_A : key != CTRL_A;
 }
 
-/* Wait until the guest can take a byte, then give it.  False: the thread is to end. */
-static bool give(struct vmm_console *c, uint8_t byte)
+/* Give the guest what it has room for. */
+static void give(struct vmm_console *c)
 {
-	struct pollfd end = {.fd = c->end, .events = POLLIN};
-	bool given = false;
+	size_t n = 0;
 
-	while (!given) {
-		pthread_mutex_lock(&c->vm->lock);
-		if (!c->vm->stop && vmm_serial_room(&c->vm->dev.serial)) {
-			vmm_serial_receive(&c->vm->dev.serial, byte);
-			given = true;
-		}
-		pthread_mutex_unlock(&c->vm->lock);
-		if (!given && poll(&end, 1, FULL_MS) > 0)
-			return false;
-	}
+	pthread_mutex_lock(&c->vm->lock);
+	while (n < c->queued && !c->vm->stop && vmm_serial_room(&c->vm->dev.serial))
+		vmm_serial_receive(&c->vm->dev.serial, c->queue[n++]);
+	pthread_mutex_unlock(&c->vm->lock);
+	c->queued -= n;
+	memmove(c->queue, c->queue + n, c->queued);
+}
+
+/* Of a terminal everything is read, for the sake of Ctrl-A; what does not fit is lost. */
+static bool wants_input(const struct vmm_console *c)
+{
+	return c->raw || c->queued < QUEUE;
+}
+
+/* False: nothing will come any more. */
+static bool take(struct vmm_console *c)
+{
+	uint8_t some[64];
+	size_t most = c->raw || QUEUE - c->queued > sizeof(some) ? sizeof(some) : QUEUE - c->queued;
+	ssize_t n = read(c->from, some, most);
+
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR || (errno == EIO && c->own));
+	for (ssize_t i = 0; i < n; i++)
+		if (for_guest(c, some[i]) && c->queued < QUEUE)
+			c->queue[c->queued++] = some[i];
 	return true;
 }
 
 /* A pseudo terminal that nobody has open says hang-up at once: look again a little later. */
-static bool await(struct vmm_console *c)
-{
-	struct pollfd p[] = {{.fd = c->end, .events = POLLIN}, {.fd = c->from, .events = POLLIN}};
-
-	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return false;
-		if (p[0].revents)
-			return false;
-		if (p[1].revents & POLLIN || (p[1].revents && !c->own))
-			return true;
-		if (p[1].revents && poll(p, 1, 50) > 0)
-			return false;
-	}
-}
-
 static void *listen_in(void *arg)
 {
 	struct vmm_console *c = arg;
-	uint8_t some[64];
+	bool open = true, hung = false;
 
-	while (await(c)) {
-		ssize_t n = read(c->from, some, sizeof(some));
+	while (open || c->queued) {
+		struct pollfd p[] = {
+			{.fd = c->end, .events = POLLIN},
+			{.fd = open && !hung && wants_input(c) ? c->from : -1, .events = POLLIN}};
+		int wait = c->queued ? FULL_MS : hung ? HUNG_MS : -1;
 
-		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR && errno != EIO))
+		if (poll(p, 2, wait) < 0 && errno != EINTR)
 			break;
-		for (ssize_t i = 0; i < n; i++)
-			if (for_guest(c, some[i]) && !give(c, some[i]))
-				return NULL;
+		if (p[0].revents)
+			break;
+		hung = c->own && p[1].revents && !(p[1].revents & POLLIN);
+		if (p[1].revents && !hung)
+			open = take(c);
+		if (c->queued)
+			give(c);
 	}
 	return NULL;
 }

@@ -11,10 +11,11 @@ struct vmm_vm;
  * where: "-" standard output; "stdio" that, and what is typed goes to the guest (on a terminal
  * Ctrl-A x ends the run, Ctrl-A s asks for a snapshot, Ctrl-A Ctrl-A is one Ctrl-A); "pty" a new
  * pseudo terminal, whose name is printed; else a file, emptied.  NULL: *ret is NULL, what the guest
- * sends is lost.  INQ_EUSAGE when it cannot be opened.
+ * sends is lost.  others: paths of files, NULL at the end, that this must not be (NULL: none).
+ * INQ_EUSAGE when it cannot be opened, or is one of them.
  */
 INQ_MUST enum inq_status vmm_console_open(struct vmm_console **ret, const char *where,
-					  struct inq_err *err);
+					  const char *const *others, struct inq_err *err);
 
 /*
  * From now on what comes in goes to that VM, until vmm_console_detach() (before the VM is

@@ -167,6 +167,8 @@ static const struct port ports[] = {
 	{0x64, 0x64, false, platform_read, platform_write},
 	{0x70, 0x71, false, rtc_read, rtc_write},
 	{0x92, 0x92, false, platform_read, platform_write},
+	{0xcf8, 0xcf8, true, NULL,
+	 ignore}, /* PCI's address, 32 bits: no reset by its second byte */
 	{0xcf9, 0xcf9, false, platform_read, platform_write},
 	{VMM_PM1_STATUS, VMM_PM1_CONTROL + 1, false, platform_read, platform_write},
 	{VMM_FWCFG_SELECTOR, VMM_FWCFG_SELECTOR, true, NULL, fwcfg_select},

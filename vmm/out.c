@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 enum { CHUNK = 8 << 20 };
+/* What ends a run in good order: a temporary file goes, a terminal gets its settings back. */
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 int vmm_out_signal(void)
 {
@@ -23,7 +25,23 @@ int vmm_out_signal(void)
 
 	if (sigpending(&set))
 		return 0;
-	return sigismember(&set, SIGINT) ? SIGINT : sigismember(&set, SIGTERM) ? SIGTERM : 0;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (sigismember(&set, ends[i]) > 0)
+			return ends[i];
+	return 0;
+}
+
+void vmm_out_hold_signals(void)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		sigaddset(&held, ends[i]);
+	sigaddset(&held, SIGUSR1); /* vmm_attend() */
+	pthread_sigmask(SIG_BLOCK, &held, NULL);
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG is enough */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 static enum inq_status failed(const struct vmm_out *o, enum inq_status st, const char *advice,

@@ -19,7 +19,7 @@ struct vmm_out {
 /* Make the temporary file beside path.  INQ_EUSAGE when path cannot be written. */
 INQ_MUST enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err);
 
-/* All or an error; INQ_EINTR once SIGINT or SIGTERM is pending (callers keep them blocked). */
+/* All or an error; INQ_EINTR once a signal of vmm_out_signal() is pending. */
 INQ_MUST enum inq_status vmm_out_write(const struct vmm_out *o, const void *p, size_t n,
 				       uint64_t off, struct inq_err *err);
 INQ_MUST enum inq_status vmm_out_resize(const struct vmm_out *o, uint64_t bytes,
@@ -31,7 +31,13 @@ INQ_MUST enum inq_status vmm_out_commit(struct vmm_out *o, struct inq_err *err);
 /* Remove the temporary file unless committed.  Zeroed is fine. */
 void vmm_out_close(struct vmm_out *o);
 
-/* SIGINT or SIGTERM, whichever is pending; 0: none. */
+/* SIGINT, SIGTERM, SIGHUP or SIGQUIT, whichever is pending; 0: none. */
 int vmm_out_signal(void);
+
+/*
+ * Of this and later threads: keeps these and SIGUSR1 blocked, to be looked for; SIGXFSZ and SIGPIPE
+ * are ignored, their errors are told.
+ */
+void vmm_out_hold_signals(void);
 
 #endif

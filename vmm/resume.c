@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "base/scope.h"
 #include "vmm/attend.h"
+#include "vmm/block.h"
 #include "vmm/console.h"
 #include "vmm/load.h"
 #include "vmm/out.h"
@@ -269,17 +271,15 @@ static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
 	return st;
 }
 
-static void hold_signals(void)
+static enum inq_status open_console(const struct vmm_resume *r, struct vmm_console **ret,
+				    struct inq_err *err)
 {
-	sigset_t held;
+	char disk[PATH_MAX] = "";
+	const char *others[] = {r->path, disk, r->snapshot, NULL};
 
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGUSR1);               /* vmm_attend() */
-	pthread_sigmask(SIG_BLOCK, &held, NULL); /* looked for by vmm_out_signal() */
-	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
-	signal(SIGPIPE, SIG_IGN);
+	if (r->disk)
+		vmm_block_path(r->disk, disk, sizeof(disk));
+	return vmm_console_open(ret, r->serial, others, err);
 }
 
 enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
@@ -289,7 +289,7 @@ enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 	struct vmm_out out;
 	enum inq_status st = INQ_OK;
 
-	hold_signals();
+	vmm_out_hold_signals();
 	if (r->snapshot)
 		st = vmm_out_open(&out, r->snapshot, err);
 	if (st)
@@ -297,7 +297,7 @@ enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 	if (r->control)
 		st = vmm_control_create(&control, r->control, err);
 	if (!st)
-		st = vmm_console_open(&console, r->serial, err);
+		st = open_console(r, &console, err);
 	if (!st)
 		st = course(r, r->snapshot ? &out : NULL, control, console, err);
 	vmm_control_destroy(control);

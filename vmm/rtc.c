@@ -23,6 +23,7 @@ enum {
 enum {
 	A_DEFAULT = 0x26,
 	A_BITS = 0x7f,
+	B_SET = 0x80, /* the clock stands, its registers are bytes */
 	B_24H = 2,
 	B_BINARY = 4,
 	B_INTERRUPTS = 0x70,
@@ -100,51 +101,89 @@ static uint8_t time_at(const struct vmm_rtc *r, unsigned i, int64_t now)
 	case YEAR:
 		return encode(r, (year % 100 + 100) % 100);
 	default:
-		return encode(r, year / 100 % 100);
+		return encode(r, (year / 100 % 100 + 100) % 100);
 	}
 }
 
-/* Out of range values carry over, as timegm() has it; what is beyond all calendars is not taken. */
-static void set_time(struct vmm_rtc *r, unsigned i, uint8_t v, int64_t now)
+/* Out of range values carry over in timegm(). */
+static void set_field(const struct vmm_rtc *r, struct tm *tm, unsigned i, uint8_t v)
 {
-	struct tm tm = clock_of(r, now);
-	int year = tm.tm_year + 1900, n = decode(r, v);
+	int year = tm->tm_year + 1900, n = decode(r, v);
 
 	switch (i) {
 	case SECONDS:
-		tm.tm_sec = n;
+		tm->tm_sec = n;
 		break;
 	case MINUTES:
-		tm.tm_min = n;
+		tm->tm_min = n;
 		break;
 	case HOURS:
-		tm.tm_hour = decode_hour(r, v);
+		tm->tm_hour = decode_hour(r, v);
 		break;
 	case WEEKDAY: /* follows from the date */
 		return;
 	case DAY:
-		tm.tm_mday = n;
+		tm->tm_mday = n;
 		break;
 	case MONTH:
-		tm.tm_mon = n - 1;
+		tm->tm_mon = n - 1;
 		break;
 	case YEAR:
-		tm.tm_year = year / 100 * 100 + n - 1900;
+		tm->tm_year = year / 100 * 100 + n - 1900;
 		break;
 	default:
-		tm.tm_year = n * 100 + year % 100 - 1900;
+		tm->tm_year = n * 100 + year % 100 - 1900;
 		break;
 	}
-	int64_t offset = (int64_t)timegm(&tm) - now;
+}
+
+/* What is beyond all calendars is not taken. */
+static void set_clock(struct vmm_rtc *r, struct tm *tm, int64_t now)
+{
+	int64_t offset = (int64_t)timegm(tm) - now;
+
 	if (offset > -max_offset && offset < max_offset)
 		r->offset = offset;
+}
+
+static void set_time(struct vmm_rtc *r, unsigned i, uint8_t v, int64_t now)
+{
+	struct tm tm = clock_of(r, now);
+
+	if (r->cmos[REG_B] & B_SET) {
+		r->cmos[i] = v;
+		return;
+	}
+	set_field(r, &tm, i, v);
+	set_clock(r, &tm, now);
+}
+
+/* SET holds the clock, whose registers are then taken as one date: the 31st may come before its
+ * month. */
+static void set_mode(struct vmm_rtc *r, uint8_t b, int64_t now)
+{
+	bool was = r->cmos[REG_B] & B_SET, is = b & B_SET;
+	struct tm tm = clock_of(r, now);
+
+	if (was && !is) { /* as they were written: in the mode until now */
+		set_field(r, &tm, VMM_RTC_CENTURY, r->cmos[VMM_RTC_CENTURY]);
+		for (unsigned i = 0; i < VMM_RTC_CENTURY; i++)
+			if (is_time(i))
+				set_field(r, &tm, i, r->cmos[i]);
+		set_clock(r, &tm, now);
+	}
+	r->cmos[REG_B] = (uint8_t)(b & ~B_INTERRUPTS);
+	for (unsigned i = 0; i < VMM_RTC_BYTES && was != is; i++)
+		if (is_time(i))
+			r->cmos[i] = is ? time_at(r, i, now) : 0;
 }
 
 uint8_t vmm_rtc_read(const struct vmm_rtc *r, unsigned port, int64_t now)
 {
 	if (!port)
 		return 0xff; /* the index cannot be read back */
-	return is_time(r->index) ? time_at(r, r->index, now) : r->cmos[r->index];
+	return is_time(r->index) && !(r->cmos[REG_B] & B_SET) ? time_at(r, r->index, now)
+							      : r->cmos[r->index];
 }
 
 void vmm_rtc_write(struct vmm_rtc *r, unsigned port, uint8_t value, int64_t now)
@@ -156,7 +195,7 @@ void vmm_rtc_write(struct vmm_rtc *r, unsigned port, uint8_t value, int64_t now)
 	else if (r->index == REG_A)
 		r->cmos[REG_A] = value & A_BITS;
 	else if (r->index == REG_B)
-		r->cmos[REG_B] = (uint8_t)(value & ~B_INTERRUPTS);
+		set_mode(r, value, now);
 	else if (r->index != REG_C && r->index != REG_D)
 		r->cmos[r->index] = value;
 }
@@ -166,7 +205,7 @@ bool vmm_rtc_valid(const struct vmm_rtc *r)
 	static const uint8_t zero[sizeof(r->pad)];
 
 	for (unsigned i = 0; i < VMM_RTC_BYTES; i++)
-		if (is_time(i) && r->cmos[i])
+		if (is_time(i) && r->cmos[i] && !(r->cmos[REG_B] & B_SET))
 			return false;
 	return r->index < VMM_RTC_BYTES && r->offset > -max_offset && r->offset < max_offset &&
 	       !(r->cmos[REG_A] & ~A_BITS) && !(r->cmos[REG_B] & B_INTERRUPTS) && !r->cmos[REG_C] &&

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "base/scope.h"
 #include "vmm/attend.h"
+#include "vmm/block.h"
 #include "vmm/console.h"
 #include "vmm/out.h"
 #include "vmm/produce.h"
@@ -196,25 +198,36 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	return st;
 }
 
+static enum inq_status open_console(const struct vmm_run *r, struct vmm_console **ret,
+				    struct inq_err *err)
+{
+	char disk[PATH_MAX] = "";
+	const char *others[5], **to = others;
+
+	if (r->disk)
+		vmm_block_path(r->disk, disk, sizeof(disk));
+	*to++ = r->snapshot;
+	*to++ = disk;
+	if (r->boot.kernel)
+		*to++ = r->boot.kernel;
+	if (r->boot.kernel && r->boot.initrd)
+		*to++ = r->boot.initrd;
+	*to = NULL;
+	return vmm_console_open(ret, r->serial, others, err);
+}
+
 enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_guest_destroy_scope_) struct vmm_guest *guest = NULL;
 	struct vmm_out out;
 	struct vmm_control *control = NULL;
 	struct vmm_console *console = NULL;
-	sigset_t held;
 	enum inq_status st = r->scenario ? vmm_guest_of_scenario(&guest, r, err)
 					 : vmm_guest_of_image(&guest, r, err);
 
 	if (st)
 		return st;
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGUSR1);               /* vmm_attend() */
-	pthread_sigmask(SIG_BLOCK, &held, NULL); /* looked for by vmm_out_signal() */
-	signal(SIGXFSZ, SIG_IGN);                /* EFBIG is enough */
-	signal(SIGPIPE, SIG_IGN);
+	vmm_out_hold_signals();
 	st = vmm_out_open(&out, r->snapshot, err);
 	if (st)
 		return st;
@@ -223,8 +236,7 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 	if (r->control)
 		st = vmm_control_create(&control, r->control, err);
 	if (!st)
-		st = vmm_console_open(&console, r->serial,
-				      err); /* empties an old log, hence not before */
+		st = open_console(r, &console, err); /* empties an old log, hence not before */
 	if (!st) {
 		guest->ops->print(guest, stdout);
 		fflush(stdout); /* before anything of the guest's, and for who reads along */

@@ -77,8 +77,15 @@ enum inq_status vmm_virtio_attach(struct vmm_virtio *v, const struct vmm_block *
 				"the machine had a disk of %" PRIu64 " sectors, not %" PRIu64
 				"; give it with --disk FILE, or --force",
 				had, has);
+	if (disk && disk->read_only && v->s.status & DRIVER_OK && !(v->s.driver_features & f_ro) &&
+	    !force)
+		return inq_fail(
+			err, INQ_EUSAGE,
+			"the machine may write to its disk; give --disk FILE without :ro, or "
+			"--force");
 	v->disk = disk;
-	v->s.sectors = has;
+	if (disk)
+		v->s.sectors = has; /* without one: what it had, for who goes on from there */
 	return INQ_OK;
 }
 

@@ -202,6 +202,37 @@ static void clock_is_set(void **state)
 	assert_false(vmm_rtc_valid(&r));
 }
 
+/* As Linux does it (drivers/rtc/rtc-mc146818-lib.c: mc146818_set_time): SET, then all of a date. */
+static void clock_takes_a_date_as_one(void **state)
+{
+	const int64_t last_of_january = 1706659200; /* 2024-01-31 00:00:00 */
+	struct vmm_rtc r;
+
+	(void)state;
+	vmm_rtc_reset(&r);
+	set_rtc(&r, 0xb, 0x82, last_of_january);
+	assert_int_equal(rtc(&r, 7, last_of_january + 86400), 0x31); /* it stands */
+	set_rtc(&r, 8, 2, last_of_january);
+	set_rtc(&r, 7, 0x29, last_of_january);
+	set_rtc(&r, 0x32, 0x19, last_of_january);
+	set_rtc(&r, 9, 0x72, last_of_january);
+	assert_true(vmm_rtc_valid(&r));
+	set_rtc(&r, 0xb, 2, last_of_january + 5);
+	assert_int_equal(rtc(&r, 8, last_of_january + 5), 2);
+	assert_int_equal(rtc(&r, 7, last_of_january + 5), 0x29);
+	assert_int_equal(rtc(&r, 9, last_of_january + 5), 0x72);
+	assert_int_equal(rtc(&r, 0x32, last_of_january + 5), 0x19);
+	assert_int_equal(rtc(&r, 0, last_of_january + 6), 1);
+	assert_true(vmm_rtc_valid(&r));
+}
+
+static void pci_address_resets_nothing(void **state)
+{
+	(void)state;
+	assert_null(out(0xcf8, 4, 0x80000e06).end);
+	assert_non_null(out(0xcf9, 1, 6).end);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup(acpi_power, fresh),
 		cmocka_unit_test_setup(clock_tells, fresh),
 		cmocka_unit_test_setup(clock_is_set, fresh),
+		cmocka_unit_test_setup(clock_takes_a_date_as_one, fresh),
+		cmocka_unit_test_setup(pci_address_resets_nothing, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
