@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A machine goes on from its snapshot as if nothing had happened; and one that only was loaded and saved is the same.
 
-usage: test_resume.py here|svm INQUEST_VMM
+usage: test_resume.py here|svm|vmx INQUEST_VMM
 
-here: on this machine's /dev/kvm (exit code 77: there is none); svm: in the svm testbed.  What may differ between a
+here: on this machine's /dev/kvm (exit code 77: there is none); svm, vmx: in that testbed.  What may differ between a
 snapshot and the snapshot of its unmoved copy is docs/snapshot-format.md, section 11; everything else must be equal."""
 import pathlib, re, struct, subprocess, sys, tempfile, zlib
 
@@ -69,6 +69,21 @@ def nested_sum_jobs():
                           "echo once: && inquest-vmm resume b.core"], 60)
 
 
+def vmx_jobs():
+    """Kernel and user mode under a timer, halted, in SMM, in L2, in SMM entered from it, NMIs: few, that clock is slow."""
+    for scenario, seed, vcpus, seconds in (("checksum-l2", 1, 1, 120), ("checksum-smm", 1, 1, 120), ("nmi-served", 4, 1, 60),
+                                           ("checksum", 1, 2, 180)):
+        args = f"--scenario {scenario} --seed {seed} --vcpus {vcpus} --memory 16 --timeout {seconds - 20}"
+        yield bed.Job(scenario, ["sh", "-c", f"inquest-vmm run {args} --after 0 --snapshot a.core && "
+                      "inquest-vmm resume a.core --for 0 --snapshot b.core && echo once: && inquest-vmm resume b.core"], seconds)
+    for scenario in ("hlt-if0", "smm-gate-open"):
+        args = f"--scenario {scenario} --seed 1 --vcpus 1 --memory 16"
+        yield bed.Job(scenario, ["sh", "-c", f"inquest-vmm run {args} --after 20 --snapshot a.core && "
+                      "inquest-vmm resume a.core --for 0 --snapshot b.core && "
+                      "inquest-vmm resume b.core --for 50 --snapshot c.core && "
+                      "inquest-vmm resume b.core --step 8 --for 0"], 60)
+
+
 def results_in(text):
     return {int(v): r for v, r in re.findall(r"^vcpu (\d+): .*, result (0x[0-9a-f]{8})$", text, re.M)}
 
@@ -100,7 +115,7 @@ def check_nmi(r, d):
     a, b = (core.load(r.files / f"{name}.core") for name in "ab")
     yield "an NMI is in its handler, another pending", a.notes["events", cpu][13:15] == b"\1\1"
     yield from Pair(a, b).check()
-    yield from check_all_results(r, d, 2)
+    yield from check_all_results(r, d, a.nr_vcpus)
 
 
 def check_wide(r, d):
@@ -114,7 +129,15 @@ def check_nested_sums(r, d):
     a, b = (core.load(r.files / f"{name}.core") for name in "ab")
     yield from Pair(a, b).check()
     yield from ((what, good) for what, good in states.CHECKS[d["scenario"]](a, d))
-    yield from check_all_results(r, d, 2)
+    yield from check_all_results(r, d, a.nr_vcpus)
+
+
+def check_sums_once(r, d):
+    """Saved while it worked, and once more without having run."""
+    a, b = (core.load(r.files / f"{name}.core") for name in "ab")
+    yield "it was at work when it was saved", any(a.regs(i)["r13"] > 0 for i in range(a.nr_vcpus))
+    yield from Pair(a, b).check()
+    yield from check_all_results(r, d, a.nr_vcpus)
 
 
 def half_way(c):
@@ -255,8 +278,9 @@ def check_job(r, vmm):
     if d["scenario"] in ("checksum-l2", "checksum-smm"):
         yield from check_nested_sums(r, d)
         return
-    if r.job.id in ("nmi", "wide"):
-        yield from {"nmi": check_nmi, "wide": check_wide}[r.job.id](r, d)
+    special = {"nmi": check_nmi, "nmi-served": check_nmi, "wide": check_wide, "checksum": check_sums_once}
+    if r.job.id in special:
+        yield from special[r.job.id](r, d)
         return
     a, b, c = (core.load(r.files / f"{name}.core") for name in "abc")
     yield from Pair(a, b).check()
@@ -337,18 +361,20 @@ def main():
         smm = "SMM scenarios: can run here" in caps.stdout
     nested = where != "here"
     todo = [*jobs(smm, nested), *sum_jobs(), *(nested_sum_jobs() if nested else ()), nmi_job(), wide_job()]
+    if where == "vmx":
+        todo = list(vmx_jobs())
     with tempfile.TemporaryDirectory() as tmp:
         if where == "here":
             results, why = list(run_here(todo, [vmm], pathlib.Path(tmp))), None
         else:
-            results, why = bed.run("svm", todo, [vmm], tmp, limit=800)
+            results, why = bed.run(where, todo, [vmm], tmp, limit=800 if where == "svm" else 1700)
         wrong = [why] if why else []
         for r in results:
             try:
                 wrong += [f"{r.job.id}: {what}" for what, good in check_job(r, vmm) if not good]
             except core.Bad as e:
                 wrong.append(f"{r.job.id}: {e}")
-        wrong += [what for what, good in check_midway(results) if not good]
+        wrong += [what for what, good in check_midway(results) if where != "vmx" and not good]
         if where == "here" and not wrong:
             r = next(r for r in results if r.job.id.startswith("checksum.") and half_way(core.load(r.files / "a.core")))
             d = drawn(vmm, r.job.argv[2].split(" && ")[0].replace("--after 0 ", "").split())

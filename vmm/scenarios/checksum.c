@@ -148,7 +148,7 @@ static enum inq_status draw_l2(struct vmm_plan *p, struct vmm_rng *rng, struct i
 
 static enum inq_status draw_smm(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
-	enum inq_status st = vmm_smm_spin(p, rng, err);
+	enum inq_status st = vmm_smm_post_wait(p, rng, err);
 
 	return st ? st : draw_l2(p, rng, err);
 }

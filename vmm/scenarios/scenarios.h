@@ -103,8 +103,9 @@ INQ_MUST enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng,
 /* checksum's work for the hit vCPU's L2, whose code has its P_GATE and P_COUNTER. */
 INQ_MUST enum inq_status vmm_sum_l2(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
 
-/* A handler that spins on a word of its own; in any mode. */
-INQ_MUST enum inq_status vmm_smm_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err);
+/* A handler that waits for a word of its own, in any mode, with a POST code each time. */
+INQ_MUST enum inq_status vmm_smm_post_wait(struct vmm_plan *p, struct vmm_rng *rng,
+					   struct inq_err *err);
 
 /* NULL behind the last. */
 const struct vmm_scenario *vmm_scenario_at(size_t i);

@@ -296,6 +296,26 @@ TWO_BLOCK 16, edi
 TWO_BLOCK 32, edx
 TWO_BLOCK 64, edx
 
+; --- as firmware waits that shows where it is: a POST code each time, so that each pass is an exit ---
+%macro POST_WAIT 1
+FRAG post_wait%1, %1, PLAIN, NZ, 4, ANY
+	mov edi, 0x11111111
+	PATCH P_GATE, 4
+	MARK M_FIRST
+.top:
+	mov al, 0x53
+	out 0x80, al
+	MARK M_INSN
+	mov eax, [edi]
+	test eax, eax
+	jz .top
+	MARK M_END
+END
+%endmacro
+POST_WAIT 16
+POST_WAIT 32
+POST_WAIT 64
+
 ; --- near-miss: the loop gives up at a time, however far away --------------------------------------
 %macro RDTSC_LOOP 1
 FRAG rdtsc%1, %1, PLAIN, NZ, 4, ANY

@@ -63,19 +63,14 @@ static void draw_bits(struct vmm_plan *p, struct vmm_rng *rng)
 	p->bits = 16u << vmm_rng_below(rng, 3);
 }
 
-enum inq_status vmm_smm_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+static enum inq_status draw_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
 	struct vmm_frag shape;
 
 	draw_bits(p, rng);
 	enum inq_status st = vmm_frag_draw(rng, VMM_FRAG_SHAPE, p->bits, &shape, err);
-	return st ? st : draw_handler(p, &shape, false, rng, err);
-}
-
-static enum inq_status draw_spin(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
-{
-	enum inq_status st = vmm_smm_spin(p, rng, err);
-
+	if (!st)
+		st = draw_handler(p, &shape, false, rng, err);
 	return st ? st : vmm_plan_count(p, rng, err);
 }
 
@@ -112,16 +107,28 @@ static enum inq_status draw_written(struct vmm_plan *p, struct vmm_rng *rng, str
 	return st;
 }
 
-static enum inq_status draw_rdtsc(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+/* A handler with that loop, of which there is one for each mode. */
+static enum inq_status draw_named(struct vmm_plan *p, const char *loop, struct vmm_rng *rng,
+				  struct inq_err *err)
 {
 	struct vmm_frag shape;
 	char name[16];
 
 	draw_bits(p, rng);
-	snprintf(name, sizeof(name), "rdtsc%u", p->bits);
+	snprintf(name, sizeof(name), "%s%u", loop, p->bits);
 	enum inq_status st = vmm_frag_find(name, &shape, err);
-	if (!st)
-		st = draw_handler(p, &shape, false, rng, err);
+	return st ? st : draw_handler(p, &shape, false, rng, err);
+}
+
+enum inq_status vmm_smm_post_wait(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	return draw_named(p, "post_wait", rng, err);
+}
+
+static enum inq_status draw_rdtsc(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	enum inq_status st = draw_named(p, "rdtsc", rng, err);
+
 	return st ? st : vmm_plan_count(p, rng, err);
 }
 
