@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -342,7 +343,14 @@ static void save_and_load(void **state)
 	smaller.sectors--;
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, NULL, false, &err), INQ_EUSAGE);
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, &smaller, false, &err), INQ_EUSAGE);
+	struct vmm_block locked = *f->disk;
+	locked.read_only = true; /* which its driver was not told */
+	assert_int_equal(vmm_virtio_attach(&f->d.virtio, &locked, false, &err), INQ_EUSAGE);
+	assert_int_equal(vmm_virtio_attach(&f->d.virtio, &locked, true, &err), INQ_OK);
+	assert_int_equal(vmm_virtio_attach(&f->d.virtio, NULL, true, &err), INQ_OK);
+	uint32_t status = f->d.virtio.s.status;
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, f->disk, false, &err), INQ_OK);
+	assert_int_equal(f->d.virtio.s.status, status); /* in use, as before it was taken away */
 	assert_int_equal(request(f, IN, 5, 512), 0);
 	assert_int_equal(*(uint8_t *)mem(f, DATA), 6);
 	s.queue_num = 3;
@@ -372,6 +380,28 @@ static void disks_that_are_none(void **state)
 	assert_non_null(strstr(err.msg, "not one sector"));
 }
 
+/* Neither a folder nor a pipe, for which open() would wait. */
+static void only_files_and_block_devices(void **state)
+{
+	char dir[] = "/tmp/test_virtio.XXXXXX", fifo[64];
+	struct vmm_block *b;
+	struct inq_err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(fifo, sizeof(fifo), "%s/p", dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(vmm_block_open(&b, "/tmp:ro", &err), INQ_EUSAGE);
+	assert_non_null(strstr(err.msg, "/tmp: neither a file nor a block device;"));
+	assert_int_equal(vmm_block_open(&b, fifo, &err), INQ_EUSAGE);
+	strcat(fifo, ":ro");
+	assert_int_equal(vmm_block_open(&b, fifo, &err), INQ_EUSAGE);
+	assert_non_null(strstr(err.msg, "neither a file nor a block device;"));
+	fifo[strlen(fifo) - 3] = 0;
+	unlink(fifo);
+	rmdir(dir);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 int main(void)
 {
@@ -385,6 +415,7 @@ int main(void)
 		TEST(features_that_it_has_not),
 		TEST(save_and_load),
 		TEST(disks_that_are_none),
+		TEST(only_files_and_block_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
