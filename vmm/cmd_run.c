@@ -70,6 +70,12 @@ static const char run_help[] =
 	"up\n"
 	"                    to 16 times.  Reads cost nothing, each write of the page an exit;\n"
 	"                    page tables in use, and what is locked by two vCPUs, are not for it\n"
+	"  --watchpoint LINEAR[:LEN]\n"
+	"                    in the same log, by the CPU's debug registers: stores to 1, 2, 4 or\n"
+	"                    8 bytes at a linear address, at full speed in between; up to 4\n"
+	"                    times.  Refused where a test sees none fire; the guest's own\n"
+	"                    breakpoints do not fire meanwhile, and a device's writes are not "
+	"seen\n"
 	"  --no-trace        do not record KVM's own tracepoints, where tracefs lets us\n"
 	"  --step-stuck N    when --hang or --smm-limit fires: N single steps of that vCPU (1 to\n"
 	"                    64) before the snapshot, with the bytes of each instruction\n"
@@ -110,6 +116,16 @@ static int take_watch(const char *value, void *to)
 		       ? VMM_EXIT_OK
 		       : vmm_complain(value, "not GPA[:LEN], or more than 16",
 				      "give --watch a guest-physical address, 1 to 4096 bytes");
+}
+
+static int take_point(const char *value, void *to)
+{
+	struct vmm_run *r = to;
+
+	return vmm_watchpoints_add(&r->points, value)
+		       ? VMM_EXIT_OK
+		       : vmm_complain(value, "not LINEAR[:1|2|4|8], aligned, or more than 4",
+				      "give --watchpoint an address that is a multiple of LEN (8)");
 }
 
 static int take_format(const char *value, void *to)
@@ -173,6 +189,7 @@ static const struct vmm_option options[] = {
 	{"sampler", VMM_OPTION_NUMBER, AT(sampler.ms), 0, 1, MAX_MS},
 	{.name = "word", .kind = VMM_OPTION_TAKE, .take = take_word},
 	{.name = "watch", .kind = VMM_OPTION_TAKE, .take = take_watch},
+	{.name = "watchpoint", .kind = VMM_OPTION_TAKE, .take = take_point},
 	{"no-trace", VMM_OPTION_FLAG, AT(no_trace)},
 	{"step-stuck", VMM_OPTION_NUMBER, AT(step_stuck), 0, 1, VMM_MAX_STEPS},
 	{"control", VMM_OPTION_TEXT, AT(control)},

@@ -110,10 +110,26 @@ static void report(const struct vmm_session *s)
 	}
 }
 
+static enum inq_status watch_points(struct vmm_vm *vm, struct inq_err *err)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus && vm->points; i++) {
+		const struct kvm_guest_debug d = vm->vcpu[i].debug;
+
+		if (!vmm_vcpu_set_debug(&vm->vcpu[i], &d))
+			return inq_fail(err, INQ_EUNSUPPORTED,
+					"--watchpoint: KVM takes none: %s; give --watch GPA "
+					"instead",
+					strerror(errno));
+	}
+	return INQ_OK;
+}
+
 static enum inq_status course(struct vmm_session *s, struct inq_err *err)
 {
-	enum inq_status st = vmm_vm_start(s->vm, err);
+	enum inq_status st = watch_points(s->vm, err);
 
+	if (!st)
+		st = vmm_vm_start(s->vm, err);
 	if (!st)
 		st = s->guest->ops->course(s->guest, s, err);
 	if (!st && s->quit && !s->dead && !s->fired) {
@@ -146,7 +162,9 @@ static enum inq_status make_vm(const struct vmm_run *r, struct vmm_guest *g, str
 		st = g->ops->need(g, &caps, err);
 	if (!st)
 		st = g->ops->load(g, &caps, &mem, err);
-	if (!st && r->watch.nr)
+	if (!st && r->points.nr)
+		st = vmm_watchpoints_test(kvm, err);
+	if (!st && (r->watch.nr || r->points.nr))
 		st = vmm_writes_create(ret_writes, kvm, mem, &r->watch, err);
 	if (!st)
 		return vmm_vm_create(ret, kvm, &caps, mem, g, err);
@@ -171,6 +189,7 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	if (guest->tables)
 		vmm_tables_copy(vm->mem, &vm->tables);
 	vm->writes = writes;
+	vm->points = r->points.nr ? &r->points : NULL;
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	struct vmm_triggers trigger = r->trigger;

@@ -11,6 +11,7 @@
 #include "vmm/sampler.h"
 #include "vmm/scenarios/scenarios.h"
 #include "vmm/watch.h"
+#include "vmm/watchpoint.h"
 
 struct vmm_run {
 	const struct vmm_scenario *scenario; /* NULL: boot.kernel */
@@ -26,11 +27,12 @@ struct vmm_run {
 	enum vmm_format format;
 	struct vmm_triggers trigger;
 	struct vmm_sampler_options sampler;
-	struct vmm_ranges watch; /* whose writes are recorded */
-	bool live;               /* memory is written before the guest is stopped */
-	bool no_trace;           /* KVM's tracepoints are not listened to */
-	uint64_t step_stuck;     /* single steps of the vCPU that fired a trigger */
-	const char *control;     /* path of the control socket; NULL: none */
+	struct vmm_ranges watch;       /* whose writes are recorded */
+	struct vmm_watchpoints points; /* likewise, of linear addresses */
+	bool live;                     /* memory is written before the guest is stopped */
+	bool no_trace;                 /* KVM's tracepoints are not listened to */
+	uint64_t step_stuck;           /* single steps of the vCPU that fired a trigger */
+	const char *control;           /* path of the control socket; NULL: none */
 	int *ret_code; /* what the guest wrote to its exit port; untouched: nothing.  NULL is fine
 			*/
 };

@@ -9,6 +9,7 @@
 
 #include "vmm/notes.h"
 #include "vmm/vm.h"
+#include "vmm/watchpoint.h"
 
 enum { PATIENCE_S = 2 };
 
@@ -25,14 +26,18 @@ static uint32_t block_irq(const struct vmm_vm *vm)
 
 bool vmm_vcpu_set_debug(struct vmm_vcpu *v, const struct kvm_guest_debug *d)
 {
+	struct kvm_guest_debug all = *d;
+
 	v->debug = *d;
-	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &v->debug);
+	vmm_watchpoints_arm(v->vm->points, &all);
+	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &all);
 }
 
 bool vmm_vcpu_singlestep(struct vmm_vcpu *v, bool on)
 {
 	struct kvm_guest_debug d = v->debug;
 
+	vmm_watchpoints_arm(v->vm->points, &d);
 	if (on)
 		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block_irq(v->vm);
 	return !vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_GUEST_DEBUG, &d);

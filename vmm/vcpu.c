@@ -136,6 +136,8 @@ static void handle_exit(struct vmm_vcpu *v)
 		internal_error(v);
 		break;
 	case KVM_EXIT_DEBUG:
+		if (v->vm->points)
+			vmm_writes_hit(v->vm->writes, v);
 		vmm_vcpu_stepped(v);
 		break;
 	default:

@@ -93,6 +93,7 @@ struct vmm_twin;
 struct vmm_sampler;
 struct vmm_trace;
 struct vmm_writes;
+struct vmm_watchpoints;
 struct vmm_notes;
 
 struct vmm_vm {
@@ -113,8 +114,9 @@ struct vmm_vm {
 	bool deep;                 /* samples ask for more; set before vmm_vm_start */
 	struct vmm_twin *twin;     /* one per vCPU: samples fill them in, too; else NULL */
 	struct vmm_writes *writes; /* borrowed; NULL: nothing is watched; set before vmm_vm_start */
-	struct vmm_trace *trace;   /* borrowed; NULL: none wanted */
-	struct vmm_sampler *sampler; /* borrowed; NULL: none */
+	const struct vmm_watchpoints *points; /* likewise; what .writes has besides, or NULL */
+	struct vmm_trace *trace;              /* borrowed; NULL: none wanted */
+	struct vmm_sampler *sampler;          /* borrowed; NULL: none */
 };
 
 /* VM, slots and vCPUs as KVM makes them.  Takes over kvm and mem. */

@@ -14,6 +14,10 @@
 struct vmm_writes {
 	struct vmm_ranges ranges;
 	const struct vmm_memory *mem;
+	struct {
+		bool known;
+		uint64_t value;
+	} point[VMM_MAX_WATCHPOINTS]; /* as it was at its last hit; under vm->lock, too */
 	uint64_t next; /* number of the record to come; under vm->lock, like all below */
 	struct inq_snap_write at[VMM_NR_WRITES];
 };
@@ -24,7 +28,7 @@ _Static_assert(sizeof(struct inq_snap_writes) == 24, "no padding in the file for
 enum inq_status vmm_writes_create(struct vmm_writes **ret, int kvm, struct vmm_memory *m,
 				  const struct vmm_ranges *ranges, struct inq_err *err)
 {
-	if (ioctl(kvm, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_READONLY_MEM) <= 0)
+	if (ranges->nr && ioctl(kvm, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_READONLY_MEM) <= 0)
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"--watch: this KVM has no read-only memory; go without");
 	for (unsigned i = 0; i < ranges->nr; i++) {
@@ -102,6 +106,52 @@ bool vmm_writes_take(struct vmm_writes *w, struct vmm_vcpu *v)
 	}
 	pthread_mutex_unlock(&v->vm->lock);
 	return true;
+}
+
+/* What the store left there; nobody else's store to it goes unseen but a device's. */
+static void look_at_point(struct vmm_writes *w, const struct vmm_vcpu *v, unsigned i,
+			  struct inq_snap_write *r)
+{
+	struct kvm_translation t = {.linear_address = v->vm->points->at[i].linear};
+	const uint8_t *at = NULL;
+
+	if (!ioctl(v->fd, KVM_TRANSLATE, &t) && t.valid)
+		at = vmm_memory_at(w->mem, r->flags & INQ_FLIGHT_SMM ? 1 : 0, t.physical_address,
+				   r->size);
+	if (at) {
+		memcpy(&r->value, at, r->size);
+		r->gpa = t.physical_address;
+	} else {
+		r->flags |= INQ_WRITE_NO_PLACE;
+	}
+	if (w->point[i].known)
+		r->old = w->point[i].value;
+	else
+		r->flags |= INQ_WRITE_NO_OLD;
+	w->point[i].known = at;
+	w->point[i].value = r->value;
+}
+
+void vmm_writes_hit(struct vmm_writes *w, struct vmm_vcpu *v)
+{
+	bool smm = v->run->flags & KVM_RUN_X86_SMM;
+
+	for (unsigned i = 0; i < v->vm->points->nr; i++) {
+		struct inq_snap_write r = {.t_ns = vmm_now(),
+					   .vcpu = v->index,
+					   .size = v->vm->points->at[i].bytes,
+					   .flags = INQ_WRITE_POINT | INQ_FLIGHT_SMM_KNOWN |
+						    (smm ? INQ_FLIGHT_SMM : 0u)};
+
+		if (!(v->run->debug.arch.dr6 & 1u << i))
+			continue;
+		set_registers(&r, v);
+		pthread_mutex_lock(&v->vm->lock);
+		look_at_point(w, v, i, &r);
+		r.nr = w->next++;
+		w->at[r.nr % VMM_NR_WRITES] = r;
+		pthread_mutex_unlock(&v->vm->lock);
+	}
 }
 
 void vmm_writes_add_note(const struct vmm_writes *w, struct vmm_notes *n)

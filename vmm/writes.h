@@ -4,6 +4,7 @@
 
 #include "vmm/notes.h"
 #include "vmm/vm.h"
+#include "vmm/watchpoint.h"
 
 enum { VMM_NR_WRITES = 256 };
 
@@ -11,7 +12,8 @@ struct vmm_writes;
 
 /*
  * Make the pages of these ranges read-only in both address spaces of m, before the VM has its
- * slots.  INQ_EUSAGE: no memory there; INQ_EUNSUPPORTED: this KVM has no read-only slots.
+ * slots; none is fine.  INQ_EUSAGE: no memory there; INQ_EUNSUPPORTED: this KVM has no read-only
+ * slots.
  */
 INQ_MUST enum inq_status vmm_writes_create(struct vmm_writes **ret, int kvm, struct vmm_memory *m,
 					   const struct vmm_ranges *ranges, struct inq_err *err);
@@ -22,6 +24,9 @@ void vmm_writes_destroy(struct vmm_writes *w); /* NULL is fine */
  * False: it was something else.
  */
 bool vmm_writes_take(struct vmm_writes *w, struct vmm_vcpu *v);
+
+/* v left KVM_RUN for a debug exception: a hit of v->vm->points is recorded. */
+void vmm_writes_hit(struct vmm_writes *w, struct vmm_vcpu *v);
 
 /* The VM stopped. */
 void vmm_writes_add_note(const struct vmm_writes *w, struct vmm_notes *n);

@@ -188,12 +188,14 @@ static enum inq_status write_row(const struct inq_snap_write *w, struct inq_sink
 {
 	enum { RSP = 6 };
 
-	return INQ_ROW(out, err, INQ_V_INT(INQ_SNAP_NOW), INQ_V_INT(w->vcpu), INQ_V_INT(w->nr),
-		       INQ_V_INT(w->t_ns), INQ_V_ADDR(w->gpa), INQ_V_INT(w->size),
-		       INQ_V_INT(w->old), INQ_V_INT(w->value),
-		       known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->rip)), smm_of(w->flags),
-		       known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->gpr[RSP])),
-		       known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->cr3)));
+	return INQ_ROW(
+		out, err, INQ_V_INT(INQ_SNAP_NOW), INQ_V_INT(w->vcpu), INQ_V_INT(w->nr),
+		INQ_V_INT(w->t_ns), w->flags & INQ_WRITE_NO_PLACE ? INQ_V_NULL : INQ_V_ADDR(w->gpa),
+		INQ_V_INT(w->size), w->flags & INQ_WRITE_NO_OLD ? INQ_V_NULL : INQ_V_INT(w->old),
+		w->flags & INQ_WRITE_NO_PLACE ? INQ_V_NULL : INQ_V_INT(w->value),
+		known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->rip)), smm_of(w->flags),
+		known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->gpr[RSP])),
+		known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->cr3)));
 }
 
 static struct inq_snap_write read_write(struct span s)
