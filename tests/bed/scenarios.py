@@ -191,12 +191,13 @@ def cases_of(machine, scenarios, seeds, base):
         yield from (Case(name, base, 1 if name.startswith("smm-dr7gd") else 2, 20) for name in here)
         return
     few = max(3, seeds // 5)
+    vcpus = {"smm-rendezvous": 3}
     yield from (Case("smm-spin", base + n) for n in range(seeds))
     if not base <= readme_case().seed < base + seeds:
         yield readme_case()
     for name, kind in here.items():
         if name != "smm-spin":
-            yield from (Case(name, base + n) for n in range(few + (kind == "near-miss")))
+            yield from (Case(name, base + n, vcpus.get(name, 2)) for n in range(few + (kind == "near-miss")))
 
 
 def check_all(cases, results, inquest, tmp, rules):

@@ -209,6 +209,15 @@ def smm_dr7gd(c, d):
     yield "it loops in the handler of the #DB", int(d["loop_first"], 0) <= regs(c, cpu)[0] < int(d["loop_end"], 0)
 
 
+def smm_rendezvous(c, d):
+    other = int(d["other"])
+    yield "all but one are in SMM", [c.notes["events", i][24] for i in cpus(d)] == [i != other for i in cpus(d)]
+    yield "nobody sent that one an SMI", c.msr(other, 0x34) == 0 and all(c.msr(i, 0x34) == 1 for i in cpus(d) if i != other)
+    gate = int.from_bytes(c.phys(int(d["gate"], 0), 4), "little")
+    yield f"it is all that is missing: {gate}", gate == int(d["vcpus"]) - 1
+    yield "it counts on", word(c, d, f"counter[{other}]", 8) > 0 and in_code(c, d, other)
+
+
 def nested(c, cpu):
     """flags, format (0 VMX, 1 SVM), size of KVM's nested state"""
     return struct.unpack_from("<HHI", c.notes["nested", cpu])
@@ -376,7 +385,7 @@ CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "lapic-x2apic-mix": lapic_x2apic_mix, "ioapic-remote-irr": ioapic_remote_irr, "smi-storm": smi_storm,
           "mptable-count": mptable, "mptable-fine": mptable,
           "smm-dr7gd": smm_dr7gd_vmx, "checksum-l2": checksum_l2, "checksum-smm": checksum_smm,
-          "smm-dr7gd-l1": smm_dr7gd_l1,
+          "smm-rendezvous": smm_rendezvous, "smm-dr7gd-l1": smm_dr7gd_l1,
           "nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
           "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,
           "lapic-masked": lapic_masked, "lapic-stopped": lapic_stopped, "deadlock": deadlock, "ipi-lost": ipi_lost,

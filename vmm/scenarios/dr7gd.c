@@ -54,7 +54,7 @@ static enum inq_status draw_handler(struct vmm_plan *p, struct vmm_rng *rng, str
 	vmm_gate_draw(p, &loop, false, rng);
 	vmm_code_set(&cpu->handler, VMM_P_IDTR, cpu->smbase + VMM_SMM_IDTR);
 	vmm_code_set(&cpu->handler, VMM_P_SAVED_DR7, cpu->smbase + SAVED_DR7);
-	st = vmm_smm_enter(p, rng, err);
+	st = vmm_smm_enter(p, p->hit, rng, err);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && !st; i++)
 		st = add(p, parts[i], rng, err);
 	return st ? st : add_db(p, &loop, rng, err);

@@ -164,6 +164,30 @@ static enum inq_status follow(const struct vmm_plan *p, struct vmm_session *s, s
 	return st;
 }
 
+static bool gets_smi(const struct vmm_plan *p, unsigned cpu)
+{
+	return p->scenario->smm && (p->scenario->meet ? cpu != p->other : cpu == p->hit);
+}
+
+static enum inq_status send_smis(const struct vmm_plan *p, struct vmm_session *s,
+				 struct inq_err *err)
+{
+	int last = p->scenario->returns ? VMM_POST_LEFT : VMM_POST_LOOP;
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < p->nr_vcpus; i++)
+		if (gets_smi(p, i))
+			vmm_vm_inject(s->vm, i, VMM_INJECT_SMI);
+	for (unsigned i = 0; i < p->nr_vcpus && !st && !vmm_attend_over(s); i++) {
+		if (!gets_smi(p, i))
+			continue;
+		st = wait_post(s, i, VMM_POST_SMI, err);
+		if (!st && !vmm_attend_over(s))
+			st = wait_post(s, i, last, err);
+	}
+	return st;
+}
+
 static enum inq_status reach(const struct vmm_plan *p, struct vmm_session *s, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
@@ -175,16 +199,12 @@ static enum inq_status reach(const struct vmm_plan *p, struct vmm_session *s, st
 		st = follow(p, s, err);
 	if (st || vmm_attend_over(s) || !p->scenario->smm)
 		return st;
-	vmm_vm_inject(s->vm, p->hit, VMM_INJECT_SMI);
-	st = wait_post(s, p->hit, VMM_POST_SMI, err);
-	if (st || vmm_attend_over(s))
-		return st;
-	return wait_post(s, p->hit, p->scenario->returns ? VMM_POST_LEFT : VMM_POST_LOOP, err);
+	return send_smis(p, s, err);
 }
 
 static bool in_smm(const struct vmm_plan *p, unsigned cpu)
 {
-	return p->scenario->smm && !p->scenario->returns && cpu == p->hit;
+	return gets_smi(p, cpu) && !p->scenario->returns;
 }
 
 static uint64_t counter(const struct vmm_plan *p, const struct vmm_session *s, unsigned cpu)
@@ -281,6 +301,15 @@ static enum inq_status course(const struct vmm_guest *g, struct vmm_session *s, 
 	return s->r->to_end ? wait_results(s, err) : linger(p, s, err);
 }
 
+static bool in_its_loop(const struct vmm_plan *p, unsigned cpu, uint64_t rip)
+{
+	const struct vmm_code *c = &p->cpu[cpu].handler;
+
+	return cpu == p->hit
+		       ? rip >= p->first && rip < p->end
+		       : rip >= vmm_code_mark(c, VMM_M_FIRST) && rip < vmm_code_mark(c, VMM_M_END);
+}
+
 static enum inq_status check(const struct vmm_guest *g, const struct vmm_session *s, unsigned i,
 			     struct inq_err *err)
 {
@@ -295,7 +324,7 @@ static enum inq_status check(const struct vmm_guest *g, const struct vmm_session
 	if (in_smm(p, i)) {
 		if (!q->events.smi.smm)
 			return inq_fail(err, INQ_EIO, "vCPU %u is not in SMM", i);
-		if (rip < p->first || rip >= p->end)
+		if (!in_its_loop(p, i, rip))
 			return inq_fail(err, INQ_EIO, "vCPU %u: rip 0x%" PRIx64 " left the loop", i,
 					rip);
 	} else if (p->cpu[i].role == VMM_ROLE_HALT) {

@@ -176,6 +176,21 @@ static void print_exit(const struct vmm_gate *g, FILE *to)
 	}
 }
 
+/* Who waits for .other beside the hit vCPU. */
+static void print_meeting(const struct vmm_plan *p, FILE *to)
+{
+	const char *before = "also=";
+
+	for (unsigned i = 0; i < p->nr_vcpus; i++) {
+		if (i == p->hit || i == p->other)
+			continue;
+		fprintf(to, "%s%u", before, i);
+		before = ",";
+	}
+	if (p->nr_vcpus > 2)
+		putc('\n', to);
+}
+
 /* Of a scenario that does something to its hit vCPU: handlers, and where they find things. */
 static void print_steps(const struct vmm_plan *p, FILE *to)
 {
@@ -240,6 +255,8 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 		print_dr7(p, to);
 	if (p->has_other)
 		fprintf(to, "other=%u\n", p->other);
+	if (p->scenario->meet)
+		print_meeting(p, to);
 	if (!p->bits)
 		return;
 	uint64_t value = p->scenario->open_gate ? g->open : g->value;

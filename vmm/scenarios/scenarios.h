@@ -41,7 +41,8 @@
 	X(checksum_smm)                                                                            \
 	X(lapic_x2apic_mix)                                                                        \
 	X(ioapic_remote_irr)                                                                       \
-	X(smi_storm)
+	X(smi_storm)                                                                               \
+	X(smm_rendezvous)
 
 enum { VMM_HOLD_STEPS = 40 /* padding, and some passes of the loop */ };
 
@@ -76,6 +77,7 @@ struct vmm_scenario {
 	enum vmm_machines machines;            /* where it was seen to work */
 	bool storm;                            /* all get SMIs; KVM must have SMM */
 	bool smm;                              /* the hit vCPU gets an SMI; KVM must have SMM */
+	bool meet;                             /* so do all others, but p->other, and wait for it */
 	const struct vmm_scenario_step *steps; /* NULL: none; ends with VMM_STEP_END */
 	bool dies;    /* the hit vCPU takes a triple fault: that is how it shall end */
 	bool returns; /* its SMI handler comes to its end */
@@ -96,8 +98,8 @@ struct vmm_scenario {
 VMM_SCENARIOS(SCENARIO_DECLARE)
 #undef SCENARIO_DECLARE
 
-/* SMI handlers: from their entry into the mode p->bits; and what their patch points become. */
-INQ_MUST enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng,
+/* The SMI handler of that vCPU: from its entry into the mode p->bits. */
+INQ_MUST enum inq_status vmm_smm_enter(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
 				       struct inq_err *err);
 
 /* checksum's work for the hit vCPU's L2, whose code has its P_GATE and P_COUNTER. */

@@ -296,6 +296,26 @@ TWO_BLOCK 16, edi
 TWO_BLOCK 32, edx
 TWO_BLOCK 64, edx
 
+; --- rendezvous: count yourself in, wait until all are there --------------------------------------
+%macro ARRIVE 1
+FRAG arrive%1, %1, PLAIN, EQ, 4, ANY
+	mov edi, 0x11111111
+	PATCH P_GATE, 4
+	lock inc dword [edi]
+	MARK M_FIRST
+.top:
+	pause
+	MARK M_INSN
+	cmp dword [edi], 0x22222222
+	PATCH P_WANT, 4
+	jne .top
+	MARK M_END
+END
+%endmacro
+ARRIVE 16
+ARRIVE 32
+ARRIVE 64
+
 ; --- as firmware waits that shows where it is: a POST code each time, so that each pass is an exit ---
 %macro POST_WAIT 1
 FRAG post_wait%1, %1, PLAIN, NZ, 4, ANY

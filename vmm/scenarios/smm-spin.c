@@ -6,10 +6,11 @@
 
 #include "vmm/scenarios/scenarios.h"
 
-enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+enum inq_status vmm_smm_enter(struct vmm_plan *p, unsigned i, struct vmm_rng *rng,
+			      struct inq_err *err)
 {
-	const struct vmm_plan_cpu *cpu = &p->cpu[p->hit];
-	struct vmm_code *c = &p->cpu[p->hit].handler;
+	const struct vmm_plan_cpu *cpu = &p->cpu[i];
+	struct vmm_code *c = &p->cpu[i].handler;
 
 	vmm_code_set(c, VMM_P_GDTR, cpu->smbase + VMM_SMM_GDTR);
 	vmm_code_set(c, VMM_P_CR3, cpu->smbase + VMM_SMM_TABLES);
@@ -26,10 +27,10 @@ enum inq_status vmm_smm_enter(struct vmm_plan *p, struct vmm_rng *rng, struct in
 	return st;
 }
 
-static enum inq_status add_loop(struct vmm_plan *p, const struct vmm_frag *shape,
+static enum inq_status add_loop(struct vmm_plan *p, unsigned cpu, const struct vmm_frag *shape,
 				struct vmm_rng *rng, struct inq_err *err)
 {
-	struct vmm_code *c = &p->cpu[p->hit].handler;
+	struct vmm_code *c = &p->cpu[cpu].handler;
 	char ready[16], leave[16], junk[16];
 
 	snprintf(ready, sizeof(ready), "ready%u", p->bits);
@@ -44,6 +45,8 @@ static enum inq_status add_loop(struct vmm_plan *p, const struct vmm_frag *shape
 		st = vmm_code_add(c, shape, rng, err);
 	if (!st)
 		st = vmm_code_add_named(c, leave, rng, err);
+	if (cpu != p->hit)
+		return st;
 	p->insn = vmm_code_mark(c, VMM_M_INSN);
 	p->first = vmm_code_mark(c, VMM_M_FIRST);
 	p->end = vmm_code_mark(c, VMM_M_END);
@@ -54,8 +57,8 @@ static enum inq_status draw_handler(struct vmm_plan *p, const struct vmm_frag *s
 				    struct vmm_rng *rng, struct inq_err *err)
 {
 	vmm_gate_draw(p, shape, shared, rng);
-	enum inq_status st = vmm_smm_enter(p, rng, err);
-	return st ? st : add_loop(p, shape, rng, err);
+	enum inq_status st = vmm_smm_enter(p, p->hit, rng, err);
+	return st ? st : add_loop(p, p->hit, shape, rng, err);
 }
 
 static void draw_bits(struct vmm_plan *p, struct vmm_rng *rng)
@@ -132,6 +135,58 @@ static enum inq_status draw_rdtsc(struct vmm_plan *p, struct vmm_rng *rng, struc
 	return st ? st : vmm_plan_count(p, rng, err);
 }
 
+/* The word counts arrivals, and is worth waiting for until all are there. */
+static void draw_meeting(struct vmm_plan *p, const struct vmm_frag *loop, struct vmm_rng *rng)
+{
+	struct vmm_gate *g = &p->gate;
+
+	vmm_gate_draw(p, loop, true, rng);
+	g->want = g->open = p->nr_vcpus;
+	g->value = 0;
+	for (unsigned i = 0; i < p->nr_vcpus; i++) {
+		struct vmm_code *c = &p->cpu[i].handler;
+
+		vmm_code_set(c, VMM_P_GATE, g->addr);
+		vmm_code_set(c, VMM_P_WANT, g->want);
+		vmm_code_set(c, VMM_P_STACK, p->cpu[i].smbase + VMM_SMM_CODE - 0x10);
+	}
+}
+
+/*
+ * An SMI that should have gone to all and missed one: all others meet in SMM and wait for it, as
+ * EDK2's rendezvous would without its time-out (UefiCpuPkg, MpService.c).
+ */
+static enum inq_status draw_rendezvous(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	struct vmm_frag loop;
+	char name[16];
+
+	if (p->nr_vcpus < 2)
+		return inq_fail(err, INQ_EUSAGE, "needs 2 vCPUs; give --vcpus 2");
+	draw_bits(p, rng);
+	p->has_other = true;
+	p->other = (p->hit + 1 + (unsigned)vmm_rng_below(rng, p->nr_vcpus - 1)) % p->nr_vcpus;
+	snprintf(name, sizeof(name), "arrive%u", p->bits);
+	enum inq_status st = vmm_frag_find(name, &loop, err);
+	if (!st)
+		draw_meeting(p, &loop, rng);
+	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
+		st = vmm_smm_enter(p, i, rng, err);
+		if (!st)
+			st = add_loop(p, i, &loop, rng, err);
+	}
+	return st ? st : vmm_plan_count(p, rng, err);
+}
+
+const struct vmm_scenario vmm_scenario_smm_rendezvous = {
+	.name = "smm-rendezvous",
+	.doc = "an SMI misses one vCPU, the others wait for it in SMM",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
+	.smm = true,
+	.meet = true,
+	.draw = draw_rendezvous,
+};
 const struct vmm_scenario vmm_scenario_smm_spin = {
 	.name = "smm-spin",
 	.doc = "an SMI handler spins on a word that nobody writes, the other vCPUs count",
