@@ -52,7 +52,7 @@ void vmm_attend_forget(struct vmm_session *s)
 static void go_on(struct vmm_session *s)
 {
 	vmm_vm_go(s->vm);
-	vmm_watch_reset(&s->watch);
+	vmm_watch_reset(&s->watch, vmm_now());
 	s->paused = false;
 }
 
@@ -202,7 +202,7 @@ static void do_step(struct vmm_session *s, const struct vmm_request *q)
 	else
 		vmm_control_done(s->control, text);
 	free(text);
-	vmm_watch_reset(&s->watch);
+	vmm_watch_reset(&s->watch, vmm_now());
 }
 
 static void serve(struct vmm_session *s, const struct vmm_request *q)

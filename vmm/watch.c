@@ -28,9 +28,10 @@ void vmm_watch_init(struct vmm_watch *w, const struct vmm_triggers *t, uint64_t 
 	w->next_nmi = now + t->nmi_every * MS;
 }
 
-void vmm_watch_reset(struct vmm_watch *w)
+void vmm_watch_reset(struct vmm_watch *w, uint64_t now)
 {
 	memset(w->cpu, 0, sizeof(w->cpu));
+	w->from = now;
 }
 
 static bool is_smm_too_long(const struct vmm_watch *w, struct vmm_watch_cpu *c,
@@ -76,6 +77,9 @@ static bool is_stuck(const struct vmm_watch *w, struct vmm_watch_cpu *c,
 enum vmm_fired vmm_watch_feed(struct vmm_watch *w, unsigned cpu, const struct vmm_look *look)
 {
 	struct vmm_watch_cpu *c = &w->cpu[cpu];
+
+	if (look->rip.t_ns < w->from)
+		return VMM_FIRED_NOT;
 	bool smm = is_smm_too_long(w, c, look), stuck = is_stuck(w, c, look);
 
 	return smm ? VMM_FIRED_SMM : stuck ? VMM_FIRED_HANG : VMM_FIRED_NOT;

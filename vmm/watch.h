@@ -22,14 +22,15 @@ struct vmm_watch_cpu {
 
 struct vmm_watch {
 	struct vmm_triggers t;
+	uint64_t from;                          /* looks from before are none: ns */
 	uint64_t next_look, next_smi, next_nmi; /* ns */
 	struct vmm_watch_cpu cpu[VMM_MAX_VCPUS];
 };
 
 void vmm_watch_init(struct vmm_watch *w, const struct vmm_triggers *t, uint64_t now);
 
-/* Forget what was seen: the vCPUs were stopped meanwhile. */
-void vmm_watch_reset(struct vmm_watch *w);
+/* Forget what was seen before now: the vCPUs were stopped meanwhile. */
+void vmm_watch_reset(struct vmm_watch *w, uint64_t now);
 
 /*
  * One look at a vCPU.  It hangs when all looks for t.hang ms (8 of them at least) found it in one

@@ -125,7 +125,10 @@ static void a_pause_is_forgotten(void **state)
 	uint64_t ms = 5;
 
 	assert_int_equal(looks(&w, spin, 10, &ms), VMM_FIRED_NOT);
-	vmm_watch_reset(&w);
+	vmm_watch_reset(&w, ms * 1000000); /* a look of before comes again, of who was late */
+	uint64_t before = ms - STEP_MS;
+	assert_int_equal(looks(&w, spin, 1, &before), VMM_FIRED_NOT);
+	ms += 1000;
 	assert_int_equal(looks(&w, spin, 10, &ms), VMM_FIRED_NOT);
 	assert_int_equal(looks(&w, spin, 1, &ms), VMM_FIRED_HANG);
 }
