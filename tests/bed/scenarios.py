@@ -6,7 +6,8 @@ usage: scenarios.py [--inquest PATH] [--vmm PATH] [--machine svm|vmx] [--seeds N
 
 inquest-vmm draws a guest from a seed and says what it drew (draw); the core of that guest goes through
 inquest, which must name exactly that.  tests/scenarios/NAME.expect lists the findings, all of them: a rule,
-its severity (or several, a|b) and its subject per line, {cpu} being the drawn one.  Rules that
+its severity (or several, a|b) and its subject per line, {cpu} being the drawn one; a line that begins
+with [svm] or [vmx] holds in that machine only.  Rules that
 tests/scenarios/rules-to-come names are left out until inquest has them.  Which guests run in which machine
 inquest-vmm itself says."""
 import argparse, json, pathlib, re, sqlite3, subprocess, sys, tempfile
@@ -33,6 +34,16 @@ def read_lines(path):
     return [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
 
 
+def read_expected(path, machine=None):
+    """[rule, severity, subject] per line, for that machine or for all."""
+    rows = []
+    for line in read_lines(path):
+        only, rest = re.fullmatch(r"(?:\[(svm|vmx)\] )?(.*)", line).groups()
+        if not machine or only in (None, machine):
+            rows.append(rest.split(None, 2))
+    return rows
+
+
 def rules_of(inquest):
     code, out, err = run([inquest, "rules"])
     if code:
@@ -57,12 +68,13 @@ def check_lists(scenarios, rules):
         if not (EXPECT / f"{name}.expect").is_file():
             yield f"{name}: has no {name}.expect"
             continue
-        named = {line.split()[0] for line in read_lines(EXPECT / f"{name}.expect")}
+        named = {rule for rule, _, _ in read_expected(EXPECT / f"{name}.expect")}
         yield from (f"{name}.expect: {rule} is neither a rule nor to come" for rule in sorted(named - rules - to_come))
 
 
 class Case:
     """One scenario with one seed: its job in the machine, and what was drawn for it."""
+    machine = "svm"
 
     def __init__(self, scenario, seed, vcpus=2, after=200):
         self.scenario, self.seed, self.vcpus = scenario, seed, str(vcpus)
@@ -78,7 +90,7 @@ class Case:
 
     def expected(self, rules):
         """[(rule, allowed severities, subject)], of the rules that there are."""
-        rows = [line.split(None, 2) for line in read_lines(EXPECT / f"{self.scenario}.expect")]
+        rows = read_expected(EXPECT / f"{self.scenario}.expect", self.machine)
         return sorted((rule, severity, subject.format(**self.drawn)) for rule, severity, subject in rows
                       if rule in rules)
 
@@ -229,6 +241,8 @@ def main():
     try:
         scenarios, rules = scenarios_of(args.vmm), rules_of(args.inquest)
         cases = list(cases_of(args.machine, scenarios, args.seeds, args.base))
+        for case in cases:
+            case.machine = args.machine
         if args.only:
             cases = [c for c in cases if c.scenario in args.only.split(",")]
         if not cases:
