@@ -125,10 +125,24 @@ def check_wide(r, d):
     yield from check_all_results(r, d, MOST_VCPUS)
 
 
-def check_nested_sums(r, d):
-    a, b = (core.load(r.files / f"{name}.core") for name in "ab")
+def check_vmx_sums(r, d, a, b):
+    """They end with the drawn result; equal notes are asked for in the svm machine only."""
     if "--watchpoint" in r.job.argv[2]:
         yield from check_hits(a, int(d["exits"], 0), 8, int(d["code[0]"], 0) & -4096, 4096)
+    if d["scenario"] == "checksum-smm":
+        for c in (a, b):
+            yield "in SMM, which L2 was interrupted by", c.notes["events", 0][24] == 1 and u(c.notes["nested", 0], 24, 2) == 3
+    else:
+        yield "saved before its end", not results_in(r.text("stdout").split("a.core: ")[0])
+        yield "L2 had run", u(a.phys(int(d["exits"], 0), 8), 0) > 0
+    yield from check_all_results(r, d, a.nr_vcpus)
+
+
+def check_nested_sums(r, d):
+    a, b = (core.load(r.files / f"{name}.core") for name in "ab")
+    if a.notes["nested", int(d["cpu"])][2] == 0:  # VMX
+        yield from check_vmx_sums(r, d, a, b)
+        return
     yield from Pair(a, b).check()
     yield from ((what, good) for what, good in states.CHECKS[d["scenario"]](a, d))
     yield from check_all_results(r, d, a.nr_vcpus)
