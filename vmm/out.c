@@ -33,12 +33,15 @@ int vmm_out_signal(void)
 
 void vmm_out_hold_signals(void)
 {
+	struct sigaction was;
 	sigset_t held;
 
 	sigemptyset(&held);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		sigaddset(&held, ends[i]);
-	sigaddset(&held, SIGUSR1); /* vmm_attend() */
+		if (sigaction(ends[i], NULL, &was) || was.sa_handler != SIG_IGN)
+			sigaddset(&held,
+				  ends[i]); /* one that nohup ignores would pend all the same */
+	sigaddset(&held, SIGUSR1);          /* vmm_attend() */
 	pthread_sigmask(SIG_BLOCK, &held, NULL);
 	signal(SIGXFSZ, SIG_IGN); /* EFBIG is enough */
 	signal(SIGPIPE, SIG_IGN);

@@ -254,6 +254,30 @@ static void a_killed_writer_spares_the_old_file(void **state)
 	}
 }
 
+static void a_signal_that_is_ignored_ends_nothing(void **state)
+{
+	sigset_t held;
+	int got;
+
+	(void)state;
+	signal(SIGHUP, SIG_IGN); /* as nohup does */
+	vmm_out_hold_signals();
+	raise(SIGHUP);
+	assert_int_equal(vmm_out_signal(), 0);
+	raise(SIGQUIT);
+	assert_int_equal(vmm_out_signal(), SIGQUIT);
+	sigemptyset(&held);
+	sigaddset(&held, SIGQUIT);
+	assert_int_equal(sigwait(&held, &got), 0);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &held, NULL);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +294,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_no_file_under_the_name,
 						enter, leave),
 		cmocka_unit_test_setup_teardown(a_killed_writer_spares_the_old_file, enter, leave),
+		cmocka_unit_test(a_signal_that_is_ignored_ends_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
