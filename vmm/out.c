@@ -38,10 +38,10 @@ void vmm_out_hold_signals(void)
 
 	sigemptyset(&held);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		if (sigaction(ends[i], NULL, &was) || was.sa_handler != SIG_IGN)
-			sigaddset(&held,
-				  ends[i]); /* one that nohup ignores would pend all the same */
-	sigaddset(&held, SIGUSR1);          /* vmm_attend() */
+		sigaddset(&held, ends[i]);
+	if (!sigaction(SIGHUP, NULL, &was) && was.sa_handler == SIG_IGN)
+		sigdelset(&held, SIGHUP); /* nohup: it would pend all the same */
+	sigaddset(&held, SIGUSR1);        /* vmm_attend() */
 	pthread_sigmask(SIG_BLOCK, &held, NULL);
 	signal(SIGXFSZ, SIG_IGN); /* EFBIG is enough */
 	signal(SIGPIPE, SIG_IGN);
