@@ -64,7 +64,12 @@ static enum inq_status open_file(struct vmm_console *c, const char *where,
 
 	if (fd < 0)
 		return cannot(where, err);
-	if (!fstat(fd, &sb) && is_one_of(&sb, others)) {
+	if (fstat(fd, &sb)) {
+		enum inq_status st = cannot(where, err);
+		close(fd);
+		return st;
+	}
+	if (is_one_of(&sb, others)) {
 		close(fd);
 		return inq_fail(err, INQ_EUSAGE,
 				"%s: named twice, for --serial and as another file of this "

@@ -255,17 +255,27 @@ enum inq_status vmm_memory_protect(struct vmm_memory *m, uint64_t gpa, uint64_t 
 	return st;
 }
 
-bool vmm_ranges_add(struct vmm_ranges *r, const char *text)
+bool vmm_range_parse(const char *text, uint64_t *ret_at, uint64_t *ret_bytes)
 {
 	uint64_t bytes = 8;
 	char *end;
 
 	errno = 0;
-	uint64_t gpa = strtoull(text, &end, 0);
+	uint64_t at = strtoull(text, &end, 0);
 	if (end != text && *end == ':' && end[1] != '-')
 		bytes = strtoull(end + 1, &end, 0);
-	if (errno || end == text || *end || *text == '-' || !bytes || bytes > VMM_PAGE ||
-	    r->nr == VMM_MAX_RANGES)
+	if (errno || end == text || *end || *text == '-' || !bytes)
+		return false;
+	*ret_at = at;
+	*ret_bytes = bytes;
+	return true;
+}
+
+bool vmm_ranges_add(struct vmm_ranges *r, const char *text)
+{
+	uint64_t gpa, bytes;
+
+	if (!vmm_range_parse(text, &gpa, &bytes) || bytes > VMM_PAGE || r->nr == VMM_MAX_RANGES)
 		return false;
 	r->at[r->nr].gpa = gpa;
 	r->at[r->nr++].bytes = bytes;

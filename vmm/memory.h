@@ -96,6 +96,9 @@ void vmm_memory_next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *
 INQ_MUST enum inq_status vmm_memory_protect(struct vmm_memory *m, uint64_t gpa, uint64_t bytes,
 					    struct inq_err *err);
 
+/* "ADDRESS[:LEN]", LEN at least 1, else 8; false: it is none. */
+bool vmm_range_parse(const char *text, uint64_t *ret_at, uint64_t *ret_bytes);
+
 /* "GPA[:LEN]" as one more range, LEN from 1 to 4096, else 8; false: it is none, or too many. */
 bool vmm_ranges_add(struct vmm_ranges *r, const char *text);
 

@@ -4,12 +4,12 @@
  */
 #include "vmm/watchpoint.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "vmm/memory.h"
 
 enum { PAGE = 4096, TEST_AT = 0x1000, TEST_DATA = 0x1800, DR7_FIXED = 0x400, ON_WRITES = 1 };
 
@@ -20,14 +20,9 @@ static bool is_length(uint64_t bytes)
 
 bool vmm_watchpoints_add(struct vmm_watchpoints *w, const char *text)
 {
-	uint64_t bytes = 8;
-	char *end;
+	uint64_t linear, bytes;
 
-	errno = 0;
-	uint64_t linear = strtoull(text, &end, 0);
-	if (end != text && *end == ':' && end[1] != '-')
-		bytes = strtoull(end + 1, &end, 0);
-	if (errno || end == text || *end || *text == '-' || !is_length(bytes) || linear % bytes ||
+	if (!vmm_range_parse(text, &linear, &bytes) || !is_length(bytes) || linear % bytes ||
 	    w->nr == VMM_MAX_WATCHPOINTS)
 		return false;
 	w->at[w->nr].linear = linear;

@@ -265,10 +265,11 @@ struct inq_snap_writes {
 	uint32_t nr_ranges;
 	uint32_t pad; /* 0 */
 };
-enum inq_snap_write_flags { /* beside those of inq_snap_flight_flags */
-	INQ_WRITE_POINT = 256,  /* seen by a debug register: the store hit that many bytes */
-	INQ_WRITE_NO_OLD = 512, /* .old is unknown */
-	INQ_WRITE_NO_PLACE = 1024, /* .gpa and .value are unknown */
+enum inq_snap_write_flags {                         /* beside those of inq_snap_flight_flags */
+			    INQ_WRITE_POINT = 256,  /* seen by a debug register: the store hit that
+						       many bytes */
+			    INQ_WRITE_NO_OLD = 512, /* .old is unknown */
+			    INQ_WRITE_NO_PLACE = 1024, /* .gpa and .value are unknown */
 };
 struct inq_snap_write {
 	uint64_t nr, t_ns; /* from 0 without a gap; CLOCK_MONOTONIC */

@@ -329,14 +329,14 @@ def check_watch(r, nothing, vmm):
     yield f"watch-nothing: {nothing.text('stderr')!r}", nothing.code == 2 and "no memory of the guest lies there" in nothing.text("stderr")
 
 
-def check_hits(c, gpa, size, code, code_bytes):
+def check_hits(c, vcpu, gpa, size, code, code_bytes):
     """Stores of one more each time, seen by a debug register."""
     hits = c.writes()[1]
     yield "watchpoint: it fired", hits
     for w in hits:
         unknown = w["nr"] == 0
         yield f"watchpoint: {w}", w["flags"] & 0x701 == (0x301 if unknown else 0x101) and \
-            (w["gpa"], w["size"], w["vcpu"]) == (gpa, size, 0) and (w["value"] == 1 if unknown else w["value"] == w["old"] + 1)
+            (w["gpa"], w["size"], w["vcpu"]) == (gpa, size, vcpu) and (w["value"] == 1 if unknown else w["value"] == w["old"] + 1)
         yield f"watchpoint: by rip {w['rip']:#x}", 0 <= w["rip"] - code < code_bytes
     yield "watchpoint: the last is what memory holds", hits[-1]["value"] == int.from_bytes(c.phys(gpa, size), "little")
 
@@ -348,7 +348,7 @@ def check_points(r, vmm):
             "inquest-vmm: --watchpoint: a test saw none fire on this KVM; give --watch GPA instead\n" and not list(r.files.iterdir())
         return
     d = drawn(vmm, ["inquest-vmm", "run", *POINT_ARGS])
-    yield from check_hits(core.load(r.files / "x.core"), int(d["entries"], 0), 4, int(d["nmi"], 0), 4096)
+    yield from check_hits(core.load(r.files / "x.core"), int(d["cpu"]), int(d["entries"], 0), 4, int(d["nmi"], 0), 4096)
 
 
 def check_trace(by):

@@ -128,7 +128,7 @@ def check_wide(r, d):
 def check_vmx_sums(r, d, a, b):
     """They end with the drawn result; equal notes are asked for in the svm machine only."""
     if "--watchpoint" in r.job.argv[2]:
-        yield from check_hits(a, int(d["exits"], 0), 8, int(d["code[0]"], 0) & -4096, 4096)
+        yield from check_hits(a, 0, int(d["exits"], 0), 8, int(d["code[0]"], 0) & -4096, 4096)
     if d["scenario"] == "checksum-smm":
         for c in (a, b):
             yield "in SMM, which L2 was interrupted by", c.notes["events", 0][24] == 1 and u(c.notes["nested", 0], 24, 2) == 3
