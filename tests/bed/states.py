@@ -84,6 +84,18 @@ def lapic_x2apic_mix(c, d):
 
 
 def smi_storm(c, d):
+    cpu, smis = int(d["cpu"]), word(c, d, "smis")
+    yield f"that core took many SMIs, as it counts them itself: {smis}", smis >= 100 and 0 <= c.msr(cpu, 0x34) - smis <= 1
+    yield "nobody else took one", not any(c.msr(i, 0x34) for i in cpus(d) if i != cpu)
+    smm, waits = c.notes["events", cpu][24:26]
+    yield "it is in SMM, or the next SMI waits", smm or waits
+    rip = smm_field(c, d, 0xFF78)
+    yield f"the last SMI hit it where the first one had: 0x{rip:x}", rip & 0xFFFFFFFF == word(c, d, "rip_hit") and \
+        0 <= rip - int(d[f"code[{cpu}]"], 0) < 0x1000
+    yield "its code did not count any further", word(c, d, f"counter[{cpu}]", 8) == word(c, d, "count_hit")
+
+
+def smi_often(c, d):
     counts = [c.msr(i, 0x34) for i in cpus(d)]
     yield f"each core took many SMIs: {counts}", min(counts) >= 20
     yield "all of them tick on", all(word(c, d, f"counter[{i}]", 8) >= 3 for i in cpus(d))
@@ -184,7 +196,7 @@ def singlestep_leak(c, d):
 
 def smm_field(c, d, at):
     """8 bytes of the hit core's SMRAM window, which only address space 1 shows."""
-    return int.from_bytes(c.phys(int(d["smbase"], 0) + at, 8, smm=True), "little")
+    return int.from_bytes(c.phys(int(d[f"smbase[{d['cpu']}]"], 0) + at, 8, smm=True), "little")
 
 
 def dr6_dr7(c, cpu):
@@ -382,7 +394,7 @@ def ept_misconfig(c, d):
 CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
           "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,
-          "lapic-x2apic-mix": lapic_x2apic_mix, "ioapic-remote-irr": ioapic_remote_irr, "smi-storm": smi_storm,
+          "lapic-x2apic-mix": lapic_x2apic_mix, "ioapic-remote-irr": ioapic_remote_irr, "smi-storm": smi_storm, "smi-often": smi_often,
           "mptable-count": mptable, "mptable-fine": mptable,
           "smm-dr7gd": smm_dr7gd_vmx, "checksum-l2": checksum_l2, "checksum-smm": checksum_smm,
           "smm-rendezvous": smm_rendezvous, "smm-dr7gd-l1": smm_dr7gd_l1,

@@ -267,4 +267,47 @@ FRAG rirr_again, 64
 	iretq
 END
 
+; KVM finds a LAPIC by its id only after that one, or another, was switched on or off (lapic.c:
+; kvm_recalculate_apic_map): the core does what every kernel does before it hears of an SMI.
+FRAG lapic_on, 64
+	mov ebx, 0xfee00000
+	mov dword [rbx + 0xf0], 0x1ff
+END
+
+; An SMI handler that leaves its own cause behind.  It sends this core an SMI while the core is still
+; in SMM, where one is latched and taken as soon as RSM has ended (SDM vol. 3, "SMI Handler Execution
+; Environment"); so what the first SMI interrupted never gets on.  Firmware that does not clear the
+; chipset's SMI status brings about the same.  Where the first SMI hit is noted: RIP from the saved
+; state, and how far the code had counted.
+FRAG smi_again, 16
+	mov ebx, 0x11111111
+	PATCH P_GATE, 4
+	inc dword [ebx]
+	mov eax, [ebx]
+	cmp eax, 1
+	jne .known
+	mov ecx, [cs:0xff78]
+	mov [dword 0x11111111], ecx
+	PATCH P_BASE, 4
+	mov ecx, [dword 0x11111111]
+	PATCH P_COUNTER, 4
+	mov [dword 0x11111111], ecx
+	PATCH P_TABLE, 4
+	mov al, 0x51
+	out 0x80, al
+	jmp .raise
+.known:
+	cmp eax, 0x11111111
+	PATCH P_ROUNDS, 4
+	jne .raise
+	mov al, 0x5f
+	out 0x80, al
+.raise:
+	mov ebx, 0xfee00000
+	mov dword [ebx + 0x310], 0x22222222      ; ICR: to this core
+	PATCH P_FACTOR, 4
+	mov dword [ebx + 0x300], 0x4200          ; ICR: SMI, assert
+	rsm
+END
+
 BLOB

@@ -1,5 +1,5 @@
-/* deadlock, ipi-lost, lapic-x2apic-mix, ioapic-remote-irr, triple-fault, healthy-busy: what cores
- * do to each other and to themselves. */
+/* deadlock, ipi-lost, lapic-x2apic-mix, ioapic-remote-irr, triple-fault, smi-storm, healthy-busy:
+ * what cores do to each other and to themselves. */
 #include <stdio.h>
 
 #include "vmm/scenarios/scenarios.h"
@@ -126,6 +126,26 @@ static enum inq_status draw_triple_fault(struct vmm_plan *p, struct vmm_rng *rng
 	return st ? st : vmm_code_add_named(c, last[vmm_rng_below(rng, 3)], rng, err);
 }
 
+/* All count, until the hit one's SMI handler calls itself. */
+static enum inq_status draw_storm(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	struct vmm_plan_cpu *h = &p->cpu[p->hit];
+	enum inq_status st = INQ_OK;
+
+	for (unsigned i = 0; i < p->nr_vcpus && !st; i++) {
+		p->cpu[i].role = i == p->hit ? VMM_ROLE_HIT : VMM_ROLE_COUNT;
+		st = add_code(p, i, "lapic_on", "count", rng, err);
+	}
+	/* the handler runs without paging */
+	vmm_code_set(&h->handler, VMM_P_GATE, vmm_plan_word(p, "smis", 4, 0, rng) - p->high);
+	vmm_code_set(&h->handler, VMM_P_BASE, vmm_plan_word(p, "rip_hit", 4, 0, rng) - p->high);
+	vmm_code_set(&h->handler, VMM_P_TABLE, vmm_plan_word(p, "count_hit", 4, 0, rng) - p->high);
+	vmm_code_set(&h->handler, VMM_P_COUNTER, h->counter);
+	vmm_code_set(&h->handler, VMM_P_FACTOR, p->hit << 24);
+	vmm_code_set(&h->handler, VMM_P_ROUNDS, 100 + vmm_rng_below(rng, 200));
+	return st ? st : vmm_code_add_named(&h->handler, "smi_again", rng, err);
+}
+
 static enum inq_status draw_busy(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
 {
 	uint64_t lock = vmm_plan_word(p, "lock", LOCK_BYTES, 0, rng),
@@ -197,6 +217,15 @@ const struct vmm_scenario vmm_scenario_triple_fault = {
 	.machines = VMM_ON_SVM,
 	.dies = true,
 	.draw = draw_triple_fault,
+};
+const struct vmm_scenario vmm_scenario_smi_storm = {
+	.name = "smi-storm",
+	.doc = "one core's SMI handler sends it the next SMI: what the first one hit never gets on",
+	.kind = VMM_FAULT,
+	.machines = VMM_ON_SVM,
+	.smm = true,
+	.returns = true,
+	.draw = draw_storm,
 };
 const struct vmm_scenario vmm_scenario_healthy_busy = {
 	.name = "healthy-busy",

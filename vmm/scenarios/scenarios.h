@@ -42,6 +42,7 @@
 	X(lapic_x2apic_mix)                                                                        \
 	X(ioapic_remote_irr)                                                                       \
 	X(smi_storm)                                                                               \
+	X(smi_often)                                                                               \
 	X(smm_rendezvous)
 
 enum { VMM_HOLD_STEPS = 40 /* padding, and some passes of the loop */ };
