@@ -19,6 +19,7 @@
 #include "base/scope.h"
 #include "vmm/devnote.h"
 #include "vmm/msrs.h"
+#include "vmm/restore_tsc.h"
 
 INQ_DEFINE_SCOPE(struct vmm_vm, vmm_vm_destroy)
 INQ_DEFINE_SCOPE(struct vmm_memory, vmm_memory_destroy)
@@ -423,6 +424,8 @@ enum inq_status vmm_restore(const struct vmm_load *l, bool force, struct vmm_vm 
 
 		st = put_vcpu(&t, err);
 	}
+	if (!st)
+		st = vmm_restore_tsc(l, force, vm, err);
 	/* before the interrupt controllers: a device that raises its line must not add a request to
 	   those that they had */
 	if (!st)
