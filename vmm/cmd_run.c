@@ -52,6 +52,7 @@ static const char run_help[] =
 	"  --hang MS         a vCPU stays in 512 bytes of code for so long, never halted, with\n"
 	"                    interrupts off, in SMM, or a timer interrupt pending and not taken\n"
 	"  --smm-limit MS    a vCPU is in SMM for longer, without leaving it\n"
+	"  --on-post CODE    a vCPU writes CODE (1 to 0xff) to port 0x80; it stands still there\n"
 	"  --control PATH    a unix socket that takes a JSON object per line: {\"do\":VERB}, with\n"
 	"                    snapshot (\"file\"), pause, resume, nmi and smi (\"vcpu\", else all), "
 	"step\n"
@@ -184,6 +185,7 @@ static const struct vmm_option options[] = {
 	{"to-end", VMM_OPTION_FLAG, AT(to_end)},
 	{"hang", VMM_OPTION_NUMBER, AT(trigger.hang), 0, 1, MAX_MS},
 	{"smm-limit", VMM_OPTION_NUMBER, AT(trigger.smm_limit), 0, 1, MAX_MS},
+	{"on-post", VMM_OPTION_NUMBER, AT(trigger.on_post), 0, 1, UINT8_MAX},
 	{"smi-every", VMM_OPTION_NUMBER, AT(trigger.smi_every), 0, 1, MAX_MS},
 	{"nmi-every", VMM_OPTION_NUMBER, AT(trigger.nmi_every), 0, 1, MAX_MS},
 	{"sampler", VMM_OPTION_NUMBER, AT(sampler.ms), 0, 1, MAX_MS},

@@ -193,6 +193,10 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	struct vmm_triggers trigger = r->trigger;
+	for (unsigned i = 0; i < vm->nr_vcpus && trigger.on_post; i++) {
+		vm->vcpu[i].hold_post = (int)trigger.on_post;
+		vm->vcpu[i].hold_steps = 0;
+	}
 	if (!trigger.smi_every)
 		trigger.smi_every = guest->smi_every;
 	vmm_watch_init(&s.watch, &trigger, vmm_now());

@@ -121,11 +121,30 @@ static void storm(struct vmm_watch *w, struct vmm_vm *vm, uint64_t now)
 	}
 }
 
+/* Does one stand still at the POST code that was asked for? */
+static bool is_held(const struct vmm_watch *w, struct vmm_vm *vm, struct vmm_why *why)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	while (i < vm->nr_vcpus && !vm->vcpu[i].held)
+		i++;
+	pthread_mutex_unlock(&vm->lock);
+	if (i == vm->nr_vcpus)
+		return false;
+	why->reason = INQ_SNAP_WHY_COMMAND;
+	why->vcpu = i;
+	snprintf(why->text, sizeof(why->text), "vCPU %u: POST code 0x%" PRIx64, i, w->t.on_post);
+	return true;
+}
+
 bool vmm_watch_poll(struct vmm_watch *w, struct vmm_vm *vm, struct vmm_why *why)
 {
 	uint64_t now = vmm_now();
 
 	storm(w, vm, now);
+	if (w->t.on_post && is_held(w, vm, why))
+		return true;
 	if ((!w->t.hang && !w->t.smm_limit) || now < w->next_look)
 		return false;
 	(void)vmm_vm_sample(vm); /* one that does not come is not fed */

@@ -5,9 +5,10 @@
 
 #include "vmm/produce.h"
 
-/* All in ms; 0: off. */
+/* In ms; 0: off. */
 struct vmm_triggers {
 	uint64_t hang, smm_limit, smi_every, nmi_every;
+	uint64_t on_post; /* no time but a POST code; a vCPU that writes it stands still */
 };
 
 enum vmm_fired { VMM_FIRED_NOT, VMM_FIRED_HANG, VMM_FIRED_SMM };

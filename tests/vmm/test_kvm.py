@@ -59,6 +59,7 @@ def jobs(smm, seeds):
     yield shell("usr1", f"{run_x} healthy --after 3000 & p=$!; n=0; until ls -A | grep -q tmp; do sleep 0.1; n=$((n+1)); "
                         "[ $n -lt 100 ] || exit 9; done; sleep 0.3; kill -USR1 $p; wait $p")
     yield shell("nmi-storm", f"{run_x} hlt-if0 --nmi-every 20 --after 100000")
+    yield shell("on-post", f"{run_x} checksum --on-post 0x40 && inquest-vmm resume x.core")
     yield shell("no-hang", f"{run_x} hlt-if0 --hang 100 --smm-limit 100 --after 0 --timeout 2")
     args = shlex.join(POINT_ARGS)
     yield shell("points", f"d=$(inquest-vmm draw {args}); h=$(echo \"$d\" | sed -n 's/^high=//p'); e=$(echo \"$d\" | sed -n 's/^entries=//p'); "
@@ -405,7 +406,7 @@ def check_inject(r, irq):
 
 def check_triggers(by, smm):
     want = {"dies-panic": (1, 4, "vCPU 1: the guest panicked"), "dies-exit": (0, 7, "vCPU 1: the guest ended with code 3"),
-            "nmi-storm": (1, 2, "triple fault"), "usr1": (0, 1, "asked for, after 3000 ms")}
+            "nmi-storm": (1, 2, "triple fault"), "on-post": (0, 1, "POST code 0x40"), "usr1": (0, 1, "asked for, after 3000 ms")}
     if smm:
         want |= {"dies-mmio": (1, 3, "vCPU 1: KVM internal error, suberror 1 (emulation)"),
                  "dies-entry": (1, 8, "vCPU 1: VM entry failed, hardware reason 0xffffffff"), "hang": (0, 5, "for 300 ms, in SMM"),
@@ -417,6 +418,10 @@ def check_triggers(by, smm):
         yield f"{name}: reason {c.reason} {c.reason_text!r}", c.reason == reason and text in c.reason_text
     first, last = (core.load(by["usr1"].files / n) for n in ("x.core.1", "x.core"))
     yield "SIGUSR1: the guest went on", first.reason_text == "asked for, by SIGUSR1" and first.t_mono < last.t_mono
+    r = by["on-post"]
+    c = core.load(r.files / "x.core")
+    yield f"on-post: who stood still went on: {r.text('stdout')}", c.reason_vcpu < 2 and \
+        set(re.findall(r"^vcpu (\d): .* result ", r.text("stdout"), re.M)) == {"0", "1"}
     r = by["no-hang"]
     yield f"a halted core is no hang: {r.text('stderr')!r}", r.code == 1 and "nothing fired" in r.text("stderr")
     yield "no-hang: nothing is written", not list(r.files.iterdir())
