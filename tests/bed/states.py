@@ -369,6 +369,19 @@ def checksum_smm(c, d):
     yield "and not left", c.notes["events", cpu][24] == 1 and nested(c, cpu) == (0x100, 1, 128)
 
 
+def ept(c, d):
+    """The same under VMX: KVM has the state of L2 at hand, in its copy of the VMCS, or has put it there."""
+    cpu = int(d["cpu"])
+    gpa = int(d["linear"], 0) - int(d["high"], 0)
+    yield "L1 enabled EPT with these tables, write-back, four levels", vmcs12(c, cpu, 748, 4) >> 31 and \
+        vmcs12(c, cpu, 804, 4) & 2 and vmcs12(c, cpu, 120) == int(d["npt"], 0) | 0x1E
+    yield "the damaged entry is in them", word(c, d, "entry", 8) == int(d["ept_value"], 0)
+    yield f"the last exit is a misconfiguration: {vmcs12(c, cpu, 812, 4)}", vmcs12(c, cpu, 812, 4) == 49
+    yield "at the address of the store", vmcs12(c, cpu, 168) & ~0xFFF == gpa & ~0xFFF
+    yield f"L2 stands at it: 0x{vmcs12(c, cpu, 544):x}", vmcs12(c, cpu, 544) == int(d["l2_insn"], 0)
+    yield "L1 tries again and again", word(c, d, "exits", 8) > 10
+
+
 def npf(c, d):
     """L2 meets the damaged entry again and again; exit information of the last time."""
     cpu, block = int(d["cpu"]), int(d["nested"], 0)
@@ -387,7 +400,7 @@ def npf(c, d):
 
 
 def ept_misconfig(c, d):
-    yield from npf(c, d)
+    yield from (ept if c.notes["nested", int(d["cpu"])][2] == 0 else npf)(c, d)
     yield "the store never happened", c.phys(int(d["linear"], 0) - int(d["high"], 0), 8) == bytes(8)
 
 

@@ -63,6 +63,8 @@ enum vmm_patch {
 	VMM_P_TSS,
 	VMM_P_NP,
 	VMM_P_NCR3,
+	VMM_P_EPT_AT,
+	VMM_P_EPT,
 	VMM_NR_PATCHES,
 	VMM_M_INSN = 64,
 	VMM_M_FIRST,

@@ -249,8 +249,10 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	if (p->nested)
 		fprintf(to, "nested=0x%" PRIx64 "\nl2=0x%" PRIx64 "\n", p->nested, p->l2.linear);
 	if (p->npt)
-		fprintf(to, "high=0x%" PRIx64 "\nnpt=0x%" PRIx64 "\nl2_insn=0x%" PRIx64 "\n",
-			p->high, p->npt, vmm_code_mark(&p->l2, VMM_M_INSN));
+		fprintf(to,
+			"high=0x%" PRIx64 "\nnpt=0x%" PRIx64 "\nept_value=0x%" PRIx64
+			"\nl2_insn=0x%" PRIx64 "\n",
+			p->high, p->npt, p->ept, vmm_code_mark(&p->l2, VMM_M_INSN));
 	if (p->dr7)
 		print_dr7(p, to);
 	if (p->has_other)

@@ -80,6 +80,7 @@ struct vmm_plan {
 	uint64_t dr7;       /* what the hit vCPU's guest puts into DR7; 0: nothing */
 	uint64_t nested;    /* pages of a hypervisor on the hit vCPU; 0: none */
 	uint64_t npt;       /* its nested page tables; 0: none */
+	uint64_t ept;       /* VMX: what it makes of .entry in them */
 	uint64_t l2_gpa;
 	struct vmm_code l2; /* its guest */
 	unsigned bits;      /* processor mode of the loop, 0: no loop */
