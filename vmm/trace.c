@@ -18,7 +18,12 @@
 #include <unistd.h>
 
 /* All notes together have 4 MiB; a vCPU gets its share of one. */
-enum { VCPU_BYTES = 32 << 10, ALL_BYTES = 1 << 20, MAX_TEXT = 64 << 20 };
+enum {
+	VCPU_BYTES = 32 << 10,
+	ALL_BYTES = 1 << 20,
+	FIRST_TEXT = 1 << 20,
+	MAX_TEXT = VMM_TRACE_MAX_TEXT
+};
 
 static const char *const places[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
 static const char *const events[] = {
@@ -145,35 +150,55 @@ void vmm_trace_destroy(struct vmm_trace *t)
 	free(t);
 }
 
-/* The whole buffer as text, heap; NULL: *ret_error. */
-static char *read_all(const char *dir, size_t *ret_n, int *ret_error)
+/* Text has no room left: twice as much, or the newer half of what there is. */
+static void make_room(struct vmm_trace_text *t)
 {
-	size_t n = 0, room = 1 << 20;
-	char path[256], *text = malloc(room);
+	char *grown = t->room < MAX_TEXT ? realloc(t->text, 2 * t->room) : NULL;
+
+	if (grown) {
+		t->text = grown;
+		t->room *= 2;
+	} else {
+		t->n -= t->n / 2;
+		memmove(t->text, t->text + t->room - t->n, t->n);
+	}
+}
+
+int vmm_trace_read(int fd, struct vmm_trace_text *t)
+{
+	ssize_t got = 1;
+
+	*t = (struct vmm_trace_text){.text = malloc(FIRST_TEXT), .room = FIRST_TEXT};
+	if (!t->text)
+		return ENOMEM;
+	while (got > 0) {
+		if (t->n == t->room)
+			make_room(t);
+		do
+			got = read(fd, t->text + t->n, t->room - t->n);
+		while (got < 0 && errno == EINTR);
+		t->n += got > 0 ? (size_t)got : 0;
+	}
+	if (!got)
+		return 0;
+	int e = errno;
+	free(t->text);
+	t->text = NULL;
+	return e;
+}
+
+/* The buffer as text; 0 or errno. */
+static int read_trace(const char *dir, struct vmm_trace_text *t)
+{
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/trace", dir);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 || !text ? -1 : 1;
-	while (got > 0 && n < MAX_TEXT) {
-		if (n == room) {
-			char *grown = realloc(text, room *= 2);
-
-			if (!grown)
-				break;
-			text = grown;
-		}
-		got = read(fd, text + n, room - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	*ret_error = got < 0 ? errno : 0;
-	if (fd >= 0)
-		close(fd);
-	if (got < 0) {
-		free(text);
-		return NULL;
-	}
-	*ret_n = n;
-	return text;
+	if (fd < 0)
+		return errno;
+	int e = vmm_trace_read(fd, t);
+	close(fd);
+	return e;
 }
 
 long vmm_trace_thread(const char *line, size_t n, size_t *ret_rest)
@@ -226,28 +251,28 @@ static size_t lines_of(const char *text, size_t n, long tid, char *to, size_t mo
 
 void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct vmm_notes *n)
 {
-	size_t most = ALL_BYTES / vm->nr_vcpus, bytes = 0;
+	size_t most = ALL_BYTES / vm->nr_vcpus;
+	struct vmm_trace_text all = {0};
 	int e = t->error;
-	char *text = NULL, *lines = NULL;
 
 	if (*t->dir) {
 		(void)put(t->dir, "tracing_on", "0"); /* else reading never ends */
-		text = read_all(t->dir, &bytes, &e);
+		e = read_trace(t->dir, &all);
 		(void)put(t->dir, "tracing_on", "1");
 	}
-	if (!text) {
+	if (!all.text) {
 		vmm_notes_missing(n, INQ_SNAP_VM, INQ_SNAP_TRACE,
 				  e ? INQ_SNAP_FAILED : INQ_SNAP_ABSENT, e);
 		return;
 	}
 	most = most < VCPU_BYTES ? most : VCPU_BYTES;
-	lines = malloc(most);
+	char *lines = malloc(most);
 	for (unsigned i = 0; i < vm->nr_vcpus && lines; i++) {
-		size_t len = lines_of(text, bytes, vm->vcpu[i].tid, lines, most);
+		size_t len = lines_of(all.text, all.n, vm->vcpu[i].tid, lines, most);
 
 		vmm_notes_add(n, i, INQ_SNAP_TRACE, lines, len);
 	}
 	n->failed |= !lines;
 	free(lines);
-	free(text);
+	free(all.text);
 }

@@ -19,6 +19,20 @@ void vmm_trace_destroy(struct vmm_trace *t);
 /* The newest lines of each vCPU; or why there are none.  The VM stopped. */
 void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct vmm_notes *n);
 
+enum { VMM_TRACE_MAX_TEXT = 64 << 20 };
+
+/* .n bytes of .room. */
+struct vmm_trace_text {
+	char *text; /* heap */
+	size_t n, room;
+};
+
+/*
+ * All that fd gives until its end, or the newest of it when that is more than VMM_TRACE_MAX_TEXT or
+ * than memory has: half of that at least.  0, or errno and no text.
+ */
+int vmm_trace_read(int fd, struct vmm_trace_text *t);
+
 /*
  * The thread of a line as tracefs prints it ("comm-TID [CPU] flags time: event: ..."), and where
  * its "[CPU]" begins; -1: no such line.  n: without the newline.

@@ -1,9 +1,14 @@
 /* Lines of tracefs: whose they are.  A task may be called anything. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -51,11 +56,51 @@ static void every_cut(void **state)
 	}
 }
 
+/* n lines of eight bytes with their numbers. */
+static int numbered(unsigned n)
+{
+	int fd = memfd_create("trace", MFD_CLOEXEC);
+	FILE *f = fdopen(dup(fd), "w");
+
+	for (unsigned i = 0; i < n; i++)
+		fprintf(f, "%07x\n", i);
+	fclose(f);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+/* When there is too much, the newest stays. */
+static void the_newest_is_kept(void **state)
+{
+	const unsigned few = 200000, many = VMM_TRACE_MAX_TEXT / 8 + 12345;
+	struct vmm_trace_text t;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned lines = i ? many : few, kept;
+		int fd = numbered(lines);
+		char last[9];
+
+		assert_int_equal(vmm_trace_read(fd, &t), 0);
+		kept = (unsigned)(t.n / 8);
+		assert_true(i ? kept >= VMM_TRACE_MAX_TEXT / 16 && kept < lines : kept == lines);
+		snprintf(last, sizeof(last), "%07x\n", lines - 1);
+		assert_memory_equal(t.text + t.n - 8, last, 8);
+		snprintf(last, sizeof(last), "%07x\n", lines - kept);
+		assert_memory_equal(t.text, last, 8);
+		free(t.text);
+		close(fd);
+	}
+	assert_int_equal(vmm_trace_read(-1, &t), EBADF);
+	assert_null(t.text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_task_is_cut_off),
 		cmocka_unit_test(every_cut),
+		cmocka_unit_test(the_newest_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
