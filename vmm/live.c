@@ -131,7 +131,7 @@ enum inq_status vmm_live_start(struct vmm_live **ret, struct vmm_vm *vm, const s
 	if (!st)
 		st = passes(l, err);
 	if (!st) {
-		vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, &l->info);
+		vmm_vmcoreinfo_find(vm->mem, NULL, &l->info); /* it takes its time */
 		(void)fdatasync(
 			o->fd); /* so that the disk has less to do later; errors come then */
 		*ret = l;
@@ -143,7 +143,11 @@ enum inq_status vmm_live_start(struct vmm_live **ret, struct vmm_vm *vm, const s
 
 enum inq_status vmm_live_stopped(struct vmm_live *l, struct inq_err *err)
 {
-	return fetch(l, err);
+	enum inq_status st = fetch(l, err);
+
+	if (!st)
+		vmm_vmcoreinfo_settle(l->vm->mem, &l->vm->dev.fwcfg, l->dirty, &l->info);
+	return st;
 }
 
 void vmm_live_destroy(struct vmm_live *l)

@@ -10,7 +10,7 @@ struct vmm_live {
 	struct vmm_vm *vm;
 	struct vmm_pages pages;
 	uint8_t *dirty;             /* pages that have to be written once more; heap */
-	struct vmm_vmcoreinfo info; /* as it was found before the pause */
+	struct vmm_vmcoreinfo info; /* settled in the pause */
 	bool logging;
 };
 

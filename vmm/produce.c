@@ -157,18 +157,6 @@ static void add_for_others(const struct vmm_vm *vm, const struct vmm_state *stat
 		vmm_notes_foreign(n, "VMCOREINFO", 0, info->text, info->bytes);
 }
 
-/* Looking through all memory takes its time: found before the pause and still there will do. */
-static void find_info(const struct vmm_vm *vm, const struct vmm_live *live,
-		      struct vmm_vmcoreinfo *ret)
-{
-	const struct vmm_vmcoreinfo *i = live ? &live->info : NULL;
-
-	if (i && (!i->bytes || vmm_vmcoreinfo_text((const uint8_t *)i->text, i->bytes) == i->bytes))
-		*ret = *i;
-	else
-		vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, ret);
-}
-
 /* Heap; NULL when memory ran out. */
 static char *host_text(const struct vmm_vm *vm, const struct vmm_vmcoreinfo *c)
 {
@@ -201,7 +189,10 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *v
 	enum inq_status st = live ? vmm_live_stopped(live, err) : INQ_OK;
 	if (st)
 		return st;
-	find_info(vm, live, &info);
+	if (live)
+		info = live->info;
+	else
+		vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, &info);
 	char *host = host_text(vm, &info);
 	if (!host)
 		return inq_fail(err, INQ_ENOMEM, "facts about the host");

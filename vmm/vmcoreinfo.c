@@ -93,12 +93,44 @@ void vmm_vmcoreinfo_find(const struct vmm_memory *m, const struct vmm_fwcfg *f,
 			 struct vmm_vmcoreinfo *ret)
 {
 	*ret = (struct vmm_vmcoreinfo){0};
-	if (handed(m, f, ret))
+	if (f && handed(m, f, ret))
 		return;
 	for (unsigned i = 0; i < m->nr_regions; i++)
 		look_in(m, &m->region[i], ret);
 	if (ret->nr > 1)
 		*ret = (struct vmm_vmcoreinfo){.from = VMM_VMCOREINFO_MANY, .nr = ret->nr};
+}
+
+static bool is_set(const uint8_t *bits, uint64_t page)
+{
+	return bits[page / 8] >> (page % 8) & 1;
+}
+
+/* A page that was written to is, or was, one of those that *v tells of. */
+static bool may_differ(const struct vmm_memory *m, const uint8_t *dirty,
+		       const struct vmm_vmcoreinfo *v)
+{
+	const uint64_t pages = m->ram_bytes / VMM_PAGE;
+
+	if (v->from == VMM_VMCOREINFO_FOUND &&
+	    is_set(dirty, (uint64_t)((const uint8_t *)v->text - m->ram) / VMM_PAGE))
+		return true;
+	for (uint64_t i = 0; i < pages; i++)
+		if (is_set(dirty, i) && (v->from == VMM_VMCOREINFO_MANY ||
+					 vmm_vmcoreinfo_text(m->ram + i * VMM_PAGE, VMM_PAGE)))
+			return true;
+	return false;
+}
+
+void vmm_vmcoreinfo_settle(const struct vmm_memory *m, const struct vmm_fwcfg *f,
+			   const uint8_t *dirty, struct vmm_vmcoreinfo *v)
+{
+	struct vmm_vmcoreinfo now = {0};
+
+	if (handed(m, f, &now))
+		*v = now;
+	else if (may_differ(m, dirty, v))
+		vmm_vmcoreinfo_find(m, f, v);
 }
 
 bool vmm_vmcoreinfo_number(const char *text, size_t n, const char *key, int base, uint64_t *ret)

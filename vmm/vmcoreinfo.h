@@ -24,9 +24,19 @@ struct vmm_vmcoreinfo {
 	unsigned nr;      /* pages that look like it, if looked for */
 };
 
-/* The guest stands still.  What it handed over counts only when it is such a text. */
+/*
+ * The guest stands still.  What it handed over counts only when it is such a text.  f NULL: what it
+ * handed over is left out, and it may run meanwhile; then vmm_vmcoreinfo_settle() must follow.
+ */
 void vmm_vmcoreinfo_find(const struct vmm_memory *m, const struct vmm_fwcfg *f,
 			 struct vmm_vmcoreinfo *ret);
+
+/*
+ * Now it stands still.  *v: as found while it ran; dirty: a bit per page of m->ram, set for those
+ * that were written since.  Memory is looked through anew only when they may have changed *v.
+ */
+void vmm_vmcoreinfo_settle(const struct vmm_memory *m, const struct vmm_fwcfg *f,
+			   const uint8_t *dirty, struct vmm_vmcoreinfo *v);
 
 /* The number behind "key=" at a line's start, in that base, perhaps with a sign (then modulo 2^64).
  */

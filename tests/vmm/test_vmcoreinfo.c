@@ -132,6 +132,36 @@ static void handed_over(void **state)
 	assert_int_equal(find().from, VMM_VMCOREINFO_HANDED);
 }
 
+/* Found while the guest ran; what it wrote since then may say otherwise. */
+static void settled(void **state)
+{
+	uint8_t dirty[16 << 20 >> 12 >> 3] = {0};
+	struct vmm_vmcoreinfo v;
+
+	(void)state;
+	put(0x5000, good, sizeof(good));
+	vmm_vmcoreinfo_find(mem, NULL, &v);
+	assert_int_equal(v.from, VMM_VMCOREINFO_FOUND);
+	put(0x800000, good, sizeof(good));
+	vmm_vmcoreinfo_settle(mem, &fwcfg, dirty, &v);
+	assert_int_equal(v.from, VMM_VMCOREINFO_FOUND); /* nobody said that it was written */
+	dirty[0x800 / 8] = 1;
+	vmm_vmcoreinfo_settle(mem, &fwcfg, dirty, &v);
+	assert_int_equal(v.from, VMM_VMCOREINFO_MANY);
+	put(0x5000, "x", 1);
+	dirty[0x800 / 8] = 0;
+	dirty[0] = 1 << 5;
+	vmm_vmcoreinfo_settle(mem, &fwcfg, dirty, &v);
+	assert_true(v.from == VMM_VMCOREINFO_FOUND && v.gpa == 0x800000);
+	put(0x800000, "x", 1);
+	dirty[0x800 / 8] = 1;
+	vmm_vmcoreinfo_settle(mem, &fwcfg, dirty, &v);
+	assert_true(v.from == VMM_VMCOREINFO_NONE && !v.bytes);
+	hand_over(0x6100, 24 + sizeof(good) - 1, 11, sizeof(good) - 1);
+	vmm_vmcoreinfo_settle(mem, &fwcfg, dirty, &v);
+	assert_int_equal(v.from, VMM_VMCOREINFO_HANDED);
+}
+
 static void claims_that_are_wrong(void **state)
 {
 	const uint32_t n = sizeof(good) - 1;
@@ -199,6 +229,7 @@ int main(void)
 		TEST(found_at_the_start_of_a_page),
 		TEST(two_are_none),
 		TEST(handed_over),
+		TEST(settled),
 		TEST(claims_that_are_wrong),
 		TEST(numbers),
 		TEST(the_name_of_the_kernel),
