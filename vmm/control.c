@@ -1,11 +1,12 @@
 /*
- * Knows the lines of the control socket.  One client at a time, the next waits; a line that is too
- * long, no JSON, or no request is answered with an error, and the lines behind it are still heard.
+ * Knows the lines of the control socket.  A few clients at a time, asked in turn; a line that is
+ * too long, no JSON, or no request is answered with an error, and the lines behind it are still
+ * heard.  A client that does not read its answers is not heard until it does.
  */
 #include "vmm/control.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,15 +16,21 @@
 
 #include "vmm/json.h"
 
-enum { SEND_MS = 2000 };
-
-struct vmm_control {
-	struct sockaddr_un addr;
-	int listener, client; /* -1: none */
-	bool bound;
+struct client {
+	int fd; /* -1: nobody */
 	char line[VMM_JSON_BYTES + 1];
 	size_t have;   /* bytes in line */
 	bool too_long; /* throwing away the rest of a line */
+	char *rest;    /* of an answer that its socket has no room for; heap */
+	size_t nr_rest;
+};
+
+struct vmm_control {
+	struct sockaddr_un addr;
+	int listener; /* -1: none */
+	bool bound;
+	struct client client[VMM_CONTROL_CLIENTS];
+	unsigned asker; /* whose request was the last */
 };
 
 /* Nobody listens there any more. */
@@ -56,7 +63,9 @@ enum inq_status vmm_control_create(struct vmm_control **ret, const char *path, s
 
 	if (!c)
 		return inq_fail(err, INQ_ENOMEM, "control socket");
-	c->listener = c->client = -1;
+	c->listener = -1;
+	for (unsigned i = 0; i < VMM_CONTROL_CLIENTS; i++)
+		c->client[i].fd = -1;
 	c->addr.sun_family = AF_UNIX;
 	if (!*path || strlen(path) >= sizeof(c->addr.sun_path)) {
 		free(c);
@@ -71,7 +80,7 @@ enum inq_status vmm_control_create(struct vmm_control **ret, const char *path, s
 		r = bind_private(c->listener, &c->addr);
 	}
 	c->bound = !r;
-	if (r || listen(c->listener, 4)) {
+	if (r || listen(c->listener, 2 * VMM_CONTROL_CLIENTS)) {
 		enum inq_status st = inq_fail(err, INQ_EUSAGE, "--control %s: %s; give another",
 					      path, strerror(errno));
 		vmm_control_destroy(c);
@@ -79,6 +88,14 @@ enum inq_status vmm_control_create(struct vmm_control **ret, const char *path, s
 	}
 	*ret = c;
 	return INQ_OK;
+}
+
+static void hang_up(struct client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c->rest);
+	*c = (struct client){.fd = -1};
 }
 
 void vmm_control_destroy(struct vmm_control *c)
@@ -89,44 +106,74 @@ void vmm_control_destroy(struct vmm_control *c)
 		unlink(c->addr.sun_path);
 	if (c->listener >= 0)
 		close(c->listener);
-	if (c->client >= 0)
-		close(c->client);
+	for (unsigned i = 0; i < VMM_CONTROL_CLIENTS; i++)
+		hang_up(&c->client[i]);
 	free(c);
 }
 
-static void hang_up(struct vmm_control *c)
+/* As much as the socket takes now; hangs up on one that is gone. */
+static size_t send_some(struct client *c, const char *p, size_t n)
 {
-	close(c->client);
-	c->client = -1;
-	c->have = 0;
-	c->too_long = false;
-}
+	size_t done = 0;
 
-/* All of it, or the client is gone: one that does not read cannot hold up the machine. */
-static void send_all(struct vmm_control *c, const char *p, size_t n)
-{
-	while (n && c->client >= 0) {
-		ssize_t sent = send(c->client, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-		struct pollfd f = {.fd = c->client, .events = POLLOUT};
+	while (done < n) {
+		ssize_t sent = send(c->fd, p + done, n - done, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (sent > 0) {
-			p += sent;
-			n -= (size_t)sent;
-		} else if (!sent ||
-			   (errno != EINTR && (errno != EAGAIN || poll(&f, 1, SEND_MS) <= 0))) {
+			done += (size_t)sent;
+		} else if (sent < 0 && errno == EAGAIN) {
+			return done;
+		} else if (!sent || errno != EINTR) {
 			hang_up(c);
+			return n;
 		}
 	}
+	return done;
 }
 
-static void send_object(struct vmm_control *c, bool ok, const char *more, const char *error)
+/* What does not go out now waits; there is never more than one answer. */
+static void send_all(struct client *c, const char *p, size_t n)
+{
+	size_t done = send_some(c, p, n);
+
+	if (done == n)
+		return;
+	c->rest = malloc(n - done);
+	if (!c->rest) {
+		hang_up(c);
+		return;
+	}
+	memcpy(c->rest, p + done, n - done);
+	c->nr_rest = n - done;
+}
+
+/* Has it got all of its answer? */
+static bool flush(struct client *c)
+{
+	if (!c->rest)
+		return true;
+	size_t done = send_some(c, c->rest, c->nr_rest);
+	if (c->fd < 0)
+		return false;
+	c->nr_rest -= done;
+	memmove(c->rest, c->rest + done, c->nr_rest);
+	if (c->nr_rest)
+		return false;
+	free(c->rest);
+	c->rest = NULL;
+	return true;
+}
+
+static void send_object(struct client *c, bool ok, const char *more, const char *error)
 {
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 
-	if (!f)
+	if (!f) {
+		hang_up(c); /* it would wait for ever */
 		return;
+	}
 	fprintf(f, "{\"ok\":%s", ok ? "true" : "false");
 	if (*more)
 		fprintf(f, ",%s", more);
@@ -135,19 +182,21 @@ static void send_object(struct vmm_control *c, bool ok, const char *more, const 
 		vmm_json_print(f, error);
 	}
 	fputs("}\n", f);
-	if (!fclose(f))
+	if (fclose(f))
+		hang_up(c);
+	else if (c->fd >= 0)
 		send_all(c, text, n);
 	free(text);
 }
 
 void vmm_control_done(struct vmm_control *c, const char *more)
 {
-	send_object(c, true, more, NULL);
+	send_object(&c->client[c->asker], true, more, NULL);
 }
 
 void vmm_control_refuse(struct vmm_control *c, const char *text)
 {
-	send_object(c, false, "", text);
+	send_object(&c->client[c->asker], false, "", text);
 }
 
 enum { TAKES_FILE = 1, TAKES_VCPU = 2, NEEDS_VCPU = 4, TAKES_N = 8, TAKES_INJECTION = 16 };
@@ -192,6 +241,17 @@ static enum inq_status check_member(const struct vmm_json_member *m, unsigned ta
 	return INQ_OK;
 }
 
+static enum inq_status unknown(const char *verb, struct inq_err *err)
+{
+	char names[128] = "";
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		strncat(names, i ? ", " : "", sizeof(names) - strlen(names) - 1);
+		strncat(names, verbs[i].name, sizeof(names) - strlen(names) - 1);
+	}
+	return inq_fail(err, INQ_EUSAGE, "unknown verb '%.64s'; %s", verb, names);
+}
+
 static enum inq_status understand(const char *line, size_t n, unsigned nr_vcpus,
 				  struct vmm_request *q, struct inq_err *err)
 {
@@ -207,10 +267,7 @@ static enum inq_status understand(const char *line, size_t n, unsigned nr_vcpus,
 	while (v < sizeof(verbs) / sizeof(*verbs) && strcmp(verbs[v].name, verb->text) != 0)
 		v++;
 	if (v == sizeof(verbs) / sizeof(*verbs))
-		return inq_fail(err, INQ_EUSAGE,
-				"unknown verb '%.64s'; snapshot, pause, resume, nmi, smi, step, "
-				"inject, quit",
-				verb->text);
+		return unknown(verb->text, err);
 	*q = (struct vmm_request){.verb = verbs[v].verb, .n = 1};
 	for (unsigned i = 0; i < j.nr && !st; i++)
 		st = check_member(&j.member[i], verbs[v].takes, nr_vcpus, q, err);
@@ -223,14 +280,31 @@ static enum inq_status understand(const char *line, size_t n, unsigned nr_vcpus,
 	return st;
 }
 
-/* More bytes of the client; false: none now. */
-static bool receive(struct vmm_control *c)
+/* Who waits at the door comes in; one too many is told so. */
+static void let_in(struct vmm_control *c)
 {
-	if (c->client < 0)
-		c->client = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
-	if (c->client < 0)
-		return false;
-	ssize_t n = recv(c->client, c->line + c->have, sizeof(c->line) - c->have, MSG_DONTWAIT);
+	static const char full[] = "{\"ok\":false,\"error\":\"no room for another client\"}\n";
+	int fd;
+
+	while ((fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		unsigned i = 0;
+
+		while (i < VMM_CONTROL_CLIENTS && c->client[i].fd >= 0)
+			i++;
+		if (i < VMM_CONTROL_CLIENTS) {
+			c->client[i].fd = fd;
+			continue;
+		}
+		(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
+	}
+}
+
+/* More bytes of the client; false: none now. */
+static bool receive(struct client *c)
+{
+	ssize_t n = recv(c->fd, c->line + c->have, sizeof(c->line) - c->have, MSG_DONTWAIT);
+
 	if (n > 0) {
 		c->have += (size_t)n;
 		return true;
@@ -241,7 +315,7 @@ static bool receive(struct vmm_control *c)
 }
 
 /* A whole line out of what is there: its length without the newline; -1: none yet. */
-static ssize_t whole_line(struct vmm_control *c)
+static ssize_t whole_line(struct client *c)
 {
 	const char *end = memchr(c->line, '\n', c->have);
 
@@ -252,7 +326,7 @@ static ssize_t whole_line(struct vmm_control *c)
 	return end ? end - c->line : -1;
 }
 
-static void drop(struct vmm_control *c, size_t n)
+static void drop(struct client *c, size_t n)
 {
 	c->have -= n;
 	memmove(c->line, c->line + n, c->have);
@@ -260,7 +334,8 @@ static void drop(struct vmm_control *c, size_t n)
 
 enum { MAX_READS = 16 };
 
-bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_request *ret)
+/* The next request of one client; the guest has to be attended, too, so not for long. */
+static bool next_of(struct client *c, unsigned nr_vcpus, struct vmm_request *ret)
 {
 	struct inq_err err = {0};
 	unsigned reads = 0;
@@ -268,7 +343,7 @@ bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_reque
 	do {
 		ssize_t n;
 
-		while ((n = whole_line(c)) >= 0) {
+		while (c->fd >= 0 && flush(c) && (n = whole_line(c)) >= 0) {
 			enum inq_status st =
 				c->too_long ? inq_fail(&err, INQ_EUSAGE, "more than %d bytes",
 						       VMM_JSON_BYTES)
@@ -277,8 +352,22 @@ bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_reque
 			drop(c, (size_t)n + 1);
 			if (!st)
 				return true;
-			vmm_control_refuse(c, err.msg);
+			send_object(c, false, "", err.msg);
 		}
-	} while (++reads < MAX_READS && receive(c)); /* the guest has to be attended, too */
+	} while (++reads < MAX_READS && c->fd >= 0 && !c->rest && receive(c));
+	return false;
+}
+
+bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_request *ret)
+{
+	let_in(c);
+	for (unsigned i = 1; i <= VMM_CONTROL_CLIENTS; i++) {
+		unsigned who = (c->asker + i) % VMM_CONTROL_CLIENTS;
+
+		if (c->client[who].fd >= 0 && next_of(&c->client[who], nr_vcpus, ret)) {
+			c->asker = who;
+			return true;
+		}
+	}
 	return false;
 }

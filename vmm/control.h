@@ -30,6 +30,8 @@ struct vmm_request {
 	struct vmm_injection inject; /* VMM_VERB_INJECT, checked */
 };
 
+enum { VMM_CONTROL_CLIENTS = 8 };
+
 struct vmm_control;
 
 /*
@@ -42,8 +44,10 @@ INQ_MUST enum inq_status vmm_control_create(struct vmm_control **ret, const char
 void vmm_control_destroy(struct vmm_control *c);
 
 /*
- * The next request that is waiting, without blocking; false: none.  Lines that are no requests are
- * answered here and cost nothing else.  nr_vcpus: those there are.  Each request wants one answer.
+ * The next request that is waiting, without blocking; false: none.  Clients have their turn one
+ * after the other.  Lines that are no requests are answered here and cost nothing else.  nr_vcpus:
+ * those there are.  Each request wants one answer before the next is asked for; it goes to whose
+ * request it was, if that is still there.
  */
 bool vmm_control_next(struct vmm_control *c, unsigned nr_vcpus, struct vmm_request *ret);
 

@@ -121,7 +121,8 @@ static void what_is_no_request_is_refused(void **state)
 	refuses(l, "hello", "'{' is missing");
 	refuses(l, "{}", "\\\"do\\\" is missing");
 	refuses(l, "{\"do\":1}", "\\\"do\\\" is missing");
-	refuses(l, "{\"do\":\"fly\"}", "unknown verb 'fly'");
+	refuses(l, "{\"do\":\"fly\"}",
+		"unknown verb 'fly'; snapshot, pause, resume, nmi, smi, step, inject, quit\"");
 	refuses(l, "{\"do\":\"pause\",\"x\":1}", "'x' is not expected");
 	refuses(l, "{\"do\":\"snapshot\"}", "\\\"file\\\" is missing");
 	refuses(l, "{\"do\":\"snapshot\",\"file\":\"\"}", "not the name of a file");
@@ -206,6 +207,69 @@ static void a_client_that_leaves_makes_room_for_the_next(void **state)
 	close(l->fd);
 	vmm_control_done(l->c, ""); /* nobody hears it */
 	l->fd = call(l);
+}
+
+/* Silent ones lock nobody out, and each hears what it asked for. */
+static void several_are_heard(void **state)
+{
+	struct lab *l = *state, other[VMM_CONTROL_CLIENTS];
+	struct vmm_request q;
+
+	assert_false(vmm_control_next(l->c, 2, &q)); /* l itself is let in, and is silent */
+	for (unsigned i = 0; i < VMM_CONTROL_CLIENTS; i++)
+		other[i] = (struct lab){.c = l->c, .fd = call(l)};
+	say(&other[3], "{\"do\":\"step\",\"vcpu\":1}\n{\"do\":\"quit\"}\n");
+	say(&other[6], "{\"do\":\"pause\"}\nnonsense\n");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_STEP);
+	vmm_control_done(l->c, "\"a\":1");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_PAUSE); /* its turn, though the other has more to say */
+	vmm_control_done(l->c, "\"b\":2");
+	assert_true(vmm_control_next(l->c, 2, &q));
+	assert_int_equal(q.verb, VMM_VERB_QUIT);
+	vmm_control_refuse(l->c, "c");
+	assert_false(vmm_control_next(l->c, 2, &q));
+	assert_string_equal(hear(&other[3]), "{\"ok\":true,\"a\":1}\n");
+	assert_string_equal(hear(&other[3]), "{\"ok\":false,\"error\":\"c\"}\n");
+	assert_string_equal(hear(&other[6]), "{\"ok\":true,\"b\":2}\n");
+	assert_non_null(strstr(hear(&other[6]), "'{' is missing"));
+	assert_string_equal(hear(&other[VMM_CONTROL_CLIENTS - 1]),
+			    "{\"ok\":false,\"error\":\"no room for another client\"}\n");
+	for (unsigned i = 0; i < VMM_CONTROL_CLIENTS; i++)
+		close(other[i].fd);
+}
+
+/* Its answers wait until it reads; they come whole and in order, and others do not wait. */
+static void who_does_not_read_waits_alone(void **state)
+{
+	struct lab *l = *state, other = {.c = l->c, .fd = call(l)};
+	const unsigned wanted = 200;
+	static char more[8000], want[8100], got[8100];
+	struct vmm_request q;
+	unsigned asked = 0, heard = 0;
+
+	memset(more, 'm', sizeof(more) - 1);
+	memcpy(more, "\"x\":\"", 5);
+	more[sizeof(more) - 2] = '"';
+	size_t n = (size_t)snprintf(want, sizeof(want), "{\"ok\":true,%s}\n", more);
+	for (unsigned i = 0; i < wanted; i++)
+		say(l, "{\"do\":\"pause\"}\n");
+	while (vmm_control_next(l->c, 1, &q) && ++asked)
+		vmm_control_done(l->c, more);
+	assert_true(asked > 1 && asked < wanted);
+	say(&other, "{\"do\":\"quit\"}\n");
+	assert_true(vmm_control_next(l->c, 1, &q));
+	assert_int_equal(q.verb, VMM_VERB_QUIT);
+	vmm_control_done(l->c, "");
+	assert_string_equal(hear(&other), "{\"ok\":true}\n");
+	for (; heard < wanted; heard++) {
+		if (heard >= asked - 1 && vmm_control_next(l->c, 1, &q) && ++asked)
+			vmm_control_done(l->c, more);
+		assert_int_equal(recv(l->fd, got, n, MSG_WAITALL), n);
+		assert_memory_equal(got, want, n);
+	}
+	close(other.fd);
 }
 
 static void the_socket_is_private_and_taken_over_only_when_stale(void **state)
@@ -335,6 +399,8 @@ int main(void)
 		TEST(what_is_injected_is_said_in_full),
 		TEST(an_oversized_line_costs_only_itself),
 		TEST(a_client_that_leaves_makes_room_for_the_next),
+		TEST(several_are_heard),
+		TEST(who_does_not_read_waits_alone),
 		TEST(the_socket_is_private_and_taken_over_only_when_stale),
 		TEST(a_busy_socket_is_not_waited_for),
 		TEST(a_flood_comes_in_parts),
