@@ -185,6 +185,47 @@ def nmi_iret_gp(c, d):
     yield "interrupts are off", not regs(c, cpu)[1] & IF
 
 
+def task_register(c, cpu):
+    """base, selector"""
+    at = 6 * 24
+    sregs = c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu]
+    return struct.unpack_from("<Q", sregs, at)[0], struct.unpack_from("<H", sregs, at + 12)[0]
+
+
+def task(c, d, n):
+    """selector, address and first ten dwords of a TSS, and the type in its descriptor"""
+    selector, at = int(d[f"selector[{n}]"], 0), int(d[f"tss[{n}]"], 0)
+    return selector, at, struct.unpack("<10I", c.phys(at, 40)), c.phys(int(d["data"], 0) + 0x800 + selector + 5, 1)[0] & 15
+
+
+def nmi_task_switch(c, d):
+    cpu, nt, busy, available = int(d["cpu"]), 1 << 14, 11, 9
+    (main, _, old, a), (_, _, nmi, b), (work, at, _, e) = (task(c, d, n) for n in range(3))
+    rip, flags = regs(c, cpu)
+    yield "an NMI waits, which none in a handler keeps away", events(c, cpu) == (0, 1, 1)
+    yield "the third task is the current one", task_register(c, cpu) == (at, work)
+    yield "it counts in its loop, interrupts on, with its own ESI", in_loop(c, d) and flags & IF and word(c, d, "work") and \
+        struct.unpack_from("<Q", c.notes["regs", cpu], 32)[0] == int(d["esi[2]"], 0)
+    yield "it is nobody's nested task", not flags & nt
+    yield f"first and third task are busy, the NMI's is not: {a}, {b}, {e}", (a, b, e) == (busy, available, busy)
+    yield "the NMI's task is left behind its jump, nested in the first", \
+        nmi[0] & 0xFFFF == main and nmi[9] & nt and nmi[8] == int(d["insn"], 0) + 7
+    yield "the first one is left in its own code, interrupts on", 0 <= old[8] - int(d[f"code[{cpu}]"], 0) < 0x1000 and old[9] & IF
+    yield "all of them are 32-bit code without paging", c.msr(cpu, 0xC0000080) & 0x500 == 0
+
+
+def nmi_task_served(c, d):
+    cpu, busy, available = int(d["cpu"]), 11, 9
+    (main, at, _, a), (_, _, nmi, b) = (task(c, d, n) for n in range(2))
+    done = word(c, d, "entries") == 2
+    yield "the NMI's task is the current one, or the interrupted one", \
+        task_register(c, cpu) in ((at, main), (int(d["tss[1]"], 0), int(d["selector[1]"], 0)))
+    yield "the busy one is linked to the first", a == busy and nmi[0] & 0xFFFF == main
+    yield f"NMIs are blocked as long as the handler runs: {events(c, cpu)}", \
+        events(c, cpu)[2] == (task_register(c, cpu)[1] != main) or done
+    yield f"and its task is busy: {b}", b == (available if task_register(c, cpu)[1] == main else busy)
+
+
 def singlestep_leak(c, d):
     cpu, tf = int(d["cpu"]), 1 << 8
     dr6 = struct.unpack_from("<Q", c.notes["debugregs", cpu], 32)[0]
@@ -412,7 +453,8 @@ CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "smm-dr7gd": smm_dr7gd_vmx, "checksum-l2": checksum_l2, "checksum-smm": checksum_smm,
           "smm-rendezvous": smm_rendezvous, "smm-dr7gd-l1": smm_dr7gd_l1,
           "nmi-masked": nmi_masked, "nmi-pending-irq": nmi_pending_irq, "nmi-intgate": nmi_intgate,
-          "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp, "singlestep-leak": singlestep_leak,
+          "nmi-nested": nmi_nested, "nmi-iret-gp": nmi_iret_gp,
+          "nmi-task-switch": nmi_task_switch, "nmi-task-served": nmi_task_served, "singlestep-leak": singlestep_leak,
           "lapic-masked": lapic_masked, "lapic-stopped": lapic_stopped, "deadlock": deadlock, "ipi-lost": ipi_lost,
           "triple-fault": triple_fault, "healthy-busy": healthy_busy}
 

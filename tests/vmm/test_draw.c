@@ -110,7 +110,7 @@ static void check_layout(const struct vmm_plan *p)
 		assert_in_range(c->code_gpa, VMM_GPA_CODE, VMM_GPA_DATA - c->code.len);
 		assert_in_range(c->counter, c->data_gpa, c->data_gpa + VMM_CPU_BYTES - 8);
 		if (!c->fault_ist) /* else: a stack in pages of its own */
-			assert_in_range(c->gpr[4] - p->high, c->counter + 8,
+			assert_in_range(c->gpr[4] - (c->code.linear - c->code_gpa), c->counter + 8,
 					c->data_gpa + VMM_CPU_BYTES);
 		assert_true(c->handler.len < VMM_SMM_DATA - VMM_SMM_CODE);
 		s[n++] = (struct stretch){c->smbase, c->smbase + VMM_SMRAM_BYTES};

@@ -89,19 +89,23 @@ FRAG junk64, 64
 END
 
 ; --- a line on the serial port --------------------------------------------------------------------
-FRAG hello, 64
+%macro HELLO 2                      ; bits, register
+FRAG hello%1, %1
 	mov esi, 0x11111111
 	PATCH P_TEXT, 4
 	mov edx, 0x3f8
 .next:
-	mov al, [rsi]
+	mov al, [%2]
 	test al, al
 	jz .done
 	out dx, al
-	inc rsi
+	inc %2
 	jmp .next
 .done:
 END
+%endmacro
+HELLO 32, esi
+HELLO 64, rsi
 
 ; --- alive: count for ever ------------------------------------------------------------------------
 FRAG count, 64
@@ -111,6 +115,17 @@ FRAG count, 64
 	out 0x80, al
 .next:
 	inc qword [rbx]
+	jmp .next
+END
+
+FRAG count32, 32
+	mov ebx, 0x11111111
+	PATCH P_COUNTER, 4
+	mov al, 0x10
+	out 0x80, al
+.next:
+	add dword [ebx], 1
+	adc dword [ebx + 4], 0
 	jmp .next
 END
 

@@ -65,6 +65,7 @@ enum vmm_patch {
 	VMM_P_NCR3,
 	VMM_P_EPT_AT,
 	VMM_P_EPT,
+	VMM_P_TASK,
 	VMM_NR_PATCHES,
 	VMM_M_INSN = 64,
 	VMM_M_FIRST,
@@ -77,6 +78,7 @@ enum vmm_patch {
 	VMM_M_FAULT,
 	VMM_M_COPY_DR7,
 	VMM_M_READ_DR7,
+	VMM_M_TASK,
 	VMM_M_LAST,
 };
 #define VMM_NR_MARKS (VMM_M_LAST - VMM_M_INSN)

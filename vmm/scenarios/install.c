@@ -171,7 +171,8 @@ static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 		ok = ok && put_idt_gate(m, c, c->vector, h);
 	if (ipi)
 		ok = ok && put_idt_gate(m, c, c->ipi_vector, ipi);
-	return ok && put_nmi(m, c) && (!call || put_idt_gate(m, c, UD_VECTOR, call));
+	/* a flat one's IDT has gates of 8 bytes, and its scenario lays it down */
+	return ok && (c->flat || put_nmi(m, c)) && (!call || put_idt_gate(m, c, UD_VECTOR, call));
 }
 
 /* RSP0 of each, in a TSS of its own. */

@@ -121,15 +121,16 @@ FRAG nmi_finite, 64
 	iretq
 END
 
-FRAG nmi_result, 64
-	mov rbx, 0x1111111111111111
-	PATCH P_GATE, 8
+%macro NMI_RESULT 4                 ; bits, register, its bytes, a value as wide
+FRAG nmi_result%1, %1
+	mov %2, %4
+	PATCH P_GATE, %3
 	mov al, 0x10
 	out 0x80, al
 .both:
-	cmp dword [rbx], 2
+	cmp dword [%2], 2
 	jb .both
-	mov eax, [rbx]
+	mov eax, [%2]
 	imul eax, eax, 0x11111111
 	PATCH P_FACTOR, 4
 	mov dx, 0x600
@@ -139,6 +140,9 @@ FRAG nmi_result, 64
 	hlt
 	jmp .halt
 END
+%endmacro
+NMI_RESULT 32, ebx, 4, 0x11111111
+NMI_RESULT 64, rbx, 8, 0x1111111111111111
 
 ; Handler of the exceptions above.
 FRAG fault_forever, 64

@@ -84,8 +84,8 @@ static enum inq_status draw_leak(struct vmm_plan *p, struct vmm_rng *rng, struct
 	return st;
 }
 
-/* Each core has a result that counts the NMIs of the hit one. */
-static enum inq_status draw_served(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+enum inq_status vmm_nmi_serve(struct vmm_plan *p, const char *handler, struct vmm_rng *rng,
+			      struct inq_err *err)
 {
 	const uint64_t entries = vmm_plan_word(p, "entries", 4, 0, rng);
 	enum inq_status st = INQ_OK;
@@ -97,17 +97,23 @@ static enum inq_status draw_served(struct vmm_plan *p, struct vmm_rng *rng, stru
 		c->role = VMM_ROLE_HIT;
 		c->sums = true;
 		c->sum = 2 * factor;
-		vmm_code_set(&c->code, VMM_P_GATE, entries);
+		vmm_code_set(&c->code, VMM_P_GATE, c->flat ? entries - p->high : entries);
 		vmm_code_set(&c->code, VMM_P_FACTOR, factor);
 		/* TSC ticks: about half a second, and it is no matter how long */
 		vmm_code_set(&c->code, VMM_P_PERIOD, 1500000000 + vmm_rng_below(rng, 500000000));
 		st = vmm_plan_start(p, i, rng, err);
 		if (!st)
-			st = vmm_code_add_named(&c->code, "nmi_result", rng, err);
+			st = vmm_code_add_named(&c->code, c->flat ? "nmi_result32" : "nmi_result64",
+						rng, err);
 		if (!st && i == p->hit)
-			st = vmm_code_add_named(&c->code, "nmi_finite", rng, err);
+			st = vmm_code_add_named(&c->code, handler, rng, err);
 	}
 	return st;
+}
+
+static enum inq_status draw_served(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
+{
+	return vmm_nmi_serve(p, "nmi_finite", rng, err);
 }
 
 const struct vmm_scenario vmm_scenario_nmi_served = {

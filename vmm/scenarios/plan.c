@@ -87,11 +87,24 @@ enum inq_status vmm_plan_start(struct vmm_plan *p, unsigned cpu, struct vmm_rng 
 			       struct inq_err *err)
 {
 	struct vmm_code *c = &p->cpu[cpu].code;
-	enum inq_status st = vmm_code_pad(c, 64, 10, rng, err);
+	const unsigned bits = p->cpu[cpu].flat ? 32 : 64;
+	enum inq_status st = vmm_code_pad(c, bits, 10, rng, err);
 
 	if (!st && cpu == 0)
-		st = vmm_code_add_named(c, "hello", rng, err);
-	return st ? st : vmm_code_pad(c, 64, 10, rng, err);
+		st = vmm_code_add_named(c, bits == 32 ? "hello32" : "hello64", rng, err);
+	return st ? st : vmm_code_pad(c, bits, 10, rng, err);
+}
+
+void vmm_plan_flat(struct vmm_plan *p, unsigned cpu)
+{
+	struct vmm_plan_cpu *c = &p->cpu[cpu];
+
+	c->flat = true;
+	c->code.linear = c->code_gpa;
+	c->gpr[4] -= p->high;
+	for (unsigned r = 0; r < 8; r++)
+		c->gpr[r] = (uint32_t)c->gpr[r];
+	vmm_code_set(&c->code, VMM_P_COUNTER, c->counter);
 }
 
 enum inq_status vmm_plan_count(struct vmm_plan *p, struct vmm_rng *rng, struct inq_err *err)
@@ -246,6 +259,11 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	fprintf(to, "cpu=%u\n", p->hit);
 	if (p->scenario->steps)
 		print_steps(p, to);
+	for (unsigned i = 0; i < p->nr_tasks; i++)
+		fprintf(to,
+			"selector[%u]=0x%" PRIx32 "\ntss[%u]=0x%" PRIx32 "\nesi[%u]=0x%" PRIx32
+			"\n",
+			i, p->task[i].selector, i, p->task[i].tss, i, p->task[i].gpr[6]);
 	if (p->nested)
 		fprintf(to, "nested=0x%" PRIx64 "\nl2=0x%" PRIx64 "\n", p->nested, p->l2.linear);
 	if (p->npt)

@@ -42,11 +42,20 @@ struct vmm_plan_cpu {
 	bool fault_ist;              /* M_FAULT on IST 1 */
 	bool nmi_ist;                /* M_NMI on a stack of its own, IST 1 */
 	bool user;                   /* works in user mode */
+	bool flat;                   /* 32-bit protected mode without paging, in hardware tasks */
 	bool sums;                   /* has a table and gives a result: */
 	uint64_t table_seed;
 	uint32_t sum;
 	struct vmm_code code;    /* outside SMM, begins at its first instruction */
 	struct vmm_code handler; /* at smbase + 0x8000; len 0: just RSM */
+};
+
+/* A hardware task of a flat vCPU; its TSS lies in that vCPU's data.  gpr: in the TSS's order, which
+ * is that of machine encoding. */
+enum { VMM_MAX_TASKS = 3 };
+
+struct vmm_plan_task {
+	uint32_t selector, tss, eip, eflags, gpr[8];
 };
 
 /* A word of RAM that means something and holds a value before the first instruction. */
@@ -92,6 +101,8 @@ struct vmm_plan {
 	struct vmm_plan_entry entry; /* gpa 0: none */
 	uint64_t mptable;            /* gpa of the MP table; 0: no tables */
 	uint16_t mptable_more;       /* entries that it claims and has not */
+	unsigned nr_tasks;           /* of the hit vCPU, which begins in the first */
+	struct vmm_plan_task task[VMM_MAX_TASKS];
 	struct vmm_plan_word word[4];
 	unsigned nr_words;
 	struct vmm_plan_cpu cpu[VMM_MAX_VCPUS];
@@ -112,11 +123,16 @@ enum {
 	VMM_GPA_GATE = 0x300000,  /* to SMRAM */
 	VMM_GPA_SMRAM = 0x400000, /* from here on windows may lie */
 	VMM_CPU_BYTES = 0x4000,
-	VMM_CPU_TABLE = 0x2000, /* in a vCPU's data */
+	VMM_CPU_GDT = 0x800,    /* in a vCPU's data: a flat one's GDT, behind its IDT */
+	VMM_CPU_TASKS = 0x2000, /* and its TSSs: VMM_TASK_BYTES for each */
+	VMM_CPU_TABLE = 0x2000,
 	VMM_CPU_USER_STACK = 0x3000,
 	VMM_CPU_CALL_STACK = 0x3800, /* of what interrupts user mode, or IST 1 */
 	VMM_TABLE_ENTRIES = 256,
 	VMM_TSS_BYTES = 0x80,
+	VMM_TASK_BYTES = 0x400,
+	VMM_FLAT_DESCRIPTORS = 32, /* in a flat vCPU's GDT */
+	VMM_FLAT_TSS_LIMIT = 103,
 };
 
 /* Offsets in an SMRAM window. */
@@ -144,6 +160,8 @@ INQ_MUST enum inq_status vmm_plan_start(struct vmm_plan *p, unsigned cpu, struct
 					struct inq_err *err); /* what precedes its role's code */
 INQ_MUST enum inq_status vmm_plan_count(struct vmm_plan *p, struct vmm_rng *rng,
 					struct inq_err *err); /* all vCPUs count */
+/* cpu begins in 32-bit protected mode without paging: call it before anything is drawn for it. */
+void vmm_plan_flat(struct vmm_plan *p, unsigned cpu);
 /* cpu sleeps, and serves its periodic timer. */
 INQ_MUST enum inq_status vmm_plan_idle(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
 				       struct inq_err *err);

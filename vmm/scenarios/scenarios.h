@@ -25,6 +25,8 @@
 	X(nmi_iret_gp)                                                                             \
 	X(singlestep_leak)                                                                         \
 	X(nmi_served)                                                                              \
+	X(nmi_task_switch)                                                                         \
+	X(nmi_task_served)                                                                         \
 	X(smm_dr7gd)                                                                               \
 	X(smm_dr7gd_l1)                                                                            \
 	X(smm_dr7gd_svm)                                                                           \
@@ -101,6 +103,10 @@ VMM_SCENARIOS(SCENARIO_DECLARE)
 
 /* The SMI handler of that vCPU: from its entry into the mode p->bits. */
 INQ_MUST enum inq_status vmm_smm_enter(struct vmm_plan *p, unsigned cpu, struct vmm_rng *rng,
+				       struct inq_err *err);
+
+/* Each core has a result that counts the NMIs of the hit one, which that fragment serves. */
+INQ_MUST enum inq_status vmm_nmi_serve(struct vmm_plan *p, const char *handler, struct vmm_rng *rng,
 				       struct inq_err *err);
 
 /* checksum's work for the hit vCPU's L2, whose code has its P_GATE and P_COUNTER. */

@@ -1,4 +1,5 @@
-/* Knows how a scenario's vCPU begins: straight in 64-bit mode, at its own SMBASE. */
+/* Knows how a scenario's vCPU begins: straight in 64-bit mode, or in a task of 32-bit protected
+ * mode, at its own SMBASE. */
 #include "vmm/scenarios/setup.h"
 
 #include <errno.h>
@@ -38,6 +39,40 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type)
 				    .g = 1};
 }
 
+static struct kvm_segment tss_segment(uint64_t base, uint32_t limit, uint32_t selector)
+{
+	return (struct kvm_segment){.base = base,
+				    .limit = limit,
+				    .selector = (uint16_t)selector,
+				    .present = 1,
+				    .type = 11};
+}
+
+static void set_long(struct kvm_sregs *s, const struct vmm_plan *p, unsigned vcpu)
+{
+	s->cs.l = 1;
+	s->tr = tss_segment(p->high + VMM_GPA_TSS + (p->user ? vcpu * VMM_TSS_BYTES : 0), 0x67, 24);
+	s->gdt = (struct kvm_dtable){.base = p->high + VMM_GPA_GDT, .limit = p->user ? 0x37 : 0x27};
+	s->idt = (struct kvm_dtable){.base = p->high + p->cpu[vcpu].data_gpa, .limit = 0xfff};
+	s->cr3 = VMM_GPA_PML4;
+	s->cr4 = 0x20;       /* PAE */
+	s->cr0 = 0x80050033; /* PG AM WP NE ET MP PE */
+	s->efer = 0x500;     /* LMA LME */
+}
+
+static void set_flat(struct kvm_sregs *s, const struct vmm_plan *p, unsigned vcpu)
+{
+	const uint64_t data = p->cpu[vcpu].data_gpa;
+
+	s->cs.db = 1;
+	s->tr = tss_segment(p->task[0].tss, VMM_FLAT_TSS_LIMIT, p->task[0].selector);
+	s->gdt = (struct kvm_dtable){.base = data + VMM_CPU_GDT,
+				     .limit = VMM_FLAT_DESCRIPTORS * 8 - 1};
+	s->idt = (struct kvm_dtable){.base = data, .limit = VMM_CPU_GDT - 1};
+	s->cr3 = s->cr4 = s->efer = 0;
+	s->cr0 = 0x31; /* NE ET PE */
+}
+
 static enum inq_status set_sregs(struct vmm_vcpu *v, const struct vmm_plan *p, struct inq_err *err)
 {
 	struct kvm_sregs s;
@@ -45,22 +80,13 @@ static enum inq_status set_sregs(struct vmm_vcpu *v, const struct vmm_plan *p, s
 	if (ioctl(v->fd, KVM_GET_SREGS, &s))
 		return refused(err, v->index, "KVM_GET_SREGS");
 	s.cs = segment(8, 11);
-	s.cs.l = 1;
 	s.ss = segment(16, 3);
 	s.ss.db = 1;
 	s.ds = s.es = s.fs = s.gs = s.ss;
-	s.tr = (struct kvm_segment){.base = p->high + VMM_GPA_TSS +
-					    (p->user ? v->index * VMM_TSS_BYTES : 0),
-				    .limit = 0x67,
-				    .selector = 24,
-				    .present = 1,
-				    .type = 11};
-	s.gdt = (struct kvm_dtable){.base = p->high + VMM_GPA_GDT, .limit = p->user ? 0x37 : 0x27};
-	s.idt = (struct kvm_dtable){.base = p->high + p->cpu[v->index].data_gpa, .limit = 0xfff};
-	s.cr3 = VMM_GPA_PML4;
-	s.cr4 = 0x20;       /* PAE */
-	s.cr0 = 0x80050033; /* PG AM WP NE ET MP PE */
-	s.efer = 0x500;     /* LMA LME */
+	if (p->cpu[v->index].flat)
+		set_flat(&s, p, v->index);
+	else
+		set_long(&s, p, v->index);
 	return vmm_flight_ioctl(&v->flight, v->fd, KVM_SET_SREGS, &s)
 		       ? refused(err, v->index, "KVM_SET_SREGS")
 		       : INQ_OK;
