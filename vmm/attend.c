@@ -22,8 +22,7 @@ static uint64_t realtime_ns(void)
 
 bool vmm_attend_waits(const struct vmm_session *s)
 {
-	return s->control || s->r->trigger.hang || s->r->trigger.smm_limit ||
-	       s->r->trigger.on_post;
+	return s->control || s->r->trigger.hang || s->r->trigger.smm_limit || s->r->trigger.on_post;
 }
 
 enum inq_status vmm_attend_stop(struct vmm_session *s, struct inq_err *err)

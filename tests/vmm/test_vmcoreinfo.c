@@ -225,14 +225,10 @@ static void the_name_of_the_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_one),
-		TEST(found_at_the_start_of_a_page),
-		TEST(two_are_none),
-		TEST(handed_over),
-		TEST(settled),
-		TEST(claims_that_are_wrong),
-		TEST(numbers),
-		TEST(the_name_of_the_kernel),
+		TEST(what_is_one),  TEST(found_at_the_start_of_a_page),
+		TEST(two_are_none), TEST(handed_over),
+		TEST(settled),      TEST(claims_that_are_wrong),
+		TEST(numbers),      TEST(the_name_of_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
