@@ -9,17 +9,24 @@
 enum { MAX_CPUID = 256 };
 #define TSC_DEADLINE (1u << 24) /* leaf 1, ECX */
 #define HYPERVISOR (1u << 31)
+#define SHSTK (1u << 7) /* leaf 7, ECX */
 
 /*
  * KVM_GET_SUPPORTED_CPUID leaves these to the VMM (Linux Documentation/virt/kvm/api.rst): without
  * the former, no guest looks for KVM's own leaves, without the latter its LAPIC timer must be
- * calibrated.
+ * calibrated.  Shadow stacks are not offered: their pointer SSP is in no structure of KVM's
+ * (KVM_REG_GUEST_SSP, a one-register call of newer kernels), so that a snapshot would lose it.
  */
 void vmm_cpuid_offer(struct kvm_cpuid2 *c, bool tsc_deadline)
 {
-	for (uint32_t i = 0; i < c->nent; i++)
-		if (c->entries[i].function == 1)
-			c->entries[i].ecx |= HYPERVISOR | (tsc_deadline ? TSC_DEADLINE : 0);
+	for (uint32_t i = 0; i < c->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &c->entries[i];
+
+		if (e->function == 1)
+			e->ecx |= HYPERVISOR | (tsc_deadline ? TSC_DEADLINE : 0);
+		if (e->function == 7 && !e->index)
+			e->ecx &= ~SHSTK;
+	}
 }
 
 enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err)

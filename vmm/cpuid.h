@@ -7,7 +7,10 @@
 /* KVM_GET_SUPPORTED_CPUID and what vmm_cpuid_offer() adds; heap. */
 INQ_MUST enum inq_status vmm_cpuid_supported(int kvm, struct kvm_cpuid2 **ret, struct inq_err *err);
 
-/* Add what a VMM with an in-kernel LAPIC gives a guest of itself: hypervisor, TSC deadline. */
+/*
+ * Add what a VMM with an in-kernel LAPIC gives a guest of itself: hypervisor, TSC deadline.  Take
+ * out shadow stacks, which a snapshot could not hold.
+ */
 void vmm_cpuid_offer(struct kvm_cpuid2 *c, bool tsc_deadline);
 
 /*
