@@ -1,7 +1,6 @@
 /*
  * Fuzz target: any bytes as the raw structures of vCPUs, and as the memory behind them.
- * Input: records of kind, vcpu, state (a byte each), length (2 bytes) and that many bytes; kind 0
- * ends them; what follows is memory, again and again.
+ * Input: tests/fuzz/blobs.h, then memory.
  */
 #include <inquest/machine.h>
 #include <stdio.h>
@@ -14,56 +13,15 @@
 #include "arch/x86_64/smm.h"
 #include "base/span.h"
 #include "machine/machine.h"
+#include "tests/fuzz/blobs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-enum { MAX_BLOBS = 64, KIND_PRSTATUS = 0xff };
 
 #define MUST(x)                                                                                    \
 	do {                                                                                       \
 		if (!(x))                                                                          \
 			abort();                                                                   \
 	} while (0)
-
-struct memory {
-	struct inq_space base;
-	struct span bytes;
-};
-
-static enum inq_status memory_read(const struct inq_space *self, uint64_t addr, void *buf, size_t n,
-				   struct inq_err *err)
-{
-	const struct span *s = &((const struct memory *)self)->bytes;
-
-	if (!s->left || addr >> 40)
-		return inq_fail_at(err, addr >> 41 ? INQ_EFAULT : INQ_EABSENT, addr,
-				   "memory: none");
-	for (size_t i = 0; i < n; i++)
-		((uint8_t *)buf)[i] = s->p[(addr + i) % s->left];
-	return INQ_OK;
-}
-
-static size_t parse_blobs(struct span *s, struct inq_blob *blobs)
-{
-	size_t nr = 0;
-
-	while (nr < MAX_BLOBS) {
-		uint8_t kind = span_u8(s), vcpu = span_u8(s), state = span_u8(s);
-		size_t len = span_u16le(s);
-		if (s->bad || !kind)
-			break;
-		if (len > s->left)
-			len = s->left;
-		blobs[nr++] = (struct inq_blob){
-			.vcpu = vcpu,
-			.kind = kind == KIND_PRSTATUS ? INQ_BLOB_PRSTATUS : kind,
-			.state = state % 3,
-			.n = len,
-			.p = state % 3 ? NULL : span_take(s, len),
-		};
-	}
-	return nr;
-}
 
 static void touch_words(const struct inq_cpu *cpu)
 {
@@ -111,11 +69,10 @@ static void touch_code(const struct inq_cpu *cpu)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct inq_blob blobs[MAX_BLOBS];
+	struct inq_blob blobs[FUZZ_MAX_BLOBS];
 	struct span s = span_of(data, n);
-	size_t nr = parse_blobs(&s, blobs);
-	struct memory phys = {.base = {.name = "phys", .read = memory_read}, .bytes = s};
-	struct memory smm = {.base = {.name = "smm", .read = memory_read}, .bytes = s};
+	size_t nr = fuzz_blobs(&s, blobs);
+	struct fuzz_memory phys = fuzz_memory("phys", s), smm = fuzz_memory("smm", s);
 	struct inq_dump dump = {.path = "fuzz",
 				.blobs = blobs,
 				.nr_blobs = nr,
