@@ -6,7 +6,10 @@ usage: bench.py [--build FOLDER] [--rounds N] [--mib N]
 Writing: inquest-vmm writes a guest whose memory is filled, as a core, live and compressed; the same bytes are
 written and synced to the same disk, and copied in memory; QEMU dumps a guest that has the same bytes as its
 memory (dump-guest-memory, synced), all in turns.  Reading: inquest report on that core, wall time and the peak
-of its anonymous memory (RssAnon: mapped pages of the core are not counted).  Medians of all rounds."""
+of its anonymous memory (RssAnon: mapped pages of the core are not counted).  Medians of all rounds.
+Recording: what an exit of a guest costs without a record, with the flight record, and with KVM's tracepoints
+(tracefs) as well, in turns in one run.  What this machine cannot do for lack of KVM or tracefs is run in the
+svm testbed: an emulated machine, of which only the ratios say something."""
 import argparse, json, mmap, os, pathlib, re, shutil, socket, statistics, subprocess, sys, time
 
 WRITE_LIMIT = 1.2        # times write + fsync
@@ -185,34 +188,44 @@ def row(what, value, unit, limit=None):
     print(f"{what:<50}{value:10.3f} {unit:<6}{tail}")
 
 
+def figures(text):
+    return {name: float(value) for name, value in re.findall(r"^(\w+)=([\d.]+)$", text, re.M)}
+
+
 def flight_costs(tool):
-    """What the flight record costs, in ns; empty when the tool cannot run a guest."""
+    """What is recorded of each exit costs, in ns; empty when the tool cannot run a guest."""
     done = subprocess.run([tool], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    return dict(re.findall(r"^(\w+)=([\d.]+)$", done.stdout, re.M)) if done.returncode == 0 else {}
+    return figures(done.stdout) if done.returncode == 0 else {}
 
 
-def main():
-    ap = argparse.ArgumentParser()
-    ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
-    ap.add_argument("--rounds", type=int, default=5)
-    ap.add_argument("--mib", type=int, default=1024)
-    args = ap.parse_args()
-    folder = args.build / "bench"
+def testbed_costs(tool, folder):
+    """The same in the svm testbed."""
+    bed = pathlib.Path(__file__).resolve().parent.parent / "tests" / "bed" / "bed.py"
+    done = subprocess.run([sys.executable, bed, "svm", "--carry", tool, "--out", folder / "bed", "--job",
+                           f"cost,300: {tool.name}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise BenchError(f"svm testbed: {(done.stdout.strip().splitlines() or ['silent'])[-1]}")
+    return figures((folder / "bed" / "cost" / "stdout").read_text())
+
+
+def cost_rows(costs):
+    plain = costs.get("exit_ns")
+    for name, what, ratio in (
+            ("record_ns", "flight record, a record", None), ("exit_ns", "an exit for port I/O, without it", None),
+            ("exit_with_record_ns", "the same with SYNC_REGS and a record", "exit with a record / without"),
+            ("exit_with_trace_ns", "the same with KVM's tracepoints, too", "exit with a record and tracepoints / without")):
+        if name in costs:
+            row(what, costs[name], "ns")
+        if name in costs and ratio and plain:
+            row(ratio, costs[name] / plain, "x")
+
+
+def bench_snapshots(args, folder):
     core = folder / "bench.core"
-    try:
-        if not os.path.exists("/dev/kvm"):
-            raise BenchError("/dev/kvm: no such device, so no snapshot can be timed here")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        medians, times, size = measure_writes(args, core, folder)
-        costs = flight_costs(args.build / "tests" / "vmm" / "flight_cost")
-        reports = [report_time(args.build / "inquest", core) for _ in range(2 * args.rounds)]
-        anon = max(report_anon(args.build / "inquest", core) for _ in range(args.rounds))
-    except (BenchError, OSError) as e:
-        print(f"bench: {e}", file=sys.stderr)
-        return 2
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    medians, times, size = measure_writes(args, core, folder)
+    reports = [report_time(args.build / "inquest", core) for _ in range(2 * args.rounds)]
+    anon = max(report_anon(args.build / "inquest", core) for _ in range(args.rounds))
     gib = size / (1 << 30)
     print(f"{cpu_name()}, {os.cpu_count()} CPUs, Linux {os.uname().release}; guest of {args.mib} MiB, filled; "
           f"core of {size / (1 << 20):.0f} MiB; {args.rounds} rounds, medians")
@@ -231,11 +244,40 @@ def main():
         row("kdump-zlib / QEMU's", medians["kdump-zlib"] / medians["qemu kdump-zlib"], "x")
     row("report to verdict", statistics.median(reports), "s", REPORT_LIMIT_S)
     row("report, peak of RssAnon", anon, "MiB", ANON_LIMIT_MIB)
-    for name, what in (("record_ns", "flight record, a record"), ("exit_ns", "an exit for port I/O, without it"),
-                       ("exit_with_record_ns", "the same with SYNC_REGS and a record")):
-        if name in costs:
-            row(what, float(costs[name]), "ns")
-    print("rounds: " + "; ".join(f"{name} " + " ".join(f"{t:.2f}" for t in all_) for name, all_ in times.items()))
+    return times
+
+
+def bench(args, folder):
+    has_kvm = os.path.exists("/dev/kvm")
+    tool = args.build / "tests" / "vmm" / "flight_cost"
+    times = bench_snapshots(args, folder) if has_kvm else {}
+    costs = flight_costs(tool) if has_kvm else {}
+    cost_rows(costs)
+    if "exit_with_trace_ns" not in costs:
+        print("in the svm testbed, an emulated machine: of these figures only the ratios say something")
+        cost_rows(testbed_costs(tool, folder))
+    if times:
+        print("rounds: " + "; ".join(f"{name} " + " ".join(f"{t:.2f}" for t in all_) for name, all_ in times.items()))
+    else:
+        raise BenchError("/dev/kvm: no such device, so no snapshot can be timed here")
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
+    ap.add_argument("--rounds", type=int, default=5)
+    ap.add_argument("--mib", type=int, default=1024)
+    args = ap.parse_args()
+    folder = args.build / "bench"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        bench(args, folder)
+    except (BenchError, OSError) as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 2
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

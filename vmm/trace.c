@@ -150,6 +150,11 @@ void vmm_trace_destroy(struct vmm_trace *t)
 	free(t);
 }
 
+bool vmm_trace_is_on(const struct vmm_trace *t)
+{
+	return *t->dir;
+}
+
 /* Text has no room left: twice as much, or the newer half of what there is. */
 static void make_room(struct vmm_trace_text *t)
 {

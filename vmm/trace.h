@@ -16,6 +16,9 @@ INQ_MUST enum inq_status vmm_trace_create(struct vmm_trace **ret, struct inq_err
 /* Removes the instance.  NULL is fine. */
 void vmm_trace_destroy(struct vmm_trace *t);
 
+/* Events are recorded: there is a tracefs, and it lets us. */
+bool vmm_trace_is_on(const struct vmm_trace *t);
+
 /* The newest lines of each vCPU; or why there are none.  The VM stopped. */
 void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct vmm_notes *n);
 
