@@ -1,7 +1,7 @@
 /*
  * usage: flight_cost
- * What is recorded of every exit costs: ns per record of the flight record alone, and ns per exit of
- * a guest that writes to a port for ever, plain, with SYNC_REGS and the record, and with KVM's
+ * What is recorded of every exit costs: ns per record of the flight record alone, and ns per exit
+ * of a guest that writes to a port for ever, plain, with SYNC_REGS and the record, and with KVM's
  * tracepoints as well (where tracefs lets us), in turns.  For ./dev bench; no test.
  */
 #include <fcntl.h>
