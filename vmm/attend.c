@@ -74,8 +74,9 @@ static enum inq_status side_snapshot(struct vmm_session *s, const char *path, co
 	snprintf(why.text, sizeof(why.text), "%s", text);
 	why.t_realtime_ns = s->t_realtime_ns;
 	why.t_monotonic_ns = s->t_monotonic_ns;
+	const struct vmm_moment at = {&s->vmstate, s->state, &why, s->live};
 	if (!st)
-		st = vmm_produce(s->vm, &s->vmstate, s->state, &why, s->live, &out, ret, err);
+		st = vmm_produce(s->vm, &at, &out, ret, err);
 	vmm_attend_forget(s);
 	s->pause_ns = vmm_now() - s->t_monotonic_ns;
 	if (!paused)

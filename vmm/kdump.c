@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ZLIB_CONST /* input is const */
 #include <zlib.h>
 #include <zstd.h>
 
@@ -101,7 +102,7 @@ static uint32_t compress_page(struct worker *w, const uint8_t *page, uint8_t *to
 	z_stream *z = &w->zlib;
 	if (deflateReset(z) != Z_OK)
 		return 0;
-	z->next_in = (Bytef *)(uintptr_t)page; /* zlib lacks a const */
+	z->next_in = page;
 	z->avail_in = BLOCK;
 	z->next_out = to;
 	z->avail_out = BLOCK - 1;

@@ -28,23 +28,23 @@ bool vmm_page_is_zero(const uint8_t *page);
  * The notes, long before their offsets are right: their length does not change any more.  Then
  * place the bulk from smram_off on, and build them once more.
  */
-INQ_MUST enum inq_status vmm_parts_build(struct vmm_parts *p, const struct vmm_out *o,
+INQ_MUST enum inq_status vmm_parts_build(struct vmm_parts *w, const struct vmm_out *o,
 					 struct inq_err *err);
-void vmm_parts_place_bulk(struct vmm_parts *p, uint64_t smram_off);
+void vmm_parts_place_bulk(struct vmm_parts *w, uint64_t smram_off);
 
 /* Where RAM at host lies in the file; 0: nowhere. */
-uint64_t vmm_parts_ram_off(const struct vmm_parts *p, const uint8_t *host);
+uint64_t vmm_parts_ram_off(const struct vmm_parts *w, const uint8_t *host);
 
 /* Write SMRAM, zero bitmap and flight records; adds to *written. */
-INQ_MUST enum inq_status vmm_parts_put_bulk(const struct vmm_parts *p, const struct vmm_out *o,
+INQ_MUST enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, const struct vmm_out *o,
 					    uint64_t *written, struct inq_err *err);
 
 /*
  * What is known only at the end goes into the notes: the bitmap's checksum, the header with the
  * file's size and a checksum of `headers`; the checksum of the notes last, over everything else.
  */
-void vmm_parts_finish(struct vmm_parts *p, const uint8_t *headers, size_t headers_bytes,
+void vmm_parts_finish(struct vmm_parts *w, const uint8_t *headers, size_t headers_bytes,
 		      uint64_t file_bytes);
-void vmm_parts_deinit(struct vmm_parts *p);
+void vmm_parts_deinit(struct vmm_parts *w);
 
 #endif

@@ -175,65 +175,86 @@ static char *host_text(const struct vmm_vm *vm, const struct vmm_vmcoreinfo *c)
 	return text;
 }
 
-enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
-			    const struct vmm_state *state, const struct vmm_why *why,
-			    struct vmm_live *live, struct vmm_out *out,
-			    struct vmm_snapshot_done *ret, struct inq_err *err)
+static void add_vcpu(const struct vmm_vm *vm, unsigned i, const struct vmm_state *state,
+		     struct vmm_snapshot *snap)
 {
-	struct vmm_snapshot snap = {.format = vm->format, .mem = vm->mem};
+	const struct vmm_vcpu *v = &vm->vcpu[i];
+
+	vmm_state_add_prstatus(state, i, &snap->core);
+	vmm_state_add_notes(state, v, &snap->vcpu);
+	vmm_roots_add_note(state, vm->mem, i, &snap->vcpu);
+	if (v->nr_rips)
+		vmm_notes_add(&snap->vcpu, i, INQ_SNAP_RIPS, v->rip, v->nr_rips * sizeof(*v->rip));
+	add_last_known(v, &snap->vcpu);
+	vmm_vcpu_add_steps(v, &snap->vcpu);
+}
+
+static void add_notes(const struct vmm_vm *vm, const struct vmm_moment *at,
+		      const struct vmm_vmcoreinfo *info, struct vmm_snapshot *snap)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		add_vcpu(vm, i, &at->state[i], snap);
+	add_for_others(vm, at->state, info, &snap->core);
+	if (vm->trace)
+		vmm_trace_add_notes(vm->trace, vm, &snap->vcpu);
+	if (vm->writes)
+		vmm_writes_add_note(vm->writes, &snap->vcpu);
+	if (vm->sampler)
+		vmm_sampler_add_notes(vm->sampler, &snap->vcpu);
+	vmm_vmstate_add_notes(at->vmstate, &snap->vcpu);
+	vmm_devnote_add(vm, &snap->vcpu);
+	add_tables(vm, &snap->vcpu);
+}
+
+/* With what has to be freed behind it. */
+static enum inq_status write_all(const struct vmm_vm *vm, const struct vmm_moment *at,
+				 struct vmm_snapshot *snap, struct vmm_out *out,
+				 struct vmm_snapshot_done *ret, struct inq_err *err)
+{
 	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
 	struct inq_snap_flight *records = NULL;
 	struct vmm_virtual views = {0};
-	struct vmm_vmcoreinfo info;
+	enum inq_status st = fill_header(vm, at->why, &snap->header, err);
 
-	enum inq_status st = live ? vmm_live_stopped(live, err) : INQ_OK;
+	if (!st)
+		st = take_rings(vm, snap, ring, &records, err);
+	if (!st && vm->want_virtual)
+		st = vmm_virtual_collect(&views, vm->mem, at->state, vm->nr_vcpus, err);
+	snap->view = views.run;
+	snap->nr_views = views.nr;
+	if (!st)
+		st = vmm_snapshot_write(snap, out, ret, err);
+	vmm_virtual_deinit(&views);
+	free(records);
+	return st;
+}
+
+enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_moment *at,
+			    struct vmm_out *out, struct vmm_snapshot_done *ret, struct inq_err *err)
+{
+	struct vmm_snapshot snap = {.format = vm->format, .mem = vm->mem};
+	struct vmm_vmcoreinfo info;
+	enum inq_status st = at->live ? vmm_live_stopped(at->live, err) : INQ_OK;
+
 	if (st)
 		return st;
-	if (live)
-		info = live->info;
-	else
+	if (at->live) {
+		info = at->live->info;
+		snap.pages = &at->live->pages;
+		snap.dirty = at->live->dirty;
+	} else {
 		vmm_vmcoreinfo_find(vm->mem, &vm->dev.fwcfg, &info);
+	}
 	char *host = host_text(vm, &info);
 	if (!host)
 		return inq_fail(err, INQ_ENOMEM, "facts about the host");
 	snap.host = host;
 	snap.vmcoreinfo = info.text;
 	snap.vmcoreinfo_bytes = info.bytes;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
-		vmm_state_add_prstatus(&state[i], i, &snap.core);
-		vmm_state_add_notes(&state[i], &vm->vcpu[i], &snap.vcpu);
-		vmm_roots_add_note(&state[i], vm->mem, i, &snap.vcpu);
-		if (vm->vcpu[i].nr_rips)
-			vmm_notes_add(&snap.vcpu, i, INQ_SNAP_RIPS, vm->vcpu[i].rip,
-				      vm->vcpu[i].nr_rips * sizeof(*vm->vcpu[i].rip));
-		add_last_known(&vm->vcpu[i], &snap.vcpu);
-		vmm_vcpu_add_steps(&vm->vcpu[i], &snap.vcpu);
-	}
-	add_for_others(vm, state, &info, &snap.core);
-	if (vm->trace)
-		vmm_trace_add_notes(vm->trace, vm, &snap.vcpu);
-	if (vm->writes)
-		vmm_writes_add_note(vm->writes, &snap.vcpu);
-	if (vm->sampler)
-		vmm_sampler_add_notes(vm->sampler, &snap.vcpu);
-	vmm_vmstate_add_notes(vmstate, &snap.vcpu);
-	vmm_devnote_add(vm, &snap.vcpu);
-	add_tables(vm, &snap.vcpu);
-	st = fill_header(vm, why, &snap.header, err);
-	if (!st)
-		st = take_rings(vm, &snap, ring, &records, err);
-	if (!st && vm->want_virtual)
-		st = vmm_virtual_collect(&views, vm->mem, state, vm->nr_vcpus, err);
-	snap.pages = live ? &live->pages : NULL;
-	snap.dirty = live ? live->dirty : NULL;
-	snap.view = views.run;
-	snap.nr_views = views.nr;
-	if (!st)
-		st = vmm_snapshot_write(&snap, out, ret, err);
+	add_notes(vm, at, &info, &snap);
+	st = write_all(vm, at, &snap, out, ret, err);
 	vmm_notes_deinit(&snap.core);
 	vmm_notes_deinit(&snap.vcpu);
-	vmm_virtual_deinit(&views);
-	free(records);
 	free(host);
 	return st;
 }

@@ -18,13 +18,17 @@ struct vmm_why {
 /* Reason, vCPU and text of a vCPU that ended by itself; a text that is too long ends with "...". */
 void vmm_why_ended(struct vmm_why *why, const struct vmm_vcpu *v);
 
-/*
- * state: one per vCPU.  live: what wrote memory so far; NULL: nothing.  Writes to out; the caller
- * commits it, for which the guest need not stand still any more.
- */
-INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_vmstate *vmstate,
-				     const struct vmm_state *state, const struct vmm_why *why,
-				     struct vmm_live *live, struct vmm_out *out,
-				     struct vmm_snapshot_done *ret, struct inq_err *err);
+/* A VM that stands still; all borrowed. */
+struct vmm_moment {
+	const struct vmm_vmstate *vmstate;
+	const struct vmm_state *state; /* one per vCPU */
+	const struct vmm_why *why;
+	struct vmm_live *live; /* what wrote memory so far; NULL: nothing */
+};
+
+/* Writes to out; the caller commits it, for which the guest need not stand still any more. */
+INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_moment *at,
+				     struct vmm_out *out, struct vmm_snapshot_done *ret,
+				     struct inq_err *err);
 
 #endif

@@ -177,8 +177,8 @@ static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 	struct vmm_session *v = &s->v;
 	struct vmm_snapshot_done done;
 	struct vmm_why why = why_now(s);
-	enum inq_status st =
-		vmm_produce(v->vm, &v->vmstate, v->state, &why, NULL, &v->out, &done, err);
+	const struct vmm_moment at = {&v->vmstate, v->state, &why, NULL};
+	enum inq_status st = vmm_produce(v->vm, &at, &v->out, &done, err);
 
 	if (!st)
 		st = vmm_out_commit(&v->out, err);

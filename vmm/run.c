@@ -65,8 +65,9 @@ static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err
 	struct vmm_snapshot_done done;
 	uint64_t start = vmm_now_ns(CLOCK_MONOTONIC);
 	struct vmm_why why = why_now(s);
-	enum inq_status st =
-		vmm_produce(s->vm, &s->vmstate, s->state, &why, s->live, &s->out, &done, err);
+	const struct vmm_moment at = {&s->vmstate, s->state, &why, s->live};
+	enum inq_status st = vmm_produce(s->vm, &at, &s->out, &done, err);
+
 	s->pause_ns = vmm_now() - s->t_monotonic_ns;
 	if (!st)
 		st = vmm_out_commit(&s->out, err);

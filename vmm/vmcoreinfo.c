@@ -82,9 +82,10 @@ static void look_in(const struct vmm_memory *m, const struct vmm_region *r,
 
 		vmm_memory_next_data(m, &from, &to, end);
 		for (; from < to; from += VMM_PAGE)
-			ret->nr += m->ram[from] == begin[0] &&
-				   take(r->gpa + (from - r->off), m->ram + from, VMM_PAGE,
-					VMM_VMCOREINFO_FOUND, ret);
+			if (m->ram[from] == (uint8_t)begin[0] &&
+			    take(r->gpa + (from - r->off), m->ram + from, VMM_PAGE,
+				 VMM_VMCOREINFO_FOUND, ret))
+				ret->nr++;
 		at = to;
 	}
 }

@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 		memcpy(dword, data + at + 2, 4);
 		if (how & 0x40) { /* a register of virtio */
-			vmm_devices_mmio(&d, how & 1, VMM_VIRTIO_GPA + where * 4u, dword, 4);
+			vmm_devices_mmio(&d, how & 1, VMM_VIRTIO_GPA + UINT64_C(4) * where, dword,
+					 4);
 			check_states(&d);
 			continue;
 		}

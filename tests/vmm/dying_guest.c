@@ -46,7 +46,7 @@ enum inq_status __wrap_vmm_plan_setup(const struct vmm_plan *p, struct vmm_vcpu 
 	enum inq_status st = __real_vmm_plan_setup(p, v, cpuid, err);
 	struct kvm_sregs s;
 
-	if (st || v->index != 1 || strcmp(chosen->name, "entry"))
+	if (st || v->index != 1 || strcmp(chosen->name, "entry") != 0)
 		return st;
 	if (ioctl(v->fd, KVM_GET_SREGS, &s))
 		return inq_fail(err, INQ_EIO, "KVM_GET_SREGS");

@@ -66,8 +66,8 @@ static void fill_rings(struct vmm_snapshot *s, struct vmm_snapshot_ring *ring,
 	s->nr_rings = 2;
 }
 
-/* Every other page of a stretch of linear addresses shows one of 16 pages, in turn. */
-static void fill_views(struct vmm_snapshot *s, const char *number)
+/* Every other page of a stretch of linear addresses shows one of 16 pages, in turn.  Heap. */
+static struct vmm_snapshot_view *fill_views(struct vmm_snapshot *s, const char *number)
 {
 	size_t nr = strtoul(number, NULL, 0);
 	struct vmm_snapshot_view *v = calloc(nr + 1, sizeof(*v));
@@ -79,6 +79,7 @@ static void fill_views(struct vmm_snapshot *s, const char *number)
 						  0x200000 + i % 16 * VMM_PAGE, VMM_PAGE};
 	s->view = v;
 	s->nr_views = nr;
+	return v;
 }
 
 int main(int argc, char **argv)
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
 					    .producer = "fake_core"}};
 	static struct inq_snap_flight records[2 * INQ_SNAP_FLIGHT_RECORDS];
 	struct vmm_snapshot_ring ring[2];
+	struct vmm_snapshot_view *views = NULL;
 	struct vmm_snapshot_done done;
 	struct vmm_memory *m = NULL;
 	struct vmm_out out;
@@ -107,14 +109,14 @@ int main(int argc, char **argv)
 		fill_notes(&s);
 		fill_rings(&s, ring, records);
 		if (argc >= 3)
-			fill_views(&s, argv[2]);
+			views = fill_views(&s, argv[2]);
 		st = vmm_snapshot_write(&s, &out, &done, &err);
 		if (!st)
 			st = vmm_out_commit(&out, &err);
 		vmm_out_close(&out);
 		vmm_notes_deinit(&s.core);
 		vmm_notes_deinit(&s.vcpu);
-		free((void *)(uintptr_t)s.view);
+		free(views);
 	}
 	vmm_memory_destroy(m);
 	if (st)

@@ -19,7 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT = 0xf4, EXIT_CODE = 16, ROUND = 8, MAX_CPUS = 64, PAUSE_MS = 20 };
+enum {
+	EXIT = 0xf4,
+	EXIT_CODE = 16,
+	ROUND = 8,
+	LAST_ROUND = 2 * ROUND,
+	MAX_CPUS = 64,
+	PAUSE_MS = 20
+};
 
 /* One page; the counters are of the children. */
 struct shown {
@@ -111,7 +118,7 @@ int main(void)
 			tcdrain(STDOUT_FILENO);
 			outb(EXIT_CODE, EXIT);
 		}
-		if (s->round == 2 * ROUND) {
+		if (s->round == LAST_ROUND) {
 			tcdrain(STDOUT_FILENO);
 			reboot(RB_AUTOBOOT);
 		}

@@ -49,7 +49,7 @@ static void set64(uint8_t *p, unsigned at, uint64_t v)
 static size_t make_bzimage(uint8_t *p)
 {
 	memset(p, 0x90, BZ_BYTES);
-	memset(p, 0, (BZ_SECTORS + 1) * 512);
+	memset(p, 0, (size_t)(BZ_SECTORS + 1) * 512);
 	p[0x1f1] = BZ_SECTORS;
 	set32(p, 0x1f4, BZ_CODE / 16);
 	set16(p, 0x1fe, 0xaa55);
@@ -204,9 +204,10 @@ static void memory_above_4_gib_is_in_the_map(void **state)
 	assert_int_equal(install(f), INQ_OK);
 	const uint8_t *z = mem(f, VMM_BOOT_ZERO_PAGE, 4096);
 	assert_int_equal(z[0x1e8], 5); /* base, hole, low, kept back, high */
-	memcpy(&v, z + 0x2d0 + 4 * 20, 8);
+	const uint8_t *high = z + 0x2d0 + (size_t)4 * 20;
+	memcpy(&v, high, 8);
 	assert_int_equal(v, VMM_HIGH);
-	memcpy(&v, z + 0x2d0 + 4 * 20 + 8, 8);
+	memcpy(&v, high + 8, 8);
 	assert_int_equal(v, 5120 * VMM_MIB - VMM_LOW_END);
 	assert_int_equal(z[0x2d0 + 3 * 20 + 16], VMM_E820_RESERVED);
 }
@@ -316,7 +317,7 @@ static void the_mp_table_counts_its_entries_right(void **state)
 		uint32_t at = 0, n = 0, found = 0, enabled = 0, claimed = 0;
 
 		assert_int_equal(vmm_tables_install(f->mem, cpus[i], &rsdp, &f->err), INQ_OK);
-		const uint8_t *p = mem(f, 639 * 1024, 16);
+		const uint8_t *p = mem(f, UINT64_C(639) * 1024, 16);
 		assert_memory_equal(p, "_MP_", 4);
 		assert_int_equal(sum(p, 16), 0);
 		memcpy(&at, p + 4, 4);
@@ -370,7 +371,7 @@ static void acpi_tables_add_up(void **state)
 	assert_memory_equal(p, "DSDT", 4);
 	assert_int_equal(sum(p, n), 0);
 	assert_in_range(n, 200, 0x800); /* up to the MP table */
-	assert_true(madt + 44 + 64 * 8 + 18 <= dsdt);
+	assert_true(madt + 44 + UINT64_C(64) * 8 + 18 <= dsdt);
 }
 
 /* Whatever the bytes: fine, or an error with a line.  ASan sees reads behind the copy's end. */

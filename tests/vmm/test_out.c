@@ -192,7 +192,7 @@ static void write_until(unsigned calls, int ready)
 
 	for (unsigned i = 0; i < calls; i++)
 		if (i == 0   ? vmm_out_open(&o, "a.core", &err)
-		    : i < 3  ? vmm_out_write(&o, "new", 3, 4096 * (i - 1), &err)
+		    : i < 3  ? vmm_out_write(&o, "new", 3, UINT64_C(4096) * (i - 1), &err)
 		    : i == 3 ? vmm_out_resize(&o, 1 << 20, &err)
 			     : vmm_out_commit(&o, &err))
 			_exit(1);
