@@ -290,6 +290,11 @@ def smm_dr7gd_l1(c, d):
     yield "no guest of the guest", not smm_field(c, d, 0xFED8) and not smm_field(c, d, 0xFEE0)
 
 
+def is_vmx(c, cpu):
+    """struct kvm_nested_state: format (u16 at 2) 0 is VMX."""
+    return c.notes["nested", cpu][2] == 0
+
+
 def vmcs12(c, cpu, at, size=8):
     """A field of KVM's own copy, behind the header of 128 bytes (arch/x86/kvm/vmx/vmcs12.h)."""
     return int.from_bytes(c.notes["nested", cpu][128 + at:128 + at + size], "little")
@@ -399,12 +404,16 @@ def mptable(c, d):
 
 
 def checksum_l2(c, d):
-    cpu = int(d["cpu"])
-    yield "it was in L2's work or in L1, not yet at the end", (in_l2(c, d, cpu) or in_code(c, d, cpu)) and 0 < word(c, d, "exits", 8) < 3000
+    cpu, exits = int(d["cpu"]), word(c, d, "exits", 8)
+    yield f"it was in L2's work or in L1, not yet at the end: {exits}", (in_l2(c, d, cpu) or in_code(c, d, cpu)) and 0 < exits < 3000
 
 
 def checksum_smm(c, d):
     cpu = int(d["cpu"])
+    if is_vmx(c, cpu):
+        yield "SMM was entered from L2", struct.unpack_from("<H", c.notes["nested", cpu], 24)[0] == 3
+        yield "and not left", c.notes["events", cpu][24] == 1
+        return
     yield "SMM was entered from L2", (smm_field(c, d, 0xFED8), smm_field(c, d, 0xFEE0)) == (1, int(d["nested"], 0)) \
         and 0 <= smm_field(c, d, 0xFF78) - int(d["l2"], 0) < 0x1000
     yield "and not left", c.notes["events", cpu][24] == 1 and nested(c, cpu) == (0x100, 1, 128)
@@ -441,7 +450,7 @@ def npf(c, d):
 
 
 def ept_misconfig(c, d):
-    yield from (ept if c.notes["nested", int(d["cpu"])][2] == 0 else npf)(c, d)
+    yield from (ept if is_vmx(c, int(d["cpu"])) else npf)(c, d)
     yield "the store never happened", c.phys(int(d["linear"], 0) - int(d["high"], 0), 8) == bytes(8)
 
 
