@@ -164,9 +164,7 @@ const struct vmm_scenario vmm_scenario_checksum_l2 = {
 	.name = "checksum-l2",
 	.doc = "one core works out a checksum in the guest of a hypervisor; it ends",
 	.kind = VMM_FINE,
-	.machines =
-		VMM_ON_SVM /* in the vmx machine it is at its end before anybody comes to stop it */
-	,
+	.machines = VMM_ON_SVM, /* in the other one it ends before anybody comes to stop it */
 	.draw = draw_l2,
 };
 const struct vmm_scenario vmm_scenario_checksum_smm = {
