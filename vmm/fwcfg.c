@@ -11,7 +11,7 @@
 
 enum { KEY_SIGNATURE = 0, KEY_ID = 1, KEY_DIR = 0x19, KEY_VMCOREINFO = 0x20, KEY_NONE = 0xffff };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16, DMA_BYTES = 16 };
-enum { FORMAT_ELF = 1, MAX_NOTE = 1 << 20 };
+enum { FORMAT_ELF = 1, MAX_NOTE = 1 << 20, MAX_TRANSFER = 1 << 20 };
 
 /* A directory of one file: u32 count; u32 size, u16 key, u16 0, char[56] name; big-endian. */
 static const uint8_t directory[4 + 64] = {
@@ -99,7 +99,7 @@ static bool transfer_out(struct vmm_fwcfg *f, uint64_t gpa, uint32_t n,
 		return false;
 	memcpy(to, p + f->at, have);
 	memset(to + have, 0, n - have);
-	vmm_memory_touch(mem, to, n);
+	vmm_memory_device_wrote(mem, to, n);
 	f->at += have;
 	return true;
 }
@@ -122,6 +122,8 @@ static bool transfer(struct vmm_fwcfg *f, uint32_t control, uint64_t gpa, uint32
 		vmm_fwcfg_select(f, (uint16_t)(control >> 16));
 	if (!n)
 		return true;
+	if (control & (DMA_READ | DMA_WRITE) && n > MAX_TRANSFER)
+		return false; /* nothing here is so long, and all vCPUs' devices wait meanwhile */
 	if (control & DMA_READ)
 		return transfer_out(f, gpa, n, mem);
 	if (control & DMA_WRITE)
@@ -150,7 +152,7 @@ void vmm_fwcfg_dma(struct vmm_fwcfg *f, bool high, uint32_t bus, const struct vm
 		transfer(f, be32(p), (uint64_t)be32(p + 8) << 32 | be32(p + 12), be32(p + 4), mem);
 	const uint8_t answer[4] = {0, 0, 0, ok ? 0 : DMA_ERROR};
 	memcpy(p, answer, sizeof(answer));
-	vmm_memory_touch(mem, p, sizeof(answer));
+	vmm_memory_device_wrote(mem, p, sizeof(answer));
 }
 
 bool vmm_fwcfg_vmcoreinfo(const struct vmm_fwcfg *f, uint64_t *ret_gpa, uint32_t *ret_bytes)

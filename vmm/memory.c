@@ -197,6 +197,20 @@ void vmm_memory_touch(const struct vmm_memory *m, const uint8_t *at, uint64_t by
 		__atomic_fetch_or(&m->touched[i / 8], (uint8_t)(1u << (i % 8)), __ATOMIC_RELEASE);
 }
 
+void vmm_memory_device_wrote(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes)
+{
+	vmm_memory_touch(m, at, bytes);
+	for (unsigned i = 0; i < m->nr_slots && m->on_device; i++) {
+		const struct vmm_slot *s = &m->slot[i];
+		uintptr_t off = (uintptr_t)at - (uintptr_t)s->host;
+
+		if (!s->as && off < s->bytes) {
+			m->on_device(m->listener, s->gpa + off, at, bytes);
+			return;
+		}
+	}
+}
+
 void vmm_memory_next_data(const struct vmm_memory *m, uint64_t *from, uint64_t *to, uint64_t end)
 {
 	off_t data = lseek(m->ram_fd, (off_t)*from, SEEK_DATA);

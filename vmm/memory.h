@@ -54,6 +54,9 @@ struct vmm_memory {
 	struct vmm_slot slot[VMM_MAX_SLOTS];
 	unsigned nr_slots;
 	uint8_t *touched; /* pages of the mapping that the VMM itself wrote, a bit each; heap */
+	/* who wants to hear of vmm_memory_device_wrote(); NULL: nobody */
+	void (*on_device)(void *listener, uint64_t gpa, const uint8_t *at, uint64_t bytes);
+	void *listener;
 };
 
 /*
@@ -82,6 +85,12 @@ uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, ui
 
 /* The VMM wrote, or is going to write, those bytes of RAM: no log of KVM's says so. */
 void vmm_memory_touch(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes);
+
+/*
+ * A device of the VMM wrote those bytes, which vmm_memory_at() gave for address space 0: touched,
+ * and told to the listener.  Under vm->lock once the VM runs.
+ */
+void vmm_memory_device_wrote(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes);
 
 /*
  * The next stretch of the RAM mapping from *from on, before end, that was ever touched, in whole

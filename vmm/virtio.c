@@ -33,7 +33,7 @@ enum {
 enum { FEATURES_OK = 8, DRIVER_OK = 4, NEEDS_RESET = 0x40, STATUS_BITS = 0xcf };
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_BYTES = 16, NO_INTERRUPT = 1 };
 enum { USED_BUFFERS = 1, CONFIG_CHANGED = 2, BLOCK = 2, CONFIG_BYTES = 16 };
-static const uint64_t f_seg_max = 1u << 2, f_ro = 1u << 5, f_flush = 1u << 9,
+static const uint64_t f_size_max = 1u << 1, f_seg_max = 1u << 2, f_ro = 1u << 5, f_flush = 1u << 9,
 		      f_version_1 = UINT64_C(1) << 32;
 
 static void set_line(struct vmm_virtio *v)
@@ -91,7 +91,8 @@ enum inq_status vmm_virtio_attach(struct vmm_virtio *v, const struct vmm_block *
 
 static uint64_t features(const struct vmm_virtio *v)
 {
-	return f_version_1 | f_seg_max | f_flush | (v->disk && v->disk->read_only ? f_ro : 0);
+	return f_version_1 | f_size_max | f_seg_max | f_flush |
+	       (v->disk && v->disk->read_only ? f_ro : 0);
 }
 
 static uint32_t get(const struct vmm_virtio *v, uint32_t off)
@@ -121,13 +122,18 @@ static uint32_t get(const struct vmm_virtio *v, uint32_t off)
 	}
 }
 
-/* u64 capacity, u32 size_max (not offered), u32 seg_max: of a chain, header and status excluded. */
+/*
+ * u64 capacity, u32 size_max, u32 seg_max: of a chain, header and status excluded.  A driver that
+ * keeps to both makes no request that is too big (virtio 1.2, 5.2.5).
+ */
 static void get_config(const struct vmm_virtio *v, uint32_t off, uint8_t *data, unsigned len)
 {
 	uint8_t config[CONFIG_BYTES] = {0};
-	const uint32_t segments = VMM_VIRTIO_QUEUE - 2;
+	const uint32_t segments = VMM_VIRTIO_QUEUE - 2, size = 64 << 10;
 
+	_Static_assert((VMM_VIRTIO_QUEUE - 2) * (64 << 10) <= VMM_BLOCK_MAX_BYTES, "they fit");
 	memcpy(config, &v->s.sectors, 8);
+	memcpy(config + 8, &size, 4);
 	memcpy(config + 12, &segments, 4);
 	memset(data, 0, len);
 	if (off < CONFIG_BYTES)
@@ -202,10 +208,13 @@ static void put_used(struct vmm_virtio_state *s, const struct queue *q, uint16_t
 {
 	const uint32_t entry[2] = {head, bytes};
 
-	memcpy(q->used + 4 + (size_t)(s->used_next % q->num) * 8, entry, sizeof(entry));
+	uint8_t *to = q->used + 4 + (size_t)(s->used_next % q->num) * 8;
+
+	memcpy(to, entry, sizeof(entry));
 	s->used_next++;
 	__atomic_store_n((uint16_t *)(void *)(q->used + 2), s->used_next, __ATOMIC_RELEASE);
-	vmm_memory_touch(q->mem, q->used, 4 + (uint64_t)q->num * 8);
+	vmm_memory_device_wrote(q->mem, to, sizeof(entry));
+	vmm_memory_device_wrote(q->mem, q->used + 2, sizeof(uint16_t));
 }
 
 static bool serve(struct vmm_virtio *v, const struct queue *q)
@@ -219,7 +228,7 @@ static bool serve(struct vmm_virtio *v, const struct queue *q)
 		return false;
 	for (unsigned i = 0; i < nr; i++)
 		if (part[i].writable)
-			vmm_memory_touch(q->mem, part[i].at, part[i].bytes);
+			vmm_memory_device_wrote(q->mem, part[i].at, part[i].bytes);
 	v->s.next++;
 	put_used(&v->s, q, head, bytes);
 	return true;

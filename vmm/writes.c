@@ -25,6 +25,29 @@ struct vmm_writes {
 _Static_assert(sizeof(struct inq_snap_write) == 208, "no padding in the file format");
 _Static_assert(sizeof(struct inq_snap_writes) == 24, "no padding in the file format");
 
+/* Under vm->lock, like all that is done by devices.  What was there before is gone already. */
+static void device_wrote(void *writes, uint64_t gpa, const uint8_t *at, uint64_t bytes)
+{
+	struct vmm_writes *w = writes;
+
+	for (unsigned i = 0; i < w->ranges.nr; i++) {
+		const uint64_t first = w->ranges.at[i].gpa, end = first + w->ranges.at[i].bytes,
+			       from = gpa > first ? gpa : first,
+			       to = gpa + bytes < end ? gpa + bytes : end;
+		struct inq_snap_write r = {.nr = w->next,
+					   .t_ns = vmm_now(),
+					   .gpa = from,
+					   .vcpu = INQ_SNAP_VM,
+					   .size = (uint32_t)(to - from),
+					   .flags = INQ_WRITE_DEVICE | INQ_WRITE_NO_OLD};
+
+		if (from >= to)
+			continue;
+		memcpy(&r.value, at + (from - gpa), r.size < 8 ? r.size : 8);
+		w->at[w->next++ % VMM_NR_WRITES] = r;
+	}
+}
+
 enum inq_status vmm_writes_create(struct vmm_writes **ret, int kvm, struct vmm_memory *m,
 				  const struct vmm_ranges *ranges, struct inq_err *err)
 {
@@ -42,6 +65,8 @@ enum inq_status vmm_writes_create(struct vmm_writes **ret, int kvm, struct vmm_m
 		return inq_fail(err, INQ_ENOMEM, "log of writes");
 	w->ranges = *ranges;
 	w->mem = m;
+	m->on_device = device_wrote;
+	m->listener = w;
 	*ret = w;
 	return INQ_OK;
 }

@@ -189,7 +189,8 @@ static enum inq_status write_row(const struct inq_snap_write *w, struct inq_sink
 	enum { RSP = 6 };
 
 	return INQ_ROW(
-		out, err, INQ_V_INT(INQ_SNAP_NOW), INQ_V_INT(w->vcpu), INQ_V_INT(w->nr),
+		out, err, INQ_V_INT(INQ_SNAP_NOW),
+		INQ_V_INT(w->flags & INQ_WRITE_DEVICE ? -1 : (int64_t)w->vcpu), INQ_V_INT(w->nr),
 		INQ_V_INT(w->t_ns), w->flags & INQ_WRITE_NO_PLACE ? INQ_V_NULL : INQ_V_ADDR(w->gpa),
 		INQ_V_INT(w->size), w->flags & INQ_WRITE_NO_OLD ? INQ_V_NULL : INQ_V_INT(w->old),
 		w->flags & INQ_WRITE_NO_PLACE ? INQ_V_NULL : INQ_V_INT(w->value),
@@ -250,7 +251,7 @@ static enum inq_status run_writes(const struct inq_machine *m, struct inq_sink *
 
 const struct inq_collector collect_write_log = {
 	.table = "write_log",
-	.doc = "the last writes to watched memory, and who did them",
+	.doc = "the last writes to watched memory, and who did them (cpu -1: a device)",
 	.cols = write_cols,
 	.nr_keys = 3,
 	.run = run_writes,

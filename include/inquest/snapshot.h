@@ -270,6 +270,8 @@ enum inq_snap_write_flags {                         /* beside those of inq_snap_
 						       many bytes */
 			    INQ_WRITE_NO_OLD = 512, /* .old is unknown */
 			    INQ_WRITE_NO_PLACE = 1024, /* .gpa and .value are unknown */
+			    INQ_WRITE_DEVICE = 2048,   /* no vCPU but a device of the VMM's: .size
+							  may be more, .value the first 8 bytes */
 };
 struct inq_snap_write {
 	uint64_t nr, t_ns; /* from 0 without a gap; CLOCK_MONOTONIC */
@@ -278,7 +280,7 @@ struct inq_snap_write {
 	uint64_t rip;        /* linear, behind the instruction that wrote */
 	uint64_t gpr[16];    /* likewise; rax rbx rcx rdx rsi rdi rsp rbp r8 ... r15 */
 	uint64_t rflags, cr3;
-	uint32_t vcpu, size; /* 1 to 8 bytes */
+	uint32_t vcpu, size; /* who, or INQ_SNAP_VM: a device; 1 to 8 bytes */
 	uint32_t flags;      /* enum inq_snap_flight_flags; INQ_FLIGHT_RIP: registers are known */
 	uint32_t pad;        /* 0 */
 };

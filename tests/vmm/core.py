@@ -240,7 +240,9 @@ class Core:
         for i in range(count):
             v = struct.unpack_from("<6Q16Q2Q4I", raw, 24 + 16 * nr + i * size)
             r = dict(zip(names, v)) | {"gpr": v[6:22], "rflags": v[22], "cr3": v[23], "vcpu": v[24], "size": v[25], "flags": v[26]}
-            need(r["nr"] == first + i and 1 <= r["size"] <= 8 and r["vcpu"] < self.nr_vcpus and not v[27], "writes: record")
+            device = bool(r["flags"] & 2048)
+            need(r["nr"] == first + i and 1 <= r["size"] and (device or r["size"] <= 8) and not v[27], "writes: record")
+            need(r["vcpu"] == VM if device else r["vcpu"] < self.nr_vcpus, "writes: who")
             need(r["flags"] & 256 or any(r["gpa"] < g + n and g < r["gpa"] + r["size"] for g, n in ranges), "writes: nobody watches that")
             records.append(r)
         return ranges, records

@@ -119,6 +119,8 @@ static void abuse(void **state)
 	assert_int_equal(dma(SELECT | WRITE, 4, BUFFER), 1);               /* read-only */
 	assert_int_equal(dma(SELECT | READ, 4, UINT64_MAX - 1), 1);        /* no memory */
 	assert_int_equal(dma(SELECT | READ, 0xffffffff, BUFFER), 1);       /* not so much */
+	assert_int_equal(dma(SELECT | READ, 1 << 20, 0x200000), 0);
+	assert_int_equal(dma(SELECT | READ, (1 << 20) + 1, 0x200000), 1); /* holds up the others */
 	assert_int_equal(dma(SELECT | WRITE | 0x20 << 16, 4, 16 << 20), 1);
 	assert_int_equal(dma(SELECT | SKIP | 0x20 << 16, 0xffffffff, 0), 0);
 	assert_int_equal(dma(WRITE, 1, BUFFER), 1); /* at its end */
