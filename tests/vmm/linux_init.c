@@ -2,7 +2,9 @@
  * The first process of a Linux guest.  It says on the console what the kernel made of the machine;
  * then a child on each CPU counts in a page that a snapshot shows.  After ROUND rounds it ends the
  * machine through port 0xf4; a snapshot of that goes on, and after as many the machine is reset.
+ * With modules in its root it loads them, reads all of /dev/vda, and writes a sector each round.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -15,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +79,48 @@ static void tell(struct shown *s, long cpus)
 	       clock, strtol(memory, NULL, 10), release);
 }
 
+static void load_modules(void)
+{
+	char path[32];
+
+	for (int i = 0;; i++) {
+		snprintf(path, sizeof(path), "/modules/%d.ko", i);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return;
+		if (syscall(SYS_finit_module, fd, "", 0))
+			printf("%s: %s\n", path, strerror(errno));
+		close(fd);
+	}
+}
+
+/* -1: there is none. */
+static int open_disk(void)
+{
+	static uint8_t some[1 << 16];
+	uint64_t bytes = 0, sum = 0;
+
+	load_modules();
+	mount("dev", "/dev", "devtmpfs", 0, NULL);
+	int fd = open("/dev/vda", O_RDWR | O_CLOEXEC);
+	for (ssize_t n; fd >= 0 && (n = read(fd, some, sizeof(some))) > 0; bytes += (uint64_t)n)
+		for (ssize_t i = 0; i < n; i++)
+			sum += some[i];
+	if (fd >= 0)
+		printf("disk: %" PRIu64 " bytes, sum %" PRIu64 "\n", bytes, sum);
+	return fd;
+}
+
+static void write_disk(int fd, const struct shown *s)
+{
+	uint64_t sector[64] = {s->seed, s->round};
+
+	if (pwrite(fd, sector, sizeof(sector), (off_t)(s->round * sizeof(sector))) !=
+		    sizeof(sector) ||
+	    fsync(fd))
+		printf("disk: %s\n", strerror(errno));
+}
+
 static void count_on(struct shown *s, unsigned cpu)
 {
 	cpu_set_t set;
@@ -103,6 +148,7 @@ int main(void)
 	memcpy(s->magic, "INQ-LINUX-INIT.", sizeof(s->magic));
 	s->seed = seed ? strtoull(seed, NULL, 0) : 0;
 	tell(s, cpus);
+	int disk = open_disk();
 	for (unsigned i = 0; i < (unsigned)cpus; i++)
 		if (!fork())
 			count_on(s, i);
@@ -112,6 +158,8 @@ int main(void)
 		pause_ms(PAUSE_MS);
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		s->round++;
+		if (disk >= 0)
+			write_disk(disk, s);
 		printf("round %" PRIu64 " at %lld ms\n", s->round,
 		       (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
 		if (s->round == ROUND) {

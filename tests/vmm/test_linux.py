@@ -15,10 +15,11 @@ ROUND, ENDED = 8, 33  # linux_init.c: rounds to each end, 2 * EXIT_CODE + 1
 MAGIC, MAX_CPUS = b"INQ-LINUX-INIT.\0", 64
 QUIET = "console=ttyS0 quiet panic=-1 reboot=k"
 SECONDS = 240  # a busy machine takes its time
+DISK, DISK_BYTES = "--disk disk", 1 << 20
 
 # name: image, vCPUs, MiB, more options, more of a command line, clock
 GUESTS = {
-    "bzimage-5g": ("vmlinuz", 2, 5120, "", "", "kvm-clock"),
+    "bzimage-5g": ("vmlinuz", 2, 5120, "--disk disk", "", "kvm-clock"),
     "pvh-jiffies": ("vmlinux", 2, 256, "--boot pvh", "clocksource=jiffies", "jiffies"),
     "vmlinux-no-acpi": ("vmlinux", 1, 256, "--boot linux64", "acpi=off nokaslr", "kvm-clock"),
 }
@@ -32,8 +33,8 @@ def make_jobs():
     for name, (kern, vcpus, mib, options, append, _) in GUESTS.items():
         run = (f"inquest-vmm run --kernel /bin/{kern} --initrd /bin/root.cpio --vcpus {vcpus} --memory {mib} {options} "
                f"--append '{QUIET} {append} seed={seed_of(name)}' --timeout {SECONDS} --snapshot a.core")
-        yield bed.Job(name, ["sh", "-c", f"{run} && exit 9; code=$?; [ $code = {ENDED} ] || exit $code; echo again:; "
-                             f"inquest-vmm resume a.core --for {SECONDS * 1000} --snapshot b.core"], 2 * SECONDS)
+        yield bed.Job(name, ["sh", "-c", f"yes INQ | head -c {DISK_BYTES} >disk; {run} && exit 9; code=$?; [ $code = {ENDED} ] || exit $code; echo again:; "
+                             f"inquest-vmm resume a.core {DISK if DISK in options else ''} --for {SECONDS * 1000} --snapshot b.core"], 2 * SECONDS)
 
 
 def shown(c):
@@ -71,11 +72,25 @@ def check_said(name, text):
     yield f"its clock goes forward: {times}", times == sorted(times) and times[-1] > times[0]
 
 
+def check_disk(r, options):
+    """Linux read all of it, and wrote a sector per round, in both runs."""
+    text, data = r.text("stdout"), (r.files / "disk").read_bytes()
+    was = b"INQ\n" * (DISK_BYTES // 4)
+    said = re.findall(r"^disk: (.*)$", text.replace("\r\n", "\n"), re.M)
+    if DISK not in options:
+        yield f"no disk: {said}", not said and data == was
+        return
+    yield f"it read its disk: {said}", said == [f"{DISK_BYTES} bytes, sum {sum(was)}"]
+    rounds = [struct.pack("<2Q", seed_of(r.job.id), n) + bytes(496) for n in range(1, 2 * ROUND + 1)]
+    yield "its sectors are on it", data == was[:512] + b"".join(rounds) + was[512 * (1 + 2 * ROUND):]
+
+
 def check(r):
     name = r.job.id
-    _, vcpus, _, _, _, _ = GUESTS[name]
+    _, vcpus, _, options, _, _ = GUESTS[name]
     yield f"exit code {r.code}: {r.why or r.text('stderr').strip()}\n{r.text('stdout')[-2000:]}", r.code == 0
     yield from check_said(name, r.text("stdout"))
+    yield from check_disk(r, options)
     (seed, first, ticks), (seed_b, second, later) = (shown(core.load(r.files / f)) for f in ("a.core", "b.core"))
     yield f"seed in memory: {seed}, {seed_b}", seed == seed_b == seed_of(name)
     yield f"rounds in memory: {first}, {second}", (first, second) == (ROUND, 2 * ROUND)
@@ -125,6 +140,9 @@ def main():
         for folder in ("dev", "proc", "sys"):
             cpio.folder(folder)
         cpio.file("init", init.read_bytes())
+        cpio.folder("modules")
+        for i, path in enumerate(k.modules(["virtio_mmio", "virtio_blk"])):
+            cpio.file(f"modules/{i}.ko", path.read_bytes())
         cpio.close()
         todo = list(make_jobs())
         results, why = bed.run("svm", todo, [vmm, k.vmlinuz, k.vmlinux(), root], pathlib.Path(tmp) / "out",
