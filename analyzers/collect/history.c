@@ -251,7 +251,7 @@ static enum inq_status run_writes(const struct inq_machine *m, struct inq_sink *
 
 const struct inq_collector collect_write_log = {
 	.table = "write_log",
-	.doc = "the last writes to watched memory, and who did them (cpu -1: a device)",
+	.doc = "the last writes to watched memory, by whom (cpu -1: a device)",
 	.cols = write_cols,
 	.nr_keys = 3,
 	.run = run_writes,
