@@ -83,7 +83,7 @@ static void a_guest_knows_its_hypervisor_and_its_timer(void **state)
 	vmm_cpuid_offer(t, true);
 	assert_int_equal(t->entries[0].ecx, 1u << 31 | 1 << 24 | 1 << 21);
 	assert_int_equal(t->entries[2].ecx, 1 << 2); /* no shadow stacks */
-	assert_int_equal(t->entries[1].ecx, 0); /* of leaf 0x80000001 */
+	assert_int_equal(t->entries[1].ecx, 0);      /* of leaf 0x80000001 */
 	free(t);
 }
 
