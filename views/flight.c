@@ -75,6 +75,26 @@ const struct view view_group_flight[] = {
 			{"CR3", VIEW_HEX, 8}},
 	},
 	{
+		.name = "steps",
+		.title = "Single steps",
+		.doc = "single steps: each next instruction, and what it changed",
+		.needs = {"step"},
+		.sql = "SELECT s.machine_id, cpu, rip, s.rowid, cpu, nr, rip, smm, CASE"
+		       " WHEN coalesce(len, length(bytes)) > 6"
+		       " THEN lower(hex(substr(bytes, 1, 5))) || '..'"
+		       " ELSE lower(hex(substr(bytes, 1, coalesce(len, length(bytes))))) END,"
+		       " text || CASE WHEN changed IS NULL OR changed = '' THEN ''"
+		       " ELSE '   ; ' || changed END"
+		       " FROM step s WHERE " VIEW_OF_CPU(
+			       s) " ORDER BY s.machine_id, sample_id, cpu, nr",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"NR", VIEW_DEC, 2},
+			{"RIP", VIEW_HEX, 10},
+			{"SMM", VIEW_DEC, 3},
+			{"BYTES", VIEW_TEXT, 12},
+			{"INSTRUCTION", VIEW_TEXT, 24}},
+	},
+	{
 		.name = "writes",
 		.title = "Last writes to watched memory, newest first",
 		.doc = "who wrote to the memory that was watched, newest first",

@@ -15,17 +15,21 @@ enum { PATIENCE_S = 5, APART_NS = 1000000 };
 enum { RFLAGS_IF = 0x200, MSR_SMI_COUNT = 0x34 };
 enum { APIC_IRR = 0x200, APIC_LVT_TIMER = 0x320, LVT_MASKED = 0x10000 };
 
+bool vmm_vcpu_registers(const struct vmm_vcpu *v, struct kvm_regs *regs, struct kvm_sregs *sregs)
+{
+	if (!v->synced)
+		return !ioctl(v->fd, KVM_GET_REGS, regs) && !ioctl(v->fd, KVM_GET_SREGS, sregs);
+	*regs = v->run->s.regs.regs;
+	*sregs = v->run->s.regs.sregs;
+	return true;
+}
+
 static bool rip_of(struct vmm_vcpu *v, uint64_t *ret)
 {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	if (v->synced) {
-		*ret = vmm_flight_rip(&v->run->s.regs.regs, &v->run->s.regs.sregs);
-		v->look.intr_off = !(v->run->s.regs.regs.rflags & RFLAGS_IF);
-		return true;
-	}
-	if (ioctl(v->fd, KVM_GET_REGS, &regs) || ioctl(v->fd, KVM_GET_SREGS, &sregs))
+	if (!vmm_vcpu_registers(v, &regs, &sregs))
 		return false;
 	*ret = vmm_flight_rip(&regs, &sregs);
 	v->look.intr_off = !(regs.rflags & RFLAGS_IF);

@@ -3,6 +3,7 @@
  * clear TF, but KVM sets it anew at every entry while it is told to.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #include "vmm/watchpoint.h"
 
 enum { PATIENCE_S = 2 };
+_Static_assert(sizeof(struct inq_snap_step_regs) == 184, "no padding in the file format");
 
 /*
  * An interrupt that is taken while stepping pushes the TF that KVM had set; after its IRET the
@@ -72,9 +74,32 @@ size_t vmm_vcpu_code(const struct vmm_vcpu *v, uint64_t linear, bool smm, uint8_
 	return n;
 }
 
+static struct inq_snap_step_regs registers(const struct vmm_vcpu *v)
+{
+	struct inq_snap_step_regs r = {0};
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (!vmm_vcpu_registers(v, &regs, &sregs))
+		return r;
+	_Static_assert(offsetof(struct kvm_regs, rip) == sizeof(r.gpr), "16 in KVM's order");
+	memcpy(r.gpr, &regs, sizeof(r.gpr));
+	r.rflags = regs.rflags;
+	r.cr0 = sregs.cr0;
+	r.cr3 = sregs.cr3;
+	r.cr4 = sregs.cr4;
+	r.efer = sregs.efer;
+	r.cs_base = sregs.cs.base;
+	r.flags = INQ_STEP_KNOWN | (sregs.cs.l ? INQ_STEP_CS_L : 0u) |
+		  (sregs.cs.db ? INQ_STEP_CS_D : 0u);
+	return r;
+}
+
 void vmm_vcpu_stepped(struct vmm_vcpu *v)
 {
-	struct vmm_step s = {.rip = v->run->debug.arch.pc, .smm = v->run->flags & KVM_RUN_X86_SMM};
+	struct vmm_step s = {.rip = v->run->debug.arch.pc,
+			     .smm = v->run->flags & KVM_RUN_X86_SMM,
+			     .regs = registers(v)};
 
 	s.nr_bytes = (uint8_t)vmm_vcpu_code(v, s.rip, s.smm, s.bytes);
 	pthread_mutex_lock(&v->vm->lock);
@@ -88,6 +113,7 @@ void vmm_vcpu_stepped(struct vmm_vcpu *v)
 
 void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n)
 {
+	struct inq_snap_step_regs regs[VMM_MAX_STEPS];
 	struct inq_snap_step all[VMM_MAX_STEPS];
 
 	for (uint32_t i = 0; i < v->nr_steps; i++) {
@@ -98,9 +124,12 @@ void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n)
 							 (s->smm ? INQ_FLIGHT_SMM : 0),
 						.nr_bytes = s->nr_bytes};
 		memcpy(all[i].bytes, s->bytes, s->nr_bytes);
+		regs[i] = s->regs;
 	}
-	if (v->nr_steps)
-		vmm_notes_add(n, v->index, INQ_SNAP_STEPS, all, v->nr_steps * sizeof(*all));
+	if (!v->nr_steps)
+		return;
+	vmm_notes_add(n, v->index, INQ_SNAP_STEPS, all, v->nr_steps * sizeof(*all));
+	vmm_notes_add(n, v->index, INQ_SNAP_STEP_REGS, regs, v->nr_steps * sizeof(*regs));
 }
 
 /* Under the lock: until no step is wanted, or patience is at its end. */

@@ -47,6 +47,7 @@ struct vmm_step {
 	bool smm;
 	uint8_t nr_bytes,
 		bytes[VMM_INSN_BYTES]; /* of the next instruction, as far as they can be had */
+	struct inq_snap_step_regs regs;
 };
 
 struct vmm_vcpu {
@@ -163,6 +164,9 @@ void vmm_vm_rips(struct vmm_vm *vm);
 
 /* Between two runs, on the vCPU's own thread, under the lock. */
 void vmm_vcpu_sample(struct vmm_vcpu *v);
+
+/* Between two runs, on the vCPU's own thread: its registers.  False: KVM does not tell. */
+bool vmm_vcpu_registers(const struct vmm_vcpu *v, struct kvm_regs *regs, struct kvm_sregs *sregs);
 
 /* The same: switch single-stepping as .want_steps says; and what a KVM_EXIT_DEBUG shows. */
 void vmm_vcpu_set_stepping(struct vmm_vcpu *v);

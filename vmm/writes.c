@@ -90,12 +90,8 @@ static void set_registers(struct inq_snap_write *r, const struct vmm_vcpu *v)
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	if (v->synced) {
-		regs = v->run->s.regs.regs;
-		sregs = v->run->s.regs.sregs;
-	} else if (ioctl(v->fd, KVM_GET_REGS, &regs) || ioctl(v->fd, KVM_GET_SREGS, &sregs)) {
+	if (!vmm_vcpu_registers(v, &regs, &sregs))
 		return;
-	}
 	_Static_assert(offsetof(struct kvm_regs, rip) == sizeof(r->gpr), "16 in KVM's order");
 	memcpy(r->gpr, &regs, sizeof(r->gpr));
 	r->rflags = regs.rflags;

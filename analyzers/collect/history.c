@@ -1,30 +1,31 @@
 /*
- * What else the producer kept of the time before the snapshot: the older twin, single steps, writes
- * to watched memory, lines of KVM's tracepoints.  Source: docs/snapshot-format.md, section 7.
+ * What else the producer kept of the time before the snapshot: the older twin, writes to watched
+ * memory, lines of KVM's tracepoints.  Source: docs/snapshot-format.md, section 7.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analyzers/collect/collectors.h"
+#include "analyzers/collect/history.h"
 #include "analyzers/collect/values.h"
 #include "base/span.h"
 
 enum { MAX_WRITE_RECORD = 4096, MAX_LINE = 512 };
 enum { MAX_SECONDS = 1u << 31 };
 
-static struct inq_value known(uint32_t flags, uint32_t flag, struct inq_value v)
+struct inq_value history_known(uint32_t flags, uint32_t flag, struct inq_value v)
 {
 	return flags & flag ? v : INQ_V_NULL;
 }
 
-static struct inq_value smm_of(uint32_t flags)
+struct inq_value history_smm(uint32_t flags)
 {
-	return known(flags, INQ_FLIGHT_SMM_KNOWN, INQ_V_INT(!!(flags & INQ_FLIGHT_SMM)));
+	return history_known(flags, INQ_FLIGHT_SMM_KNOWN, INQ_V_INT(!!(flags & INQ_FLIGHT_SMM)));
 }
 
-static enum inq_status damaged(const struct inq_machine *m, struct inq_sink *out, const char *what,
-			       struct inq_err *err)
+enum inq_status history_damaged(const struct inq_machine *m, struct inq_sink *out, const char *what,
+				struct inq_err *err)
 {
 	struct inq_err why;
 
@@ -40,13 +41,9 @@ static bool is_first(const struct inq_machine *m, const struct inq_blob *b, uint
 	       inq_dump_blob(m->dump, b->vcpu, sample, kind) == b;
 }
 
-typedef enum inq_status blob_fn(const struct inq_machine *m, const struct inq_blob *b,
-				struct inq_sink *out, struct inq_err *err);
-
-/* Rows of each blob of that kind. */
-static enum inq_status each_blob(const struct inq_machine *m, enum inq_snap_sample sample,
-				 enum inq_snap_kind kind, blob_fn *rows, struct inq_sink *out,
-				 struct inq_err *err)
+enum inq_status history_each(const struct inq_machine *m, enum inq_snap_sample sample,
+			     enum inq_snap_kind kind, history_blob_fn *rows, struct inq_sink *out,
+			     struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
 
@@ -99,11 +96,11 @@ static enum inq_status twin_of(const struct inq_machine *m, const struct inq_blo
 	uint32_t flags = span_u32le(&s), cpu = b->vcpu;
 
 	if (b->vcpu == INQ_SNAP_VM || s.bad)
-		return damaged(m, out, "the twin of a cpu is cut off", err);
+		return history_damaged(m, out, "the twin of a cpu is cut off", err);
 	const struct inq_snap_header *h = m->dump->header;
 	return INQ_ROW(out, err, INQ_V_INT(INQ_SNAP_TWIN), INQ_V_INT(cpu), INQ_V_INT(t),
 		       h && h->t_monotonic_ns >= t ? INQ_V_INT(h->t_monotonic_ns - t) : INQ_V_NULL,
-		       known(flags, INQ_FLIGHT_RIP, INQ_V_ADDR(rip)), smm_of(flags),
+		       history_known(flags, INQ_FLIGHT_RIP, INQ_V_ADDR(rip)), history_smm(flags),
 		       field(m, cpu, INQ_SNAP_MP_STATE, 0, 4, INQ_INT),
 		       field(m, cpu, INQ_SNAP_EVENTS, NMI_MASKED, 1, INQ_INT),
 		       field(m, cpu, R, RIP, 8, INQ_ADDR), field(m, cpu, S, CS_BASE, 8, INQ_ADDR),
@@ -116,7 +113,7 @@ static enum inq_status twin_of(const struct inq_machine *m, const struct inq_blo
 static enum inq_status run_twin(const struct inq_machine *m, struct inq_sink *out,
 				struct inq_err *err)
 {
-	return each_blob(m, INQ_SNAP_TWIN, INQ_SNAP_RIPS, twin_of, out, err);
+	return history_each(m, INQ_SNAP_TWIN, INQ_SNAP_RIPS, twin_of, out, err);
 }
 
 const struct inq_collector collect_twin = {
@@ -125,47 +122,6 @@ const struct inq_collector collect_twin = {
 	.cols = twin_cols,
 	.nr_keys = 2,
 	.run = run_twin,
-};
-
-static const struct inq_column step_cols[] = {
-	COLS_OF_CPU,
-	{"nr", INQ_INT, "number of the step, from 0"},
-	{"rip", INQ_ADDR, "linear, of the instruction that came next"},
-	{"smm", INQ_INT, "1: in system-management mode"},
-	{"bytes", INQ_BLOB, "what lay there: that instruction and what follows it"},
-	{0},
-};
-
-static enum inq_status steps_of(const struct inq_machine *m, const struct inq_blob *b,
-				struct inq_sink *out, struct inq_err *err)
-{
-	struct span s = span_of(b->p, b->n);
-	enum inq_status st = INQ_OK;
-
-	for (int64_t nr = 0; !st && s.left >= sizeof(struct inq_snap_step); nr++) {
-		uint64_t rip = span_u64le(&s);
-		uint32_t flags = span_u32le(&s), n = span_u32le(&s);
-		const uint8_t *bytes = span_take(&s, 16);
-
-		st = INQ_ROW(out, err, INQ_V_INT(INQ_SNAP_NOW), INQ_V_INT(b->vcpu), INQ_V_INT(nr),
-			     known(flags, INQ_FLIGHT_RIP, INQ_V_ADDR(rip)), smm_of(flags),
-			     n && n <= 16 ? INQ_V_BLOB(bytes, n) : INQ_V_NULL);
-	}
-	return st || !s.left ? st : damaged(m, out, "half a single step", err);
-}
-
-static enum inq_status run_steps(const struct inq_machine *m, struct inq_sink *out,
-				 struct inq_err *err)
-{
-	return each_blob(m, INQ_SNAP_NOW, INQ_SNAP_STEPS, steps_of, out, err);
-}
-
-const struct inq_collector collect_step = {
-	.table = "step",
-	.doc = "single steps that a CPU was made to do before the snapshot",
-	.cols = step_cols,
-	.nr_keys = 3,
-	.run = run_steps,
 };
 
 static const struct inq_column write_cols[] = {
@@ -194,9 +150,9 @@ static enum inq_status write_row(const struct inq_snap_write *w, struct inq_sink
 		INQ_V_INT(w->t_ns), w->flags & INQ_WRITE_NO_PLACE ? INQ_V_NULL : INQ_V_ADDR(w->gpa),
 		INQ_V_INT(w->size), w->flags & INQ_WRITE_NO_OLD ? INQ_V_NULL : INQ_V_INT(w->old),
 		w->flags & INQ_WRITE_NO_PLACE ? INQ_V_NULL : INQ_V_INT(w->value),
-		known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->rip)), smm_of(w->flags),
-		known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->gpr[RSP])),
-		known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->cr3)));
+		history_known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->rip)), history_smm(w->flags),
+		history_known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->gpr[RSP])),
+		history_known(w->flags, INQ_FLIGHT_RIP, INQ_V_ADDR(w->cr3)));
 }
 
 static struct inq_snap_write read_write(struct span s)
@@ -228,16 +184,16 @@ static enum inq_status writes_of(const struct inq_machine *m, const struct inq_b
 	span_skip(&s, sizeof(uint32_t));
 	if (s.bad || bytes < sizeof(struct inq_snap_write) || bytes > MAX_WRITE_RECORD ||
 	    ranges > s.left / sizeof(struct inq_snap_word))
-		return damaged(m, out, "the log of writes has an absurd size", err);
+		return history_damaged(m, out, "the log of writes has an absurd size", err);
 	span_skip(&s, ranges * sizeof(struct inq_snap_word));
 	for (uint32_t i = 0; i < count && !st; i++) {
 		const uint8_t *at = span_take(&s, bytes);
 
 		if (s.bad)
-			return damaged(m, out, "the log of writes is cut off", err);
+			return history_damaged(m, out, "the log of writes is cut off", err);
 		struct inq_snap_write w = read_write(span_of(at, bytes));
 		if (w.nr != first + i)
-			return damaged(m, out, "the log of writes has a gap", err);
+			return history_damaged(m, out, "the log of writes has a gap", err);
 		st = write_row(&w, out, err);
 	}
 	return st;
@@ -246,7 +202,7 @@ static enum inq_status writes_of(const struct inq_machine *m, const struct inq_b
 static enum inq_status run_writes(const struct inq_machine *m, struct inq_sink *out,
 				  struct inq_err *err)
 {
-	return each_blob(m, INQ_SNAP_NOW, INQ_SNAP_WRITES, writes_of, out, err);
+	return history_each(m, INQ_SNAP_NOW, INQ_SNAP_WRITES, writes_of, out, err);
 }
 
 const struct inq_collector collect_write_log = {
@@ -324,7 +280,7 @@ static enum inq_status trace_of(const struct inq_machine *m, const struct inq_bl
 static enum inq_status run_trace(const struct inq_machine *m, struct inq_sink *out,
 				 struct inq_err *err)
 {
-	return each_blob(m, INQ_SNAP_NOW, INQ_SNAP_TRACE, trace_of, out, err);
+	return history_each(m, INQ_SNAP_NOW, INQ_SNAP_TRACE, trace_of, out, err);
 }
 
 const struct inq_collector collect_trace = {

@@ -62,6 +62,7 @@ enum inq_snap_kind {
 	INQ_SNAP_STEPS = 38,       /* struct inq_snap_step[], oldest first */
 	INQ_SNAP_WORDS = 39,       /* struct inq_snap_words, in sample 2, VM-wide */
 	INQ_SNAP_GUEST_DEBUG = 42, /* struct kvm_guest_debug, 72: what KVM was told to debug */
+	INQ_SNAP_STEP_REGS = 43,   /* struct inq_snap_step_regs[], one for each of STEPS */
 };
 
 enum inq_snap_state {
@@ -212,6 +213,21 @@ struct inq_snap_step {
 	uint32_t flags;    /* INQ_FLIGHT_RIP, _SMM_KNOWN, _SMM */
 	uint32_t nr_bytes; /* of .bytes that could be read: 0 to 15 */
 	uint8_t bytes[16]; /* that instruction, and what follows it */
+};
+
+enum inq_snap_step_flags {
+	INQ_STEP_KNOWN = 1, /* the registers */
+	INQ_STEP_CS_L = 2,  /* code segment: 64-bit */
+	INQ_STEP_CS_D = 4,  /* 32-bit, else 16-bit */
+};
+
+/* Registers behind the same single step. */
+struct inq_snap_step_regs {
+	uint64_t gpr[16]; /* rax rbx rcx rdx rsi rdi rsp rbp r8 ... r15 */
+	uint64_t rflags, cr0, cr3, cr4, efer;
+	uint64_t cs_base;
+	uint32_t flags; /* enum inq_snap_step_flags */
+	uint32_t pad;   /* 0 */
 };
 
 /* Memory that the sampler was told to look at; .count of inq_snap_word, then their bytes. */

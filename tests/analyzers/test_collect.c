@@ -140,6 +140,19 @@ static void add_history(struct built *b)
 	static const struct inq_snap_step steps[] = {
 		{.rip = 0x1000, .flags = 3, .nr_bytes = 2, .bytes = "\xeb\xfe"},
 		{.rip = 0x1002, .flags = 7, .nr_bytes = 99}};
+	/* on cpu 0: inc eax, and in 16-bit code a jump to itself; then nothing is known */
+	static const struct inq_snap_step known[] = {
+		{.rip = 0x1000, .flags = 3, .nr_bytes = 3, .bytes = "\xff\xc0\x90"},
+		{.rip = 0x31002, .flags = 3, .nr_bytes = 2, .bytes = "\xeb\xfe"},
+		{.rip = 0x31002, .flags = 3, .nr_bytes = 2, .bytes = "\xeb\xfe"}};
+	static const struct inq_snap_step_regs known_regs[] = {
+		{.gpr = {7}, .rflags = 2, .cr0 = 0x11, .flags = INQ_STEP_KNOWN | INQ_STEP_CS_D},
+		{.gpr = {8},
+		 .rflags = 0x12,
+		 .cr0 = 0x10,
+		 .cs_base = 0x30000,
+		 .flags = INQ_STEP_KNOWN},
+		{.gpr = {9}}};
 	static const struct {
 		struct inq_snap_writes head;
 		struct inq_snap_word range;
@@ -159,6 +172,8 @@ static void add_history(struct built *b)
 	add_note_of(b, 2, INQ_SNAP_RIPS, &rip, sizeof(rip));
 	add_note_of(b, 2, INQ_SNAP_REGS, &regs, sizeof(regs));
 	built_note_of(b, INQ_SNAP_STEPS, 1, steps, sizeof(steps));
+	built_note_of(b, INQ_SNAP_STEPS, 0, known, sizeof(known));
+	built_note_of(b, INQ_SNAP_STEP_REGS, 0, known_regs, sizeof(known_regs));
 	built_note_of(b, INQ_SNAP_WRITES, INQ_SNAP_VM, &log, sizeof(log));
 	built_note_of(b, INQ_SNAP_TRACE, 0, trace, sizeof(trace) - 1);
 }
@@ -312,6 +327,10 @@ static void the_time_before_is_told_apart(void **state)
 	SAYS("SELECT group_concat(nr || ' ' || hex64(rip) || ' ' || smm || ' ' ||"
 	     " hex(bytes), ', ') FROM step WHERE cpu = 1",
 	     "0 0x1000 0 EBFE, 1 0x1002 1 ");
+	SAYS("SELECT coalesce(len, text, changed) FROM step WHERE cpu = 1", "NULL");
+	SAYS("SELECT group_concat(coalesce(len, '-') || ' ' || coalesce(text, '-') || ' ' ||"
+	     " coalesce(changed, '-'), '; ') FROM step WHERE cpu = 0",
+	     "2 inc eax rax=0x8 rflags=0x12 cr0=0x10; 2 jmp 0x1002 -; - - -");
 	SAYS("SELECT nr || ' ' || cpu || ' ' || hex64(phys) || ' ' || size || ' ' || old || ' ' ||"
 	     " value || ' ' || hex64(rip) || ' ' || coalesce(smm, '-') FROM write_log",
 	     "5 1 0x2000 4 1 2 0xbad -");

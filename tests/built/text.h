@@ -20,6 +20,10 @@ struct built_ask {
  *	zero-bitmap
  *	flight vcpu=0 nr=0 what=1 reason=2 ...   one record, as in struct inq_snap_flight
  *	rips vcpu=0 t_ns=1 rip=0x1000 flags=3    one sample, as in struct inq_snap_rip
+ *	steps vcpu=0 [flags=3] [code=16|32|64] [cs_base=0] 0x1000=ebfe,rax=1 0x1002=f4 ...
+ *	                                         one single step a word: rip, bytes there, registers
+ *	                                         that are new; without code= no registers are told
+ *	payload KIND vcpu=0 sample=0 hexbytes 'text' ...    a note of ours by its number, as it is
  *	regs|sregs2|debugregs|events|mp_state|run vcpu=0 field=value ...   as in struct kvm_...
  *	lapic vcpu=0 0x320=0x10000 ...           registers by their offset
  *	msrs vcpu=0 0x10=5 0x9e=refused ...

@@ -33,6 +33,7 @@ static const char tables[] =
 	" rflags, cr0, cr2, cr3, cr4, efer);"
 	"CREATE TABLE twin(machine_id, sample_id, cpu, t_ns, age_ns, lin_rip, smm, mp_state,"
 	" nmi_masked, rip, cs_base, rsp, rflags, cr0, cr2, cr3, cr4, efer);"
+	"CREATE TABLE step(machine_id, sample_id, cpu, nr, rip, smm, bytes, len, text, changed);"
 	"CREATE TABLE write_log(machine_id, sample_id, cpu, nr, t_ns, phys, size, old, value, rip,"
 	" smm, rsp, cr3);"
 	"CREATE TABLE trace(machine_id, sample_id, cpu, nr, t_ns, event, text);";

@@ -6,7 +6,7 @@ KINDS = {1: "header", 2: "host", 3: "regs", 4: "sregs2", 5: "sregs", 6: "debugre
          9: "mp_state", 10: "msrs", 11: "cpuid2", 12: "run", 13: "slots", 14: "smram", 15: "zero", 16: "xsave",
          17: "xcrs", 18: "nested", 19: "tsc", 20: "stats", 21: "pic1", 22: "pic2", 23: "ioapic", 24: "pit2", 25: "clock", 26: "devices", 27: "tables",
          32: "flight", 33: "rips", 34: "last_known", 35: "roots", 36: "trace", 37: "writes", 38: "steps", 39: "words",
-         42: "guest_debug"}
+         42: "guest_debug", 43: "step_regs"}
 SIZES = {"regs": 144, "sregs2": 320, "sregs": 312, "debugregs": 128, "lapic": 1024, "events": 64, "mp_state": 4,
          "xcrs": 392, "tsc": 16, "pic1": 520, "pic2": 520, "ioapic": 520, "pit2": 112, "clock": 48, "roots": 72, "guest_debug": 72}
 VM = 0xFFFFFFFF
@@ -211,6 +211,15 @@ class Core:
         steps = list(struct.iter_unpack("<QII16s", raw))
         need(all(n <= 15 and not any(b[n:]) and f & ~4 == 3 for _, f, n, b in steps), "steps: bytes, flags")
         return [(rip, bool(f & 4), b[:n]) for rip, f, n, b in steps]
+
+    def step_regs(self, vcpu):
+        """[None where KVM did not tell, or a dict of registers and code segment]"""
+        raw = self.notes.get(("step_regs", vcpu), b"")
+        need(len(raw) % 184 == 0 and len(raw) // 184 == len(self.steps(vcpu)), "step_regs: one for each step")
+        names = ("rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rflags cr0 cr3 cr4 efer cs_base flags").split()
+        all_ = [dict(zip(names, r)) for r in struct.iter_unpack("<22QI4x", raw)]
+        need(all(r["flags"] < 8 and (r["flags"] & 1 or not any(r.values())) for r in all_), "step_regs: flags")
+        return [r if r["flags"] & 1 else None for r in all_]
 
     def twin(self):
         """(t_ns, {vcpu: t_ns of its part}, {gpa: bytes of a word}), or None: no sampler ran for long enough."""

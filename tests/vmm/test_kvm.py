@@ -382,6 +382,9 @@ def check_stuck(r):
     first, last = steps[0][0], steps[-1][0]
     yield "hang: they are in the flight record", [f["addr"] for f in c.flight[hit] if f["what"] == 1 and f["reason"] == 4][-9:] == [
         s[0] for s in steps] and first and last
+    regs = c.step_regs(hit)
+    yield "hang: with registers", all(
+        r and r["cs_base"] <= rip for r, (rip, _, _) in zip(regs, steps))
     yield "hang: the twin was in SMM, too", c.notes["events@2", hit][24] == 1
 
 

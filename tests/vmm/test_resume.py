@@ -17,7 +17,7 @@ SMM = ("smm-spin", "smm-gate-open")
 NESTED = ("smm-dr7gd-l1", "smm-dr7gd-svm", "smm-dr7gd-noload")  # what svm has besides
 DEAD_ENDS = ("smm-spin", "smm-dr7gd-l1", "smm-dr7gd-svm")
 SLACK = 5.0  # seconds that saving may take on a slow machine
-RECORD = ("flight", "rips", "trace", "writes")  # what an inquest-vmm did and saw while it ran
+RECORD = ("flight", "rips", "trace", "writes", "steps", "step_regs")  # what an inquest-vmm did and saw while it ran
 HYPERV_RUNTIME, HYPERV_TIME, TSC = 0x40000010, 0x40000020, 0x10
 
 

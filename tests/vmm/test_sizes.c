@@ -23,6 +23,8 @@ IS(inq_snap_note, 24);
 IS(inq_snap_header, 288);
 IS(inq_snap_slot, 40);
 IS(inq_snap_bulk, 32);
+IS(inq_snap_step, 32);
+IS(inq_snap_step_regs, 184);
 _Static_assert(offsetof(struct kvm_run, kvm_valid_regs) == 288, "end of the exit union");
 _Static_assert(offsetof(struct kvm_nested_state, size) == 4, "kvm_nested_state.size");
 _Static_assert(offsetof(struct kvm_sregs2, flags) == 280, "kvm_sregs2.flags");
