@@ -240,9 +240,6 @@ int vmm_cmd_run(int argc, char **argv)
 		return vmm_complain("run", "--virtual is for --format elf", "leave one out");
 	if (r.sampler.word.nr && !r.sampler.ms)
 		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
-	if (!strcmp(r.serial, r.snapshot))
-		return vmm_complain(r.serial, "named twice, --serial and --snapshot",
-				    "give another file for --serial");
 	if (!draw_seed(&r))
 		return vmm_complain("run", "no random numbers", "give --seed N");
 	int code = -1;

@@ -55,37 +55,52 @@ static bool is_one_of(const struct stat *sb, const char *const *others)
 	return false;
 }
 
+/* What a refusal made is not left behind, wherever a symbolic link put it. */
+static void remove_made(const char *where)
+{
+	char *real = realpath(where, NULL);
+
+	if (real)
+		unlink(real);
+	free(real);
+}
+
 /* Emptied only when it is known not to be what this run reads or writes under another name. */
-static enum inq_status open_file(struct vmm_console *c, const char *where,
+static enum inq_status take_file(struct vmm_console *c, int fd, const char *where,
 				 const char *const *others, struct inq_err *err)
 {
 	struct stat sb;
-	int fd = open(where, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 
-	if (fd < 0)
+	if (fstat(fd, &sb))
 		return cannot(where, err);
-	if (fstat(fd, &sb)) {
-		enum inq_status st = cannot(where, err);
-		close(fd);
-		return st;
-	}
-	if (is_one_of(&sb, others)) {
-		close(fd);
+	if (is_one_of(&sb, others))
 		return inq_fail(err, INQ_EUSAGE,
 				"%s: named twice, for --serial and as another file of this "
 				"machine; give another file for --serial",
 				where);
-	}
-	if (S_ISREG(sb.st_mode) && ftruncate(fd, 0)) {
-		enum inq_status st = cannot(where, err);
-		close(fd);
-		return st;
-	}
+	if (S_ISREG(sb.st_mode) && ftruncate(fd, 0))
+		return cannot(where, err);
 	c->to = fdopen(fd, "w");
 	c->own = c->to;
-	if (!c->to)
-		close(fd);
 	return c->to ? INQ_OK : cannot(where, err);
+}
+
+static enum inq_status open_file(struct vmm_console *c, const char *where,
+				 const char *const *others, struct inq_err *err)
+{
+	int fd = open(where, O_WRONLY | O_CLOEXEC);
+	bool made = fd < 0 && errno == ENOENT;
+
+	if (made)
+		fd = open(where, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return cannot(where, err);
+	enum inq_status st = take_file(c, fd, where, others, err);
+	if (st && made)
+		remove_made(where);
+	if (st)
+		close(fd);
+	return st;
 }
 
 /* Each key reaches the guest as it is pressed, Ctrl-C too.  print: our own lines stay lines. */
