@@ -63,6 +63,22 @@ void vmm_virtio_reset(struct vmm_virtio *v, const struct vmm_block *disk)
 	set_line(v);
 }
 
+/* Whether its driver may write is settled until the next reset. */
+static enum inq_status check_mode(const struct vmm_virtio_state *s, const struct vmm_block *disk,
+				  struct inq_err *err)
+{
+	bool was = s->driver_features & f_ro;
+
+	if (!disk || !(s->status & DRIVER_OK) || was == disk->read_only)
+		return INQ_OK;
+	return was ? inq_fail(err, INQ_EUSAGE,
+			      "the machine knows its disk as read-only; give --disk FILE:ro, or "
+			      "--force")
+		   : inq_fail(err, INQ_EUSAGE,
+			      "the machine may write to its disk; give --disk FILE without :ro, or "
+			      "--force");
+}
+
 enum inq_status vmm_virtio_attach(struct vmm_virtio *v, const struct vmm_block *disk, bool force,
 				  struct inq_err *err)
 {
@@ -77,12 +93,9 @@ enum inq_status vmm_virtio_attach(struct vmm_virtio *v, const struct vmm_block *
 				"the machine had a disk of %" PRIu64 " sectors, not %" PRIu64
 				"; give it with --disk FILE, or --force",
 				had, has);
-	if (disk && disk->read_only && v->s.status & DRIVER_OK && !(v->s.driver_features & f_ro) &&
-	    !force)
-		return inq_fail(
-			err, INQ_EUSAGE,
-			"the machine may write to its disk; give --disk FILE without :ro, or "
-			"--force");
+	enum inq_status st = force ? INQ_OK : check_mode(&v->s, disk, err);
+	if (st)
+		return st;
 	v->disk = disk;
 	if (disk)
 		v->s.sectors = has; /* without one: what it had, for who goes on from there */

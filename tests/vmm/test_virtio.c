@@ -347,6 +347,12 @@ static void save_and_load(void **state)
 	locked.read_only = true; /* which its driver was not told */
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, &locked, false, &err), INQ_EUSAGE);
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, &locked, true, &err), INQ_OK);
+	f->d.virtio.s.driver_features |= 1u << 5; /* and the other way round */
+	assert_int_equal(vmm_virtio_attach(&f->d.virtio, &locked, false, &err), INQ_OK);
+	assert_int_equal(vmm_virtio_attach(&f->d.virtio, f->disk, false, &err), INQ_EUSAGE);
+	assert_non_null(strstr(err.msg, "give --disk FILE:ro"));
+	assert_int_equal(vmm_virtio_attach(&f->d.virtio, f->disk, true, &err), INQ_OK);
+	f->d.virtio.s.driver_features &= ~UINT64_C(0x20);
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, NULL, true, &err), INQ_OK);
 	uint32_t status = f->d.virtio.s.status;
 	assert_int_equal(vmm_virtio_attach(&f->d.virtio, f->disk, false, &err), INQ_OK);
