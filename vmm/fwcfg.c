@@ -11,7 +11,7 @@
 
 enum { KEY_SIGNATURE = 0, KEY_ID = 1, KEY_DIR = 0x19, KEY_VMCOREINFO = 0x20, KEY_NONE = 0xffff };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16, DMA_BYTES = 16 };
-enum { FORMAT_ELF = 1, MAX_NOTE = 1 << 20, MAX_TRANSFER = 1 << 20 };
+enum { FORMAT_ELF = 1, HOST_BYTES = 2, MAX_NOTE = 1 << 20, MAX_TRANSFER = 1 << 20 };
 
 /* A directory of one file: u32 count; u32 size, u16 key, u16 0, char[56] name; big-endian. */
 static const uint8_t directory[4 + 64] = {
@@ -104,14 +104,18 @@ static bool transfer_out(struct vmm_fwcfg *f, uint64_t gpa, uint32_t n,
 	return true;
 }
 
+/*
+ * "Only full write (of 16 bytes) are considered valid" (docs/specs/vmcoreinfo.rst); others change
+ * nothing.  The formats that the host takes, in front, stay the host's: the next kernel asks, too.
+ */
 static bool transfer_in(struct vmm_fwcfg *f, uint64_t gpa, uint32_t n, const struct vmm_memory *mem)
 {
 	const uint8_t *from = vmm_memory_at(mem, 0, gpa, n);
 
-	if (!from || f->key != KEY_VMCOREINFO || n > sizeof(f->vmcoreinfo) - f->at)
+	if (!from || f->key != KEY_VMCOREINFO || f->at || n != sizeof(f->vmcoreinfo))
 		return false;
-	memcpy(f->vmcoreinfo + f->at, from, n);
-	f->at += n;
+	memcpy(f->vmcoreinfo + HOST_BYTES, from + HOST_BYTES, n - HOST_BYTES);
+	f->at = n;
 	return true;
 }
 

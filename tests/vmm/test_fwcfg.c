@@ -97,6 +97,7 @@ static void directory(void **state)
 static void vmcoreinfo(void **state)
 {
 	const uint8_t said[16] = {0, 0, 1, 0, 0x34, 8, 0, 0, 0, 0x50, 0x12, 0, 0, 0, 0, 0};
+	uint8_t back[16];
 	uint64_t gpa;
 	uint32_t n;
 
@@ -106,6 +107,9 @@ static void vmcoreinfo(void **state)
 	assert_int_equal(dma(SELECT | WRITE | 0x20 << 16, 16, BUFFER), 0);
 	assert_true(vmm_fwcfg_vmcoreinfo(&d.fwcfg, &gpa, &n));
 	assert_true(gpa == 0x125000 && n == 0x834);
+	read_item(0x20, back, sizeof(back));
+	assert_memory_equal(back, "\1\0", 2); /* what the host takes */
+	assert_memory_equal(back + 2, said + 2, 14);
 	assert_true(vmm_fwcfg_valid(&d.fwcfg));
 }
 
@@ -116,12 +120,13 @@ static void abuse(void **state)
 	(void)state;
 	memcpy(before, d.fwcfg.vmcoreinfo, 16);
 	assert_int_equal(dma(SELECT | WRITE | 0x20 << 16, 17, BUFFER), 1); /* too long */
-	assert_int_equal(dma(SELECT | WRITE, 4, BUFFER), 1);               /* read-only */
+	assert_int_equal(dma(SELECT | WRITE | 0x20 << 16, 4, BUFFER), 1);  /* a part */
+	assert_int_equal(dma(SELECT | WRITE, 16, BUFFER), 1);              /* read-only */
 	assert_int_equal(dma(SELECT | READ, 4, UINT64_MAX - 1), 1);        /* no memory */
 	assert_int_equal(dma(SELECT | READ, 0xffffffff, BUFFER), 1);       /* not so much */
 	assert_int_equal(dma(SELECT | READ, 1 << 20, 0x200000), 0);
 	assert_int_equal(dma(SELECT | READ, (1 << 20) + 1, 0x200000), 1); /* holds up the others */
-	assert_int_equal(dma(SELECT | WRITE | 0x20 << 16, 4, 16 << 20), 1);
+	assert_int_equal(dma(SELECT | WRITE | 0x20 << 16, 16, 16 << 20), 1);
 	assert_int_equal(dma(SELECT | SKIP | 0x20 << 16, 0xffffffff, 0), 0);
 	assert_int_equal(dma(WRITE, 1, BUFFER), 1); /* at its end */
 	out(0x514, 4, 0xffffffff);
