@@ -52,15 +52,21 @@ static void platform_write(struct vmm_devices *d, uint16_t port, unsigned size, 
 
 static uint32_t rtc_read(struct vmm_devices *d, uint16_t port)
 {
-	return vmm_rtc_read(&d->rtc, port & 1, time(NULL));
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return vmm_rtc_read(&d->rtc, port & 1, now.tv_sec, (unsigned)(now.tv_nsec / 1000));
 }
 
 static void rtc_write(struct vmm_devices *d, uint16_t port, unsigned size, uint32_t value,
 		      struct vmm_heard *h)
 {
+	struct timespec now;
+
 	(void)size;
 	(void)h;
-	vmm_rtc_write(&d->rtc, port & 1, (uint8_t)value, time(NULL));
+	clock_gettime(CLOCK_REALTIME, &now); /* time() may be a tick behind it */
+	vmm_rtc_write(&d->rtc, port & 1, (uint8_t)value, now.tv_sec);
 }
 
 /* The selector takes 16 bits; the data register gives bytes. */

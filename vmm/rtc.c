@@ -1,6 +1,7 @@
 /*
  * Knows the MC146818A (Motorola's data sheet) as PCs have it, the century at 0x32.  The clock is
- * the host's, moved by what the guest set; it is never seen in the middle of an update.
+ * the host's, moved by what the guest set; registers change all at once, at the end of an update.
+ * There are no interrupts: their enable bits stay 0, and so does register C.
  */
 #include "vmm/rtc.h"
 
@@ -23,13 +24,20 @@ enum {
 enum {
 	A_DEFAULT = 0x26,
 	A_BITS = 0x7f,
-	B_SET = 0x80, /* the clock stands, its registers are bytes */
+	A_UPDATING = 0x80, /* UIP */
+	A_HELD = 0x60,     /* DV2 and DV1: the divider stands, in reset */
+	B_SET = 0x80,      /* the clock stands, its registers are bytes */
 	B_24H = 2,
 	B_BINARY = 4,
 	B_INTERRUPTS = 0x70,
 	D_POWER = 0x80,
 	PM = 0x80
 };
+/*
+ * "Update cycle time" of a 32 kHz clock and "minimum time before update cycle" (table 3): UIP is
+ * set for so long before a second ends.
+ */
+enum { SECOND_US = 1000000, UPDATE_US = 1984 + 244 };
 /* Years 0000 to 9999, and no overflow on the way. */
 static const int64_t max_offset = INT64_C(1) << 39;
 
@@ -178,10 +186,18 @@ static void set_mode(struct vmm_rtc *r, uint8_t b, int64_t now)
 			r->cmos[i] = is ? time_at(r, i, now) : 0;
 }
 
-uint8_t vmm_rtc_read(const struct vmm_rtc *r, unsigned port, int64_t now)
+static bool is_updating(const struct vmm_rtc *r, unsigned us)
+{
+	return us >= SECOND_US - UPDATE_US && !(r->cmos[REG_B] & B_SET) &&
+	       (r->cmos[REG_A] & A_HELD) != A_HELD;
+}
+
+uint8_t vmm_rtc_read(const struct vmm_rtc *r, unsigned port, int64_t now, unsigned us)
 {
 	if (!port)
 		return 0xff; /* the index cannot be read back */
+	if (r->index == REG_A)
+		return (uint8_t)(r->cmos[REG_A] | (is_updating(r, us) ? A_UPDATING : 0));
 	return is_time(r->index) && !(r->cmos[REG_B] & B_SET) ? time_at(r, r->index, now)
 							      : r->cmos[r->index];
 }

@@ -18,8 +18,11 @@ struct vmm_rtc {
 /* As a PC's firmware leaves it: BCD, 24 hours. */
 void vmm_rtc_reset(struct vmm_rtc *r);
 
-/* port: 0 index, 1 data.  now: seconds since 1970 by the host's clock, UTC. */
-uint8_t vmm_rtc_read(const struct vmm_rtc *r, unsigned port, int64_t now);
+/*
+ * port: 0 index, 1 data.  now: seconds since 1970 by the host's clock, UTC; us: microseconds of
+ * that second.
+ */
+uint8_t vmm_rtc_read(const struct vmm_rtc *r, unsigned port, int64_t now, unsigned us);
 void vmm_rtc_write(struct vmm_rtc *r, unsigned port, uint8_t value, int64_t now);
 
 /* Could a guest have made it so?  For a foreign one. */

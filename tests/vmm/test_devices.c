@@ -152,7 +152,7 @@ static const int64_t moment = 981209106;
 static uint8_t rtc(struct vmm_rtc *r, uint8_t i, int64_t now)
 {
 	vmm_rtc_write(r, 0, i, now);
-	return vmm_rtc_read(r, 1, now);
+	return vmm_rtc_read(r, 1, now, 0);
 }
 
 static void set_rtc(struct vmm_rtc *r, uint8_t i, uint8_t v, int64_t now)
@@ -226,6 +226,27 @@ static void clock_takes_a_date_as_one(void **state)
 	assert_true(vmm_rtc_valid(&r));
 }
 
+/* A guest may wait for the update, or for its end. */
+static void clock_is_updating(void **state)
+{
+	struct vmm_rtc r;
+
+	(void)state;
+	vmm_rtc_reset(&r);
+	assert_int_equal(rtc(&r, 0xa, moment), 0x26);
+	assert_int_equal(vmm_rtc_read(&r, 1, moment, 997771), 0x26);
+	assert_int_equal(vmm_rtc_read(&r, 1, moment, 997772), 0xa6);
+	assert_int_equal(vmm_rtc_read(&r, 1, moment, 999999), 0xa6);
+	set_rtc(&r, 0xa, 0xe6, moment); /* the divider stands; UIP is not for writing */
+	assert_int_equal(vmm_rtc_read(&r, 1, moment, 999999), 0x66);
+	set_rtc(&r, 0xa, 0x26, moment);
+	set_rtc(&r, 0xb, 0x82, moment);
+	assert_int_equal(rtc(&r, 0xb, moment), 0x82);
+	vmm_rtc_write(&r, 0, 0xa, moment);
+	assert_int_equal(vmm_rtc_read(&r, 1, moment, 999999), 0x26); /* SET: there is none */
+	assert_true(vmm_rtc_valid(&r));
+}
+
 static void pci_address_resets_nothing(void **state)
 {
 	(void)state;
@@ -248,6 +269,7 @@ int main(void)
 		cmocka_unit_test_setup(clock_tells, fresh),
 		cmocka_unit_test_setup(clock_is_set, fresh),
 		cmocka_unit_test_setup(clock_takes_a_date_as_one, fresh),
+		cmocka_unit_test_setup(clock_is_updating, fresh),
 		cmocka_unit_test_setup(pci_address_resets_nothing, fresh),
 	};
 
