@@ -10,8 +10,9 @@
 struct device {
 	uint32_t id, version;
 	const char *name;
-	void (*save)(const struct vmm_vm *vm, struct vmm_notes *to); /* appends its payload */
-	/* n bytes of that version.  False: they make no sense. */
+	void (*save)(const struct vmm_vm *vm, struct vmm_notes *to); /* appends its payload; or */
+	size_t at, bytes; /* of struct vmm_vm: the payload as it lies there */
+	/* n bytes of that version (.bytes, if there is no .save).  False: they make no sense. */
 	bool (*restore)(struct vmm_vm *vm, const uint8_t *p, size_t n);
 };
 
@@ -56,86 +57,57 @@ static bool posts_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 	return true;
 }
 
-static void serial_save(const struct vmm_vm *vm, struct vmm_notes *to)
-{
-	append(to, &vm->dev.serial.s, sizeof(vm->dev.serial.s));
-}
-
+/* Those below get as many bytes as their record has. */
 static bool serial_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 {
 	struct vmm_serial_state s;
 
-	if (n != sizeof(s))
-		return false;
+	(void)n;
 	memcpy(&s, bytes, sizeof(s));
 	return vmm_serial_load(&vm->dev.serial, &s);
-}
-
-static void platform_save(const struct vmm_vm *vm, struct vmm_notes *to)
-{
-	append(to, &vm->dev.platform, sizeof(vm->dev.platform));
 }
 
 static bool platform_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 {
 	struct vmm_platform p;
+	bool valid;
 
-	if (n != sizeof(p))
-		return false;
 	memcpy(&p, bytes, sizeof(p));
-	if (!vmm_platform_valid(&p))
-		return false;
-	vm->dev.platform = p;
-	return true;
-}
-
-static void rtc_save(const struct vmm_vm *vm, struct vmm_notes *to)
-{
-	append(to, &vm->dev.rtc, sizeof(vm->dev.rtc));
+	valid = vmm_platform_valid(&p);
+	if (valid)
+		memcpy(&vm->dev.platform, &p, n);
+	return valid;
 }
 
 static bool rtc_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 {
 	struct vmm_rtc r;
+	bool valid;
 
-	if (n != sizeof(r))
-		return false;
 	memcpy(&r, bytes, sizeof(r));
-	if (!vmm_rtc_valid(&r))
-		return false;
-	vm->dev.rtc = r;
-	return true;
-}
-
-static void fwcfg_save(const struct vmm_vm *vm, struct vmm_notes *to)
-{
-	append(to, &vm->dev.fwcfg, sizeof(vm->dev.fwcfg));
+	valid = vmm_rtc_valid(&r);
+	if (valid)
+		memcpy(&vm->dev.rtc, &r, n);
+	return valid;
 }
 
 static bool fwcfg_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 {
 	struct vmm_fwcfg f;
+	bool valid;
 
-	if (n != sizeof(f))
-		return false;
 	memcpy(&f, bytes, sizeof(f));
-	if (!vmm_fwcfg_valid(&f))
-		return false;
-	vm->dev.fwcfg = f;
-	return true;
-}
-
-static void virtio_save(const struct vmm_vm *vm, struct vmm_notes *to)
-{
-	append(to, &vm->dev.virtio.s, sizeof(vm->dev.virtio.s));
+	valid = vmm_fwcfg_valid(&f);
+	if (valid)
+		memcpy(&vm->dev.fwcfg, &f, n);
+	return valid;
 }
 
 static bool virtio_restore(struct vmm_vm *vm, const uint8_t *bytes, size_t n)
 {
 	struct vmm_virtio_state s;
 
-	if (n != sizeof(s))
-		return false;
+	(void)n;
 	memcpy(&s, bytes, sizeof(s));
 	return vmm_virtio_load(&vm->dev.virtio, &s);
 }
@@ -147,15 +119,18 @@ _Static_assert(sizeof(struct vmm_rtc) == 144, "record of the format");
 _Static_assert(sizeof(struct vmm_fwcfg) == 32, "record of the format");
 _Static_assert(sizeof(struct vmm_virtio_state) == 72, "record of the format");
 
+#define AT(member)                                                                                 \
+	NULL, offsetof(struct vmm_vm, dev.member), sizeof(((struct vmm_vm *)NULL)->dev.member)
 /* Every device that a snapshot holds; restored in this order. */
 static const struct device devices[] = {
-	{INQ_SNAP_DEV_POSTS, 1, "POST and result ports", posts_save, posts_restore},
-	{INQ_SNAP_DEV_SERIAL, 1, "serial port", serial_save, serial_restore},
-	{INQ_SNAP_DEV_PLATFORM, 1, "chipset's registers", platform_save, platform_restore},
-	{INQ_SNAP_DEV_RTC, 1, "clock and CMOS", rtc_save, rtc_restore},
-	{INQ_SNAP_DEV_FWCFG, 1, "fw_cfg", fwcfg_save, fwcfg_restore},
-	{INQ_SNAP_DEV_VIRTIO, 1, "virtio disk", virtio_save, virtio_restore},
+	{INQ_SNAP_DEV_POSTS, 1, "POST and result ports", posts_save, 0, 0, posts_restore},
+	{INQ_SNAP_DEV_SERIAL, 1, "serial port", AT(serial.s), serial_restore},
+	{INQ_SNAP_DEV_PLATFORM, 1, "chipset's registers", AT(platform), platform_restore},
+	{INQ_SNAP_DEV_RTC, 1, "clock and CMOS", AT(rtc), rtc_restore},
+	{INQ_SNAP_DEV_FWCFG, 1, "fw_cfg", AT(fwcfg), fwcfg_restore},
+	{INQ_SNAP_DEV_VIRTIO, 1, "virtio disk", AT(virtio.s), virtio_restore},
 };
+#undef AT
 
 enum { NR_DEVICES = sizeof(devices) / sizeof(*devices) };
 
@@ -168,7 +143,10 @@ void vmm_devnote_add(const struct vmm_vm *vm, struct vmm_notes *n)
 		size_t at = all.len;
 
 		append(&all, &d, sizeof(d));
-		devices[i].save(vm, &all);
+		if (devices[i].save)
+			devices[i].save(vm, &all);
+		else
+			append(&all, (const char *)vm + devices[i].at, devices[i].bytes);
 		if (all.failed)
 			break;
 		d.size = (uint32_t)(all.len - at - sizeof(d));
@@ -195,7 +173,7 @@ static enum inq_status restore_one(const struct vmm_load *l, bool force, struct 
 	const struct device *to = device_of(d->id);
 
 	if (to && d->version == to->version)
-		return to->restore(vm, p, d->size)
+		return (to->save || d->size == to->bytes) && to->restore(vm, p, d->size)
 			       ? INQ_OK
 			       : inq_fail(err, INQ_ECORRUPT, "%s: its %s make no sense", l->path,
 					  to->name);
