@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,19 +19,22 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "vmm/outlet.h"
 #include "vmm/vm.h"
 
-enum { CTRL_A = 1, FULL_MS = 2, HUNG_MS = 50, QUEUE = 256 };
+enum { CTRL_A = 1, FULL_MS = 2, HUNG_MS = 50, PATIENCE_MS = 2000, QUEUE = 256 };
 
 struct vmm_console {
 	char name[128];
 	FILE *to;
-	int from;             /* -1: nothing comes in */
-	int end;              /* eventfd: the thread is to end */
-	bool own;             /* .to is ours to close */
-	bool raw;             /* .from is a terminal whose settings were changed */
-	bool command;         /* Ctrl-A was typed */
-	uint8_t queue[QUEUE]; /* for the guest, which takes it when it has room */
+	struct vmm_outlet *outlet; /* what stdout is meanwhile; NULL: .to waits for nobody */
+	FILE *was_stdout;          /* then */
+	int from;                  /* -1: nothing comes in */
+	int end;                   /* eventfd: the thread is to end */
+	bool own;                  /* .to is ours to close */
+	bool raw;                  /* .from is a terminal whose settings were changed */
+	bool command;              /* Ctrl-A was typed */
+	uint8_t queue[QUEUE];      /* for the guest, which takes it when it has room */
 	size_t queued;
 	struct termios was;
 	struct vmm_vm *vm;
@@ -117,9 +121,32 @@ static void make_raw(struct vmm_console *c, int fd, bool print)
 	c->raw = !tcsetattr(fd, TCSANOW, &t);
 }
 
-static enum inq_status open_stdio(struct vmm_console *c)
+/*
+ * Our own lines go the same way, or they would come before the guest's, and wait for a reader while
+ * the guest is to be attended.  A file waits for nobody.
+ */
+static enum inq_status open_stdout(struct vmm_console *c, struct inq_err *err)
 {
+	struct stat sb;
+
 	c->to = stdout;
+	if (!fstat(STDOUT_FILENO, &sb) && S_ISREG(sb.st_mode))
+		return INQ_OK;
+	fflush(stdout);
+	enum inq_status st = vmm_outlet_create(&c->outlet, STDOUT_FILENO, err);
+	if (st)
+		return st;
+	c->was_stdout = stdout;
+	c->to = stdout = vmm_outlet_file(c->outlet);
+	return INQ_OK;
+}
+
+static enum inq_status open_stdio(struct vmm_console *c, struct inq_err *err)
+{
+	enum inq_status st = open_stdout(c, err);
+
+	if (st)
+		return st;
 	c->from = STDIN_FILENO;
 	if (isatty(STDIN_FILENO))
 		make_raw(c, STDIN_FILENO, true);
@@ -167,9 +194,9 @@ enum inq_status vmm_console_open(struct vmm_console **ret, const char *where,
 	c->from = c->end = -1;
 	snprintf(c->name, sizeof(c->name), "%s", where);
 	if (!strcmp(where, "-"))
-		c->to = stdout;
+		st = open_stdout(c, err);
 	else if (!strcmp(where, "stdio"))
-		st = open_stdio(c);
+		st = open_stdio(c, err);
 	else if (!strcmp(where, "pty"))
 		st = open_pty(c, err);
 	else
@@ -181,7 +208,7 @@ enum inq_status vmm_console_open(struct vmm_console **ret, const char *where,
 	return st;
 }
 
-/* Never waits for a pseudo terminal that nobody reads. */
+/* Never waits for a pipe or a pseudo terminal that nobody reads.  Under vm->lock. */
 static void send(void *listener, uint8_t byte)
 {
 	struct vmm_console *c = listener;
@@ -191,6 +218,21 @@ static void send(void *listener, uint8_t byte)
 		fflush(c->to);
 	if (c->own && c->from >= 0)
 		clearerr(c->to); /* a pseudo terminal that is full or has nobody */
+	if (c->outlet && vmm_outlet_full(c->outlet))
+		vmm_serial_set_busy(&c->vm->dev.serial, true);
+}
+
+/* A snapshot sees a transmitter that stands still, too: false while the VM is stopped. */
+static bool on_room(void *console)
+{
+	struct vmm_console *c = console;
+
+	pthread_mutex_lock(&c->vm->lock);
+	bool runs = !c->vm->stop;
+	if (runs)
+		vmm_serial_set_busy(&c->vm->dev.serial, false);
+	pthread_mutex_unlock(&c->vm->lock);
+	return runs;
 }
 
 /* Typed on the terminal.  False: nothing for the guest. */
@@ -274,6 +316,8 @@ enum inq_status vmm_console_attach(struct vmm_console *c, struct vmm_vm *vm, str
 	vm->dev.listener = c;
 	vm->dev.send = send;
 	c->vm = vm;
+	if (c->outlet)
+		vmm_outlet_on_room(c->outlet, on_room, c);
 	if (c->from < 0)
 		return INQ_OK;
 	c->end = eventfd(0, EFD_CLOEXEC);
@@ -291,6 +335,8 @@ void vmm_console_detach(struct vmm_console *c)
 		pthread_join(c->thread, NULL);
 	}
 	c->started = false;
+	if (c->outlet)
+		vmm_outlet_on_room(c->outlet, NULL, NULL);
 	if (c->end >= 0)
 		close(c->end);
 	c->end = -1;
@@ -298,6 +344,22 @@ void vmm_console_detach(struct vmm_console *c)
 	c->vm->dev.send = NULL;
 	pthread_mutex_unlock(&c->vm->lock);
 	c->vm = NULL;
+}
+
+static enum inq_status close_stdout(struct vmm_console *c, struct inq_err *err)
+{
+	uint64_t lost;
+
+	stdout = c->was_stdout;
+	int e = vmm_outlet_close(c->outlet, PATIENCE_MS, &lost);
+	if (e)
+		return inq_fail(err, INQ_EIO, "standard output: %s; make room", strerror(e));
+	if (lost)
+		return inq_fail(err, INQ_EIO,
+				"standard output: nobody read %" PRIu64
+				" bytes of it; read it, or give --serial FILE",
+				lost);
+	return INQ_OK;
 }
 
 enum inq_status vmm_console_close(struct vmm_console *c, struct inq_err *err)
@@ -309,7 +371,9 @@ enum inq_status vmm_console_close(struct vmm_console *c, struct inq_err *err)
 	if (c->raw)
 		tcsetattr(c->from, TCSANOW, &c->was);
 	bool log = c->own && c->from < 0, failed = log && ferror(c->to);
-	if ((c->own ? fclose(c->to) : fflush(c->to)) || failed)
+	if (c->outlet)
+		st = close_stdout(c, err);
+	else if ((c->own ? fclose(c->to) : fflush(c->to)) || failed)
 		st = log ? inq_fail(err, INQ_EIO,
 				    "%s: the guest sent more than could be written; make room for "
 				    "the serial log",

@@ -1,7 +1,7 @@
 /*
  * Knows the 16550A (National Semiconductor's PC16550D data sheet, section 8).  Sending takes no
- * time, so the transmitter is always empty; bytes that come wait for no time-out either: fewer than
- * the trigger level are reported as one at once.
+ * time, so the transmitter is empty unless the other end has no room; bytes that come wait for no
+ * time-out either: fewer than the trigger level are reported as one at once.
  */
 #include "vmm/serial16550.h"
 
@@ -23,22 +23,30 @@ static unsigned trigger(const struct vmm_serial_state *s)
 	return s->fcr & FCR_ON ? level[s->fcr >> 6] : 1;
 }
 
-/* The pending interrupt of the highest priority (table 4 of the data sheet). */
-static uint8_t pending(const struct vmm_serial_state *s)
+/* In loopback it is its own other end. */
+static bool may_send(const struct vmm_serial *u)
 {
+	return !u->busy || u->s.mcr & MCR_LOOP;
+}
+
+/* The pending interrupt of the highest priority (table 4 of the data sheet). */
+static uint8_t pending(const struct vmm_serial *u)
+{
+	const struct vmm_serial_state *s = &u->s;
+
 	if (s->ier & IER_LINE && s->overrun)
 		return IIR_LINE;
 	if (s->ier & IER_RX && s->nr_rx)
 		return s->nr_rx >= trigger(s) ? IIR_RX : IIR_TIMEOUT;
-	if (s->ier & IER_THRE && s->thre)
+	if (s->ier & IER_THRE && s->thre && may_send(u)) /* else it stays to be told */
 		return IIR_THRE;
 	return IIR_NONE;
 }
 
 /* OUT2 is the gate of the interrupt line in every PC; in loopback it is cut off. */
-static bool wants_line(const struct vmm_serial_state *s)
+static bool wants_line(const struct vmm_serial *u)
 {
-	return pending(s) != IIR_NONE && (s->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+	return pending(u) != IIR_NONE && (u->s.mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
 }
 
 static void set_line(struct vmm_serial *u, bool level)
@@ -91,26 +99,28 @@ static uint8_t modem(const struct vmm_serial_state *s)
 			 (s->mcr & 8) << 4);
 }
 
-static uint8_t read_iir(struct vmm_serial_state *s)
+static uint8_t read_iir(struct vmm_serial *u)
 {
-	uint8_t id = pending(s);
+	uint8_t id = pending(u);
 
 	if (id == IIR_THRE)
-		s->thre = 0;
-	return (uint8_t)(id | (s->fcr & FCR_ON ? IIR_FIFO : 0));
+		u->s.thre = 0;
+	return (uint8_t)(id | (u->s.fcr & FCR_ON ? IIR_FIFO : 0));
 }
 
-static uint8_t read_lsr(struct vmm_serial_state *s)
+static uint8_t read_lsr(struct vmm_serial *u)
 {
-	uint8_t v =
-		(uint8_t)(LSR_EMPTY | (s->nr_rx ? LSR_DATA : 0) | (s->overrun ? LSR_OVERRUN : 0));
+	struct vmm_serial_state *s = &u->s;
+	uint8_t v = (uint8_t)((may_send(u) ? LSR_EMPTY : 0) | (s->nr_rx ? LSR_DATA : 0) |
+			      (s->overrun ? LSR_OVERRUN : 0));
 
 	s->overrun = 0;
 	return v;
 }
 
-static uint8_t get(struct vmm_serial_state *s, unsigned reg)
+static uint8_t get(struct vmm_serial *u, unsigned reg)
 {
+	struct vmm_serial_state *s = &u->s;
 	bool latch = s->lcr & LCR_DLAB;
 
 	switch (reg) {
@@ -119,13 +129,13 @@ static uint8_t get(struct vmm_serial_state *s, unsigned reg)
 	case IER:
 		return latch ? s->dlm : s->ier;
 	case IIR_FCR:
-		return read_iir(s);
+		return read_iir(u);
 	case LCR:
 		return s->lcr;
 	case MCR:
 		return s->mcr;
 	case LSR:
-		return read_lsr(s);
+		return read_lsr(u);
 	case MSR:
 		return modem(s);
 	default:
@@ -135,9 +145,9 @@ static uint8_t get(struct vmm_serial_state *s, unsigned reg)
 
 uint8_t vmm_serial_read(struct vmm_serial *u, unsigned reg)
 {
-	uint8_t v = get(&u->s, reg);
+	uint8_t v = get(u, reg);
 
-	set_line(u, wants_line(&u->s));
+	set_line(u, wants_line(u));
 	return v;
 }
 
@@ -145,7 +155,7 @@ uint8_t vmm_serial_read(struct vmm_serial *u, unsigned reg)
 static void send(struct vmm_serial *u, uint8_t byte)
 {
 	u->s.thre = 0;
-	set_line(u, wants_line(&u->s));
+	set_line(u, wants_line(u));
 	if (u->s.mcr & MCR_LOOP)
 		take(&u->s, byte);
 	else if (u->send)
@@ -196,7 +206,7 @@ static void put(struct vmm_serial *u, unsigned reg, uint8_t value)
 void vmm_serial_write(struct vmm_serial *u, unsigned reg, uint8_t value)
 {
 	put(u, reg, value);
-	set_line(u, wants_line(&u->s));
+	set_line(u, wants_line(u));
 }
 
 size_t vmm_serial_room(const struct vmm_serial *u)
@@ -209,7 +219,7 @@ size_t vmm_serial_room(const struct vmm_serial *u)
 void vmm_serial_receive(struct vmm_serial *u, uint8_t byte)
 {
 	take(&u->s, byte);
-	set_line(u, wants_line(&u->s));
+	set_line(u, wants_line(u));
 }
 
 static bool valid(const struct vmm_serial_state *s)
@@ -224,11 +234,17 @@ static bool valid(const struct vmm_serial_state *s)
 	       !memcmp(s->rx + s->nr_rx, zero, sizeof(s->rx) - s->nr_rx);
 }
 
+void vmm_serial_set_busy(struct vmm_serial *u, bool busy)
+{
+	u->busy = busy;
+	set_line(u, wants_line(u));
+}
+
 bool vmm_serial_load(struct vmm_serial *u, const struct vmm_serial_state *s)
 {
 	if (!valid(s))
 		return false;
 	u->s = *s;
-	set_line(u, wants_line(s));
+	set_line(u, wants_line(u));
 	return true;
 }

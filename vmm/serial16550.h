@@ -22,6 +22,7 @@ struct vmm_serial_state {
 struct vmm_serial {
 	struct vmm_serial_state s;
 	bool line; /* as .irq was told last */
+	bool busy; /* the other end has no room; no state of the guest's: it passes */
 	void *arg;
 	void (*send)(void *arg, uint8_t byte); /* to the other end; NULL: nobody listens */
 	void (*irq)(void *arg, bool level);    /* called at changes only; NULL: not wired */
@@ -37,6 +38,9 @@ void vmm_serial_write(struct vmm_serial *u, unsigned reg, uint8_t value);
 /* How many bytes it takes without an overrun; 0 while it listens to itself (loopback). */
 size_t vmm_serial_room(const struct vmm_serial *u);
 void vmm_serial_receive(struct vmm_serial *u, uint8_t byte);
+
+/* Whether the other end has no room for now: what the guest sends all the same is .send's. */
+void vmm_serial_set_busy(struct vmm_serial *u, bool busy);
 
 /* From a snapshot, which is foreign.  False: no 16550A is ever in that state; nothing changed. */
 bool vmm_serial_load(struct vmm_serial *u, const struct vmm_serial_state *s);

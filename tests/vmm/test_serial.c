@@ -146,6 +146,34 @@ static void may_send_interrupt(void **state)
 	assert_true(b->level); /* switched on: it may send */
 }
 
+/* Its other end has no room: "may send" is told once it has. */
+static void waits_for_room(void **state)
+{
+	struct bench *b = fresh();
+
+	(void)state;
+	set(b, IER, 2);
+	set(b, MCR, 8);
+	assert_int_equal(get(b, IIR), 2);
+	vmm_serial_set_busy(&b->u, true);
+	assert_int_equal(get(b, LSR), 0);
+	set(b, DATA, 'x'); /* who does not look first */
+	assert_int_equal(b->nr_sent, 1);
+	assert_false(b->level);
+	assert_int_equal(get(b, IIR), 1);
+	struct vmm_serial_state s = b->u.s;
+	vmm_serial_set_busy(&b->u, false);
+	assert_true(b->level);
+	assert_int_equal(get(b, LSR), 0x60);
+	assert_int_equal(get(b, IIR), 2);
+	assert_false(b->level);
+	assert_true(vmm_serial_load(&b->u, &s)); /* a snapshot from meanwhile: it is told there */
+	assert_true(b->level);
+	vmm_serial_set_busy(&b->u, true);
+	set(b, MCR, 0x10);
+	assert_int_equal(get(b, LSR), 0x60);
+}
+
 static void receives_one(void **state)
 {
 	struct bench *b = fresh();
@@ -255,9 +283,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sends_at_once),      cmocka_unit_test(divisor_latch),
 		cmocka_unit_test(probed_as_16550a),   cmocka_unit_test(loops_back),
-		cmocka_unit_test(may_send_interrupt), cmocka_unit_test(receives_one),
-		cmocka_unit_test(receives_with_fifo), cmocka_unit_test(fifo_is_emptied),
-		cmocka_unit_test(save_and_load),      cmocka_unit_test(impossible_states),
+		cmocka_unit_test(may_send_interrupt), cmocka_unit_test(waits_for_room),
+		cmocka_unit_test(receives_one),       cmocka_unit_test(receives_with_fifo),
+		cmocka_unit_test(fifo_is_emptied),    cmocka_unit_test(save_and_load),
+		cmocka_unit_test(impossible_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
