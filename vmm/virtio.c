@@ -1,6 +1,7 @@
 /*
  * Knows virtio's split queue (virtio 1.1, 2.6) and its registers over MMIO (4.2.2).  Requests are
- * done while the guest's write to QueueNotify waits, so none is ever on its way in a snapshot.
+ * done while the guest's write to QueueNotify waits, so none is half done in a snapshot; those that
+ * a stop left in the queue are taken up when the VM goes on, or goes on from its snapshot.
  * What a driver breaks is its own: a device that finds nonsense asks for a reset and does no more.
  */
 #include "vmm/virtio.h"
@@ -59,6 +60,7 @@ static void raise(struct vmm_virtio *v, uint32_t why)
 void vmm_virtio_reset(struct vmm_virtio *v, const struct vmm_block *disk)
 {
 	v->disk = disk;
+	v->cut = false;
 	v->s = (struct vmm_virtio_state){.sectors = disk ? disk->sectors : 0};
 	set_line(v);
 }
@@ -266,6 +268,10 @@ static void notify(struct vmm_virtio *v, const struct vmm_memory *mem)
 	}
 	/* no more than the queue holds: a guest that refills it meanwhile notifies again */
 	while (done < q.num && ring_u16(q.avail + 2) != v->s.next) {
+		if (done && __atomic_load_n(&v->hurry, __ATOMIC_RELAXED)) {
+			v->cut = true;
+			break;
+		}
 		if ((uint16_t)(ring_u16(q.avail + 2) - v->s.next) > q.num || !serve(v, &q)) {
 			break_down(v);
 			return;
@@ -274,6 +280,21 @@ static void notify(struct vmm_virtio *v, const struct vmm_memory *mem)
 	}
 	if (done && !(ring_u16(q.avail) & NO_INTERRUPT))
 		raise(v, USED_BUFFERS);
+}
+
+void vmm_virtio_hurry(struct vmm_virtio *v)
+{
+	__atomic_store_n(&v->hurry, true, __ATOMIC_RELAXED);
+}
+
+void vmm_virtio_go_on(struct vmm_virtio *v, const struct vmm_memory *mem)
+{
+	bool cut = v->cut;
+
+	__atomic_store_n(&v->hurry, false, __ATOMIC_RELAXED);
+	v->cut = false;
+	if (cut && v->s.queue_ready)
+		notify(v, mem);
 }
 
 static void set_half(uint64_t *to, bool high, uint32_t value)
@@ -362,6 +383,7 @@ bool vmm_virtio_load(struct vmm_virtio *v, const struct vmm_virtio_state *s)
 	    s->queue_ready > 1 || s->interrupt > (USED_BUFFERS | CONFIG_CHANGED))
 		return false;
 	v->s = *s;
+	v->cut = true; /* maybe; a device may look into its queue at any time */
 	set_line(v);
 	return true;
 }

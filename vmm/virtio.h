@@ -29,6 +29,8 @@ struct vmm_virtio {
 	struct vmm_virtio_state s;
 	const struct vmm_block *disk; /* borrowed; NULL: no device is there */
 	bool line;                    /* as .irq was told last */
+	bool hurry;                   /* atomic: the VM's lock is wanted */
+	bool cut;                     /* there may be requests that nobody will tell of again */
 	void *arg;
 	void (*irq)(void *arg, bool level); /* changes only; NULL: not wired */
 };
@@ -47,6 +49,13 @@ INQ_MUST enum inq_status vmm_virtio_attach(struct vmm_virtio *v, const struct vm
 void vmm_virtio_read(const struct vmm_virtio *v, uint32_t off, uint8_t *data, unsigned len);
 void vmm_virtio_write(struct vmm_virtio *v, uint32_t off, const uint8_t *data, unsigned len,
 		      const struct vmm_memory *mem);
+
+/*
+ * From any thread, without the VM's lock: finish the request at hand, leave those behind it to
+ * vmm_virtio_go_on(), which is for who has the lock.
+ */
+void vmm_virtio_hurry(struct vmm_virtio *v);
+void vmm_virtio_go_on(struct vmm_virtio *v, const struct vmm_memory *mem);
 
 /* From a snapshot, which is foreign; its disk comes with .disk.  False: no device is ever in that
    state; nothing changed. */

@@ -184,6 +184,7 @@ enum inq_status vmm_vm_create(struct vmm_vm **ret, int kvm, const struct vmm_cap
 
 static void end_threads(struct vmm_vm *vm)
 {
+	vmm_virtio_hurry(&vm->dev.virtio);
 	pthread_mutex_lock(&vm->lock);
 	vm->quit = true;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
@@ -231,6 +232,7 @@ enum inq_status vmm_vm_start(struct vmm_vm *vm, struct inq_err *err)
 	struct sigaction sa = {.sa_handler = on_kick};
 
 	sigaction(SIGRTMIN, &sa, NULL);
+	vmm_virtio_go_on(&vm->dev.virtio, vm->mem); /* restored: nobody else runs yet */
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vmm_vcpu *v = &vm->vcpu[i];
 		int e = pthread_create(&v->thread, NULL, vmm_vcpu_main, v);
@@ -283,6 +285,7 @@ enum inq_status vmm_vm_stop(struct vmm_vm *vm, struct inq_err *err)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_SECONDS;
+	vmm_virtio_hurry(&vm->dev.virtio); /* a queue of large requests has the lock for long */
 	pthread_mutex_lock(&vm->lock);
 	vm->stop = true;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
@@ -299,6 +302,7 @@ void vmm_vm_go(struct vmm_vm *vm)
 {
 	pthread_mutex_lock(&vm->lock);
 	vm->stop = false;
+	vmm_virtio_go_on(&vm->dev.virtio, vm->mem);
 	/* a vCPU that has not woken up by the next stop must not count as parked meanwhile */
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i].end == VMM_ALIVE)

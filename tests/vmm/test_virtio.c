@@ -365,6 +365,30 @@ static void save_and_load(void **state)
 	assert_false(vmm_virtio_load(&f->d.virtio, &s));
 }
 
+/* While the VM is to stop: one request, and the others when it goes on. */
+static void stops_between_requests(void **state)
+{
+	struct fixture *f = *state;
+	const uint16_t *used = mem(f, USED);
+
+	assert_int_equal(request(f, IN, 1, 512), 0);
+	uint16_t *avail = mem(f, AVAIL);
+	avail[2 + avail[1] % QUEUE] = avail[2 + (avail[1] + 1) % QUEUE] = 3;
+	avail[1] += 2;
+	vmm_virtio_hurry(&f->d.virtio);
+	give(f, 3);
+	assert_int_equal(used[1], 2);
+	struct vmm_virtio_state s = f->d.virtio.s;
+	vmm_virtio_go_on(&f->d.virtio, f->mem);
+	assert_int_equal(used[1], 4);
+	vmm_virtio_go_on(&f->d.virtio, f->mem); /* nothing is left */
+	assert_int_equal(used[1], 4);
+	assert_true(vmm_virtio_load(&f->d.virtio, &s)); /* a snapshot from meanwhile */
+	vmm_virtio_go_on(&f->d.virtio, f->mem);
+	assert_int_equal(f->d.virtio.s.next, 4);
+	assert_int_equal(in(f, 0x70), 1 | 2 | 4 | 8);
+}
+
 static void disks_that_are_none(void **state)
 {
 	struct fixture *f = *state;
@@ -420,6 +444,7 @@ int main(void)
 		TEST(queue_outside_memory),
 		TEST(features_that_it_has_not),
 		TEST(save_and_load),
+		TEST(stops_between_requests),
 		TEST(disks_that_are_none),
 		TEST(only_files_and_block_devices),
 	};
