@@ -1,13 +1,44 @@
-/* Runs a fuzz target over a corpus without libFuzzer.  usage: replay FILE|FOLDER ... */
+/*
+ * Runs a fuzz target over a corpus without libFuzzer.  usage: replay [--sweep] FILE|FOLDER ...
+ * --sweep: of every small file also each beginning, and each single bit the other way.
+ */
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+enum { SWEEP_BYTES = 2500 };
+
 static unsigned int nr_files;
+static bool sweeps;
+
+/* From a copy of exactly n bytes, so that a sanitizer sees who reads behind it. */
+static void run(const uint8_t *data, size_t n)
+{
+	uint8_t *copy = malloc(n + !n);
+
+	if (!copy)
+		abort();
+	memcpy(copy, data, n);
+	LLVMFuzzerTestOneInput(copy, n);
+	free(copy);
+}
+
+static void sweep(uint8_t *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		run(data, i);
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		run(data, n);
+		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+}
 
 static int replay(const char *path, const struct stat *sb, int type, struct FTW *where)
 {
@@ -19,7 +50,9 @@ static int replay(const char *path, const struct stat *sb, int type, struct FTW 
 	if (f && data) {
 		if (fread(data, 1, n, f) != n)
 			return 1;
-		LLVMFuzzerTestOneInput(data, n);
+		run(data, n);
+		if (sweeps && n <= SWEEP_BYTES)
+			sweep(data, n);
 		nr_files++;
 	}
 	if (f)
@@ -30,7 +63,8 @@ static int replay(const char *path, const struct stat *sb, int type, struct FTW 
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
+	sweeps = argc > 1 && !strcmp(argv[1], "--sweep");
+	for (int i = 1 + sweeps; i < argc; i++)
 		if (nftw(argv[i], replay, 8, FTW_PHYS)) {
 			fprintf(stderr, "%s: cannot read\n", argv[i]);
 			return 2;

@@ -8,7 +8,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "vmm"))
 import core  # noqa: E402
 
 NUMBER = {name: number for number, name in core.KINDS.items()}
-ALONE = ("trace", "writes", "steps", "words", "tables", "guest_debug", "rips", "run", "lapic", "msrs")
+ALONE = ("step_regs", "trace", "writes", "steps", "words", "tables", "guest_debug", "rips", "run", "lapic", "msrs")
+TOGETHER = {"step_regs": "steps"}  # which nothing is told without
 MOST = {"trace": 1200, "xsave": 700, "nested": 1200, "stats": 100, "cpuid2": 400, "msrs": 800, "tables": 200, "writes": 800}
 
 
@@ -28,4 +29,5 @@ for path in sys.argv[1:-1]:
     for kind in ALONE:
         some = [n for n in notes if n[0].partition("@")[0] == kind]
         if some:
-            (to / f"{stem}-{kind}").write_bytes(b"".join(record(*n) for n in some[:4]) + end)
+            with_ = [n for n in notes if n[0].partition("@")[0] == TOGETHER.get(kind)]
+            (to / f"{stem}-{kind}").write_bytes(b"".join(record(*n) for n in with_[:4] + some[:4]) + end)

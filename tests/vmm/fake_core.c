@@ -27,9 +27,40 @@ static void fill_memory(struct vmm_memory *m)
 		memset(m->smram + i * VMM_SMRAM_BYTES, (int)(0x51 + i), VMM_SMRAM_BYTES);
 }
 
+/* What was seen before, and how KVM debugs. */
+static void fill_history(struct vmm_notes *n, unsigned vcpu)
+{
+	static const struct inq_snap_step step = {
+		.rip = 0x1000, .flags = 3, .nr_bytes = 1, .bytes = "\x90"};
+	static const struct inq_snap_step_regs regs = {.rflags = 2, .flags = INQ_STEP_KNOWN};
+	static const char trace[] = "[000] ..... 1.000001: kvm_entry: vcpu 0\n";
+	static const struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE};
+
+	vmm_notes_add(n, vcpu, INQ_SNAP_TRACE, trace, sizeof(trace) - 1);
+	vmm_notes_add(n, vcpu, INQ_SNAP_STEPS, &step, sizeof(step));
+	vmm_notes_add(n, vcpu, INQ_SNAP_STEP_REGS, &regs, sizeof(regs));
+	vmm_notes_add(n, vcpu, INQ_SNAP_GUEST_DEBUG, &debug, sizeof(debug));
+}
+
 static void fill_notes(struct vmm_snapshot *s)
 {
 	uint64_t reg[VMM_NR_USER_REGS] = {[VMM_RIP] = 0x1000, [VMM_RSP] = 0x2000};
+	static const struct {
+		struct inq_snap_tables head;
+		char bytes[8];
+	} tables = {{.gpa = 0xe0000, .bytes = 8}, "RSD PTR"};
+	static const struct {
+		struct inq_snap_writes head;
+		struct inq_snap_word range;
+		struct inq_snap_write w;
+	} log = {{.count = 1, .record_bytes = sizeof(log.w), .nr_ranges = 1},
+		 {0x5000, 8},
+		 {.gpa = 0x5000, .size = 4}};
+	static const struct {
+		struct inq_snap_words head;
+		struct inq_snap_word word;
+		uint64_t value;
+	} words = {{.t_ns = 1, .count = 1}, {0x5000, 8}, 7};
 	uint8_t regs[144];
 
 	for (unsigned i = 0; i < sizeof(regs); i++)
@@ -41,7 +72,12 @@ static void fill_notes(struct vmm_snapshot *s)
 		vmm_notes_missing(&s->vcpu, i, INQ_SNAP_SREGS2, INQ_SNAP_ABSENT, 0);
 		vmm_notes_missing(&s->vcpu, i, INQ_SNAP_DEBUGREGS, INQ_SNAP_FAILED, 22);
 		vmm_notes_add(&s->vcpu, i, INQ_SNAP_MSRS, regs, 16);
+		fill_history(&s->vcpu, i);
 	}
+	vmm_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_TABLES, &tables, sizeof(tables));
+	vmm_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_WRITES, &log, sizeof(log));
+	vmm_notes_add_in(&s->vcpu, INQ_SNAP_TWIN, INQ_SNAP_VM, INQ_SNAP_WORDS, &words,
+			 sizeof(words));
 }
 
 /* vCPU 0 wrote 3 records, vCPU 1 so many that the oldest are lost. */

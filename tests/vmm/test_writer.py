@@ -33,8 +33,9 @@ class Writer(unittest.TestCase):
         self.assertEqual([p.name for p in self.path.parent.iterdir()], ["fake.core"])
 
     def test_notes_come_in_their_order(self):
-        vcpu = ["regs", "sregs2", "debugregs", "msrs"]
-        self.assertEqual(self.core.order, ["CORE"] * 2 + ["header", "host"] + vcpu * 2 + ["flight"] * 2 + ["slots", "smram", "zero"])
+        vcpu = ["regs", "sregs2", "debugregs", "msrs", "trace", "steps", "step_regs", "guest_debug"]
+        vm = ["tables", "writes", "words@2"]
+        self.assertEqual(self.core.order, ["CORE"] * 2 + ["header", "host"] + vcpu * 2 + vm + ["flight"] * 2 + ["slots", "smram", "zero"])
 
     def test_absent_and_failed_are_kept_apart(self):
         self.assertEqual(self.core.states["sregs2", 1], (1, 0))
