@@ -214,6 +214,37 @@ static bool draw_seed(struct vmm_run *r)
 	return true;
 }
 
+/* Options that do not go together, or want another; -1: fine. */
+static int check_together(const struct vmm_run *r)
+{
+	if (r->scenario && r->boot.kernel)
+		return vmm_complain("run", "--scenario and --kernel exclude each other",
+				    "leave one out");
+	if (!r->boot.kernel && (r->boot.initrd || r->boot.append || r->boot.format))
+		return vmm_complain("run", "--initrd, --append and --boot want an image",
+				    "give --kernel FILE");
+	if (!(r->scenario || r->boot.kernel) || !r->snapshot)
+		return vmm_complain("run", "--scenario (or --kernel) and --snapshot are needed",
+				    "see inquest-vmm run --help");
+	if (r->live && (r->want_virtual || r->format != VMM_FORMAT_ELF))
+		return vmm_complain("run", "--live is for --format elf, and not with --virtual",
+				    "leave one out");
+	if (r->want_virtual && r->format != VMM_FORMAT_ELF)
+		return vmm_complain("run", "--virtual is for --format elf", "leave one out");
+	if (!r->boot.kernel && (r->boot.load_at_given || r->boot.entry64))
+		return vmm_complain("run", "--load-at and --entry want a flat binary",
+				    "give --kernel FILE");
+	if (r->to_end && (r->boot.kernel || r->after_given))
+		return vmm_complain("--to-end", "is for scenarios, and instead of --after",
+				    "leave one out");
+	if (r->step_stuck && !(r->trigger.hang || r->trigger.smm_limit || r->trigger.on_post))
+		return vmm_complain("--step-stuck", "nothing says when",
+				    "give --hang MS or --smm-limit MS, too");
+	if (r->sampler.word.nr && !r->sampler.ms)
+		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
+	return -1;
+}
+
 int vmm_cmd_run(int argc, char **argv)
 {
 	struct vmm_run r = {
@@ -224,22 +255,9 @@ int vmm_cmd_run(int argc, char **argv)
 
 	if (end >= 0)
 		return end;
-	if (r.scenario && r.boot.kernel)
-		return vmm_complain("run", "--scenario and --kernel exclude each other",
-				    "leave one out");
-	if (!r.boot.kernel && (r.boot.initrd || r.boot.append || r.boot.format))
-		return vmm_complain("run", "--initrd, --append and --boot want an image",
-				    "give --kernel FILE");
-	if (!(r.scenario || r.boot.kernel) || !r.snapshot)
-		return vmm_complain("run", "--scenario (or --kernel) and --snapshot are needed",
-				    "see inquest-vmm run --help");
-	if (r.live && (r.want_virtual || r.format != VMM_FORMAT_ELF))
-		return vmm_complain("run", "--live is for --format elf, and not with --virtual",
-				    "leave one out");
-	if (r.want_virtual && r.format != VMM_FORMAT_ELF)
-		return vmm_complain("run", "--virtual is for --format elf", "leave one out");
-	if (r.sampler.word.nr && !r.sampler.ms)
-		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
+	end = check_together(&r);
+	if (end >= 0)
+		return end;
 	if (!draw_seed(&r))
 		return vmm_complain("run", "no random numbers", "give --seed N");
 	int code = -1;

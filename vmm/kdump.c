@@ -77,7 +77,7 @@ struct batch {
 
 struct writer {
 	const struct vmm_snapshot *s;
-	const struct vmm_out *o;
+	struct vmm_out *o;
 	struct vmm_parts parts;
 	uint64_t max_mapnr, bitmap_off, bitmap_bytes, desc_off, data_off; /* bitmap_bytes: of one */
 	struct page_desc *desc, zero;                                     /* desc: heap */
@@ -384,7 +384,7 @@ static enum inq_status put_all(struct writer *w, struct inq_err *err)
 	return st ? st : vmm_out_resize(w->o, w->data_off, err);
 }
 
-enum inq_status vmm_kdump_write(const struct vmm_snapshot *s, const struct vmm_out *o,
+enum inq_status vmm_kdump_write(const struct vmm_snapshot *s, struct vmm_out *o,
 				struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct writer *w = calloc(1, sizeof(*w));

@@ -236,7 +236,8 @@ static enum inq_status split(struct vmm_memory *m, uint32_t as, uint64_t gpa, st
 		if (s->as != as || gpa <= s->gpa || off >= s->bytes)
 			continue;
 		if (m->nr_slots == VMM_MAX_SLOTS)
-			return inq_fail(err, INQ_ELIMIT, "too many pieces of guest memory");
+			return inq_fail(err, INQ_ELIMIT,
+					"too many pieces of guest memory; watch less");
 		bool read_only = s->read_only;
 		add_slot(m, as, gpa, s->bytes - off, s->host + off, s->smram);
 		m->slot[m->nr_slots - 1].read_only = read_only;

@@ -143,7 +143,25 @@ enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err
 	return st;
 }
 
-enum inq_status vmm_out_write(const struct vmm_out *o, const void *p, size_t n, uint64_t off,
+/*
+ * Let the disk begin while the next pieces are copied, but not with each of them: a sparse memory
+ * is many short runs, and asking for each takes longer than writing it.
+ */
+static void begin_writing(struct vmm_out *o, uint64_t off, uint64_t n)
+{
+	if (!o->waiting || off < o->waiting_from)
+		o->waiting_from = off;
+	if (!o->waiting || off + n > o->waiting_to)
+		o->waiting_to = off + n;
+	o->waiting += n;
+	if (o->waiting < CHUNK)
+		return;
+	(void)sync_file_range(o->fd, (off_t)o->waiting_from,
+			      (off_t)(o->waiting_to - o->waiting_from), SYNC_FILE_RANGE_WRITE);
+	o->waiting = 0;
+}
+
+enum inq_status vmm_out_write(struct vmm_out *o, const void *p, size_t n, uint64_t off,
 			      struct inq_err *err)
 {
 	const uint8_t *at = p;
@@ -157,8 +175,7 @@ enum inq_status vmm_out_write(const struct vmm_out *o, const void *p, size_t n, 
 			continue;
 		if (r <= 0)
 			return failed(o, INQ_EIO, "make room or give a file on another disk", err);
-		/* let the disk begin while the next piece is copied */
-		(void)sync_file_range(o->fd, (off_t)off, r, SYNC_FILE_RANGE_WRITE);
+		begin_writing(o, off, (uint64_t)r);
 		at += r;
 		off += (uint64_t)r;
 		n -= (size_t)r;

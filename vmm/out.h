@@ -14,14 +14,16 @@ struct vmm_out {
 	int dir, fd;
 	char temp[64]; /* in dir */
 	bool open;
+	/* what was written since the disk was told to begin: bytes of it, and where all lies */
+	uint64_t waiting, waiting_from, waiting_to;
 };
 
 /* Make the temporary file beside path.  INQ_EUSAGE when path cannot be written. */
 INQ_MUST enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err);
 
 /* All or an error; INQ_EINTR once a signal of vmm_out_signal() is pending. */
-INQ_MUST enum inq_status vmm_out_write(const struct vmm_out *o, const void *p, size_t n,
-				       uint64_t off, struct inq_err *err);
+INQ_MUST enum inq_status vmm_out_write(struct vmm_out *o, const void *p, size_t n, uint64_t off,
+				       struct inq_err *err);
 INQ_MUST enum inq_status vmm_out_resize(const struct vmm_out *o, uint64_t bytes,
 					struct inq_err *err);
 

@@ -8,8 +8,8 @@
 
 #include "vmm/parts.h"
 
-enum inq_status vmm_pages_init(struct vmm_pages *p, const struct vmm_memory *mem,
-			       const struct vmm_out *o, struct inq_err *err)
+enum inq_status vmm_pages_init(struct vmm_pages *p, const struct vmm_memory *mem, struct vmm_out *o,
+			       struct inq_err *err)
 {
 	*p = (struct vmm_pages){.mem = mem, .o = o};
 	p->nr = vmm_parts_memory_bytes(mem) / VMM_PAGE;

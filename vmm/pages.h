@@ -8,7 +8,7 @@
 
 struct vmm_pages {
 	const struct vmm_memory *mem;
-	const struct vmm_out *o;
+	struct vmm_out *o;
 	uint64_t memory_off;     /* of the first region in the file, the others behind */
 	uint8_t *zero;           /* pages that are zero, a bit each, in the regions' order; heap */
 	uint64_t zero_bytes, nr; /* of that; pages */
@@ -16,7 +16,7 @@ struct vmm_pages {
 };
 
 INQ_MUST enum inq_status vmm_pages_init(struct vmm_pages *p, const struct vmm_memory *mem,
-					const struct vmm_out *o, struct inq_err *err);
+					struct vmm_out *o, struct inq_err *err);
 void vmm_pages_deinit(struct vmm_pages *p); /* zeroed is fine */
 
 /* All of them, .memory_off being known by now. */

@@ -146,15 +146,15 @@ void vmm_parts_place_bulk(struct vmm_parts *w, uint64_t smram_off)
 		w->bulk_end += w->s->ring[i].ring.bytes;
 }
 
-static enum inq_status put(const struct vmm_out *o, const void *p, uint64_t n, uint64_t off,
+static enum inq_status put(struct vmm_out *o, const void *p, uint64_t n, uint64_t off,
 			   uint64_t *written, struct inq_err *err)
 {
 	*written += n;
 	return vmm_out_write(o, p, n, off, err);
 }
 
-enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, const struct vmm_out *o,
-				   uint64_t *written, struct inq_err *err)
+enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, struct vmm_out *o, uint64_t *written,
+				   struct inq_err *err)
 {
 	const struct vmm_memory *m = w->s->mem;
 	enum inq_status st = INQ_OK;

@@ -36,7 +36,7 @@ void vmm_parts_place_bulk(struct vmm_parts *w, uint64_t smram_off);
 uint64_t vmm_parts_ram_off(const struct vmm_parts *w, const uint8_t *host);
 
 /* Write SMRAM, zero bitmap and flight records; adds to *written. */
-INQ_MUST enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, const struct vmm_out *o,
+INQ_MUST enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, struct vmm_out *o,
 					    uint64_t *written, struct inq_err *err);
 
 /*

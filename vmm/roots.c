@@ -22,7 +22,9 @@ enum {
 	SECONDARY_EPT = 2,
 };
 enum { VMCB_BYTES = 4096, VMCB_NESTED = 0x90, VMCB_NCR3 = 0xb0, VMCB_CR3 = 0x400 + 0x150 };
-enum { SAVE_REVISION = 0xfefc, SAVE64_CR3 = 0xff50, SAVE32_CR3 = 0xfff8, REVISION_64 = 0x64 };
+/* The save area, from SMBASE + SAVE_AREA on; offsets within it. */
+enum { SAVE_AREA = 0xfe00, SAVE_BYTES = 0x200 };
+enum { SAVE_REVISION = 0xfc, SAVE64_CR3 = 0x150, SAVE32_CR3 = 0x1f8, REVISION_64 = 0x64 };
 
 static uint32_t levels_of(uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
@@ -110,8 +112,9 @@ static void interrupted_root(const struct vmm_state *s, const struct vmm_memory 
 		return;
 	r->flags |= INQ_ROOTS_SMM;
 	for (uint32_t i = 0; i < s->nr_msrs && !area; i++)
-		if (s->msrs[i].index == MSR_SMBASE && !s->msrs[i].reserved)
-			area = vmm_memory_at(m, 1, s->msrs[i].data, VMM_SMRAM_BYTES);
+		if (s->msrs[i].index == MSR_SMBASE && !s->msrs[i].reserved &&
+		    s->msrs[i].data <= UINT32_MAX)
+			area = vmm_memory_at(m, 1, s->msrs[i].data + SAVE_AREA, SAVE_BYTES);
 	if (!area)
 		return;
 	r->smm_cr3 = (u32_at(area, SAVE_REVISION) & 0xffff) == REVISION_64

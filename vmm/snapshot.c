@@ -17,7 +17,7 @@
 
 struct writer {
 	const struct vmm_snapshot *s;
-	const struct vmm_out *o;
+	struct vmm_out *o;
 	struct vmm_parts parts;
 	struct vmm_pages *pages, own; /* own: unless the snapshot brings some along */
 	struct vmm_snapshot_done done;
@@ -177,7 +177,7 @@ bool vmm_format_find(const char *name, enum vmm_format *ret)
 	return false;
 }
 
-enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, const struct vmm_out *o,
+enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, struct vmm_out *o,
 				   struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct writer w = {.s = s, .o = o, .parts = {.s = s, .has_bitmap = true}};

@@ -50,7 +50,7 @@ struct vmm_snapshot_done {
 };
 
 /* Into an open output; the caller commits. */
-INQ_MUST enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, const struct vmm_out *o,
+INQ_MUST enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, struct vmm_out *o,
 					    struct vmm_snapshot_done *ret, struct inq_err *err);
 
 #endif

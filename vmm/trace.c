@@ -69,7 +69,10 @@ static int put(const char *dir, const char *file, const char *text)
 	return e;
 }
 
-/* Instances that a killed inquest-vmm left behind. */
+/*
+ * Instances that a killed inquest-vmm left behind; one with our own number, too: we have none yet,
+ * and in a container the next one often gets the same.
+ */
 static void sweep(const char *instances)
 {
 	DIR *d = opendir(instances);
@@ -80,7 +83,9 @@ static void sweep(const char *instances)
 		bool ours = !strncmp(e->d_name, "inquest-", 8);
 		long pid = ours ? strtol(e->d_name + 8, &end, 10) : 0;
 
-		if (pid <= 0 || *end || !kill((pid_t)pid, 0) || errno != ESRCH)
+		if (pid <= 0 || *end)
+			continue;
+		if (pid != (long)getpid() && (!kill((pid_t)pid, 0) || errno != ESRCH))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", instances, e->d_name);
 		rmdir(path);

@@ -164,6 +164,22 @@ static void refused(struct fixture *f, const char *line)
 	assert_string_equal(f->err.msg, line);
 }
 
+/* What lies behind the setup header in the zero page is the VMM's to say. */
+static void a_longer_header_ends_where_others_begin(void **state)
+{
+	struct fixture *f = *state;
+
+	f->load.kernel.n = make_bzimage(f->bytes);
+	f->bytes[0x201] = 0xff;
+	f->bytes[0x28f] = 0xee;
+	memset(f->bytes + 0x290, 0xee, 0x80);
+	assert_int_equal(install(f), INQ_OK);
+	const uint8_t *z = mem(f, VMM_BOOT_ZERO_PAGE, 4096);
+	assert_int_equal(z[0x28f], 0xee);
+	for (size_t i = 0x290; i < 0x2d0; i++)
+		assert_int_equal(z[i], 0);
+}
+
 static void a_bzimage_gets_its_zero_page(void **state)
 {
 	struct fixture *f = *state;
@@ -420,6 +436,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_bzimage_gets_its_zero_page, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_longer_header_ends_where_others_begin, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(memory_above_4_gib_is_in_the_map, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(vmlinux_by_its_entry_or_by_pvh, set_up, tear_down),

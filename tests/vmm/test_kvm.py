@@ -75,6 +75,7 @@ def jobs(smm, seeds):
                                   f"[ $n -lt 100 ] || exit 9; done; kill -TERM $p; wait $p; {left}")
         yield shell("trace-kill", f"{RUNS} y.core --after 50000 & p=$!; n=0; until {left} | grep -q inquest; do sleep 0.1; n=$((n+1)); "
                                   f"[ $n -lt 100 ] || exit 9; done; kill -KILL $p; wait $p; {left}; {run_x} hlt-if0; {left}")
+        yield shell("trace-own", f"sh -c 'mkdir /sys/kernel/tracing/instances/inquest-$$ && exec {RUNS} x.core --memory 16'; {left}")
         yield shell("watch-nothing", f"{run_x} hlt-if0 --watch 0xa0000")
         yield shell("hang", f"{run_x} smm-spin --hang 300 --timeout 50 --step-stuck 9 --sampler 50")
         yield shell("smm-limit", f"{run_x} smm-spin --smm-limit 300 --timeout 50")
@@ -370,6 +371,10 @@ def check_trace(by):
     yield f"trace: SIGTERM removes the instance {by['trace-term'].text('stdout')!r}", "inquest-" not in by["trace-term"].text("stdout").split("y.core")[-1]
     left = re.findall(r"inquest-\d+", by["trace-kill"].text("stdout"))
     yield f"trace: what SIGKILL left is swept by the next run: {left}", len(left) == 1
+
+    own = by["trace-own"]
+    yield f"trace: one of a process with the same number is no hindrance {own.text('stderr')!r}", core.load(
+        own.files / "x.core").notes.get(("trace", 0)) and "inquest-" not in own.text("stdout").split("x.core")[-1]
 
 
 def check_stuck(r):

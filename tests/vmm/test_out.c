@@ -18,6 +18,21 @@
 
 #include "vmm/out.h"
 
+/* In place of the C library's: what the disk was told to begin with. */
+static struct {
+	unsigned calls;
+	uint64_t end; /* of the last one */
+} begun;
+
+int sync_file_range(int fd, off64_t off, off64_t n, unsigned flags)
+{
+	(void)fd;
+	(void)flags;
+	begun.calls++;
+	begun.end = (uint64_t)(off + n);
+	return 0;
+}
+
 /* Each test has a folder of its own as working folder. */
 static int enter(void **state)
 {
@@ -68,6 +83,24 @@ static void a_committed_file_is_there_alone(void **state)
 	assert_int_equal(sb.st_size, 8);
 	assert_int_equal(sb.st_mode & 0777, 0600);
 	assert_int_equal(nr_files(*state, false), 1);
+}
+
+/* Every other page, as a memory full of holes is written. */
+static void short_runs_are_begun_together(void **state)
+{
+	enum { RUNS = 8192, PAGE = 4096 };
+	static const uint8_t page[PAGE] = {1};
+	struct vmm_out o;
+	struct inq_err err;
+
+	(void)state;
+	begun.calls = 0;
+	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
+	for (uint64_t i = 0; i < RUNS; i++)
+		assert_int_equal(vmm_out_write(&o, page, PAGE, 2 * i * PAGE, &err), INQ_OK);
+	assert_int_equal(begun.calls, RUNS * PAGE / (8 << 20));
+	assert_int_equal(begun.end, (2 * RUNS - 1) * (uint64_t)PAGE);
+	vmm_out_close(&o);
 }
 
 static void put_file(const char *name, const void *p, size_t n)
@@ -282,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_committed_file_is_there_alone, enter, leave),
+		cmocka_unit_test_setup_teardown(short_runs_are_begun_together, enter, leave),
 		cmocka_unit_test_setup_teardown(what_is_no_core_is_never_replaced, enter, leave),
 		cmocka_unit_test_setup_teardown(
 			an_abandoned_file_leaves_nothing_and_spares_the_old_one, enter, leave),

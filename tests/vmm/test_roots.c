@@ -154,6 +154,13 @@ static void test_smm(void **state)
 	assert_false(roots(f).flags & INQ_ROOTS_SMM);
 	f->s.events.smi.smm = 1;
 	assert_int_equal(roots(f).smm_cr3, 0x123456789000);
+	f->smbase.data += 0x8000; /* the guest moved it: the area is behind the window, in RAM */
+	put64(vmm_memory_at(f->mem, 1, f->smbase.data + 0xfff8, 8), 0, 0xdef000);
+	assert_int_equal(roots(f).smm_cr3, 0xdef000);
+	f->smbase.data = 0xb8000; /* begins where no memory is */
+	put64(vmm_memory_at(f->mem, 1, f->smbase.data + 0xfff8, 8), 0, 0xfed000);
+	assert_int_equal(roots(f).smm_cr3, 0xfed000);
+	f->smbase.data = 0x400000;
 	area[0xfefc] = 0;
 	assert_int_equal(roots(f).smm_cr3, 0xabc000);
 	f->smbase.reserved = 1; /* KVM refused to tell SMBASE */

@@ -7,6 +7,7 @@ enum {
 	ACPI_RSDP = 0x070,
 	E820_ENTRIES = 0x1e8,
 	HEADER = 0x1f1,
+	HEADER_END = 0x290, /* edd_mbr_sig_buffer; a header may be longer one day */
 	BOOT_FLAG = 0x1fe,
 	MAGIC = 0x202,
 	TYPE_OF_LOADER = 0x210,
@@ -41,7 +42,7 @@ enum inq_status vmm_boot_put_zero_page(const struct vmm_boot_load *l, const uint
 	uint8_t page[VMM_PAGE] = {0};
 
 	if (header)
-		memcpy(page + HEADER, header, n < E820_TABLE - HEADER ? n : E820_TABLE - HEADER);
+		memcpy(page + HEADER, header, n < HEADER_END - HEADER ? n : HEADER_END - HEADER);
 	page[BOOT_FLAG] = 0x55;
 	page[BOOT_FLAG + 1] = 0xaa;
 	memcpy(page + MAGIC, "HdrS", 4);
