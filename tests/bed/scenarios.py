@@ -201,7 +201,7 @@ def cases_of(machine, scenarios, seeds, base):
     if machine == "vmx":
         # one CPU is all that Bochs has: a second vCPU would halve what the first one gets; and a second of its clock
         # is a minute or more
-        yield from (Case(name, base, 1 if name.startswith("smm-dr7gd") else 2, 20) for name in here)
+        yield from (Case(name, base, 1 if name.startswith(("smm-dr7gd", "nmi-")) else 2, 20) for name in here)
         return
     few = max(3, seeds // 5)
     vcpus = {"smm-rendezvous": 3}
