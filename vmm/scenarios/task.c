@@ -9,7 +9,7 @@
 #include "vmm/scenarios/scenarios.h"
 
 enum { INTERRUPTED, OF_NMI, OTHER };
-enum { NMI_VECTOR = 2, ESP = 4, EFLAGS_IF = 0x202, EFLAGS_OFF = 2, FIRST_TSS = 3 };
+enum { DB_VECTOR = 1, NMI_VECTOR = 2, ESP = 4, EFLAGS_IF = 0x202, EFLAGS_OFF = 2, FIRST_TSS = 3 };
 enum { CODE_SELECTOR = 8, DATA_SELECTOR = 16 };
 
 /* Dwords of a TSS (SDM vol. 3, "Task-State Segment"). */
@@ -100,6 +100,8 @@ static enum inq_status draw_served(struct vmm_plan *p, struct vmm_rng *rng, stru
 {
 	draw_tasks(p, false, rng);
 	enum inq_status st = vmm_nmi_serve(p, "task_finite", rng, err);
+	if (!st)
+		st = vmm_code_add_named(&p->cpu[p->hit].code, "task_db", rng, err);
 	set_entries(p);
 	return st;
 }
@@ -124,6 +126,17 @@ static bool put_task(const struct vmm_memory *m, const struct vmm_plan_task *t)
 	return put(m, t->tss, tss, sizeof(tss));
 }
 
+/* An interrupt gate for #DB, where the scenario has a handler. */
+static bool put_db(const struct vmm_plan *p, const struct vmm_memory *m)
+{
+	const struct vmm_plan_cpu *c = &p->cpu[p->hit];
+	const uint64_t to = vmm_code_mark(&c->code, VMM_M_FAULT),
+		       gate = (to >> 16 & 0xffff) << 48 | UINT64_C(0x8e00) << 32 |
+			      CODE_SELECTOR << 16 | (to & 0xffff);
+
+	return !to || put(m, c->data_gpa + DB_VECTOR * sizeof(gate), &gate, sizeof(gate));
+}
+
 /* GDT, a gate for NMIs, TSSs.  The task that the core begins in is busy. */
 static bool install(const struct vmm_plan *p, const struct vmm_memory *m)
 {
@@ -141,7 +154,7 @@ static bool install(const struct vmm_plan *p, const struct vmm_memory *m)
 			VMM_FLAT_TSS_LIMIT;
 		ok = ok && put_task(m, t);
 	}
-	return ok && put(m, data + VMM_CPU_GDT, gdt, sizeof(gdt)) &&
+	return ok && put_db(p, m) && put(m, data + VMM_CPU_GDT, gdt, sizeof(gdt)) &&
 	       put(m, data + NMI_VECTOR * sizeof(gate), &gate, sizeof(gate));
 }
 
