@@ -1,13 +1,14 @@
 /*
  * Knows how to write to a pipe or a terminal that may not be read.  The file description may be
  * shared with other processes, so O_NONBLOCK is not for it: a thread waits in write() instead, and
- * is cancelled there at the end, if need be.
+ * a signal gets it out of there at the end, if need be.
  */
 #include "vmm/outlet.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,8 +29,9 @@ struct vmm_outlet {
 	uint64_t lost;
 	bool held; /* somebody waits for room */
 	bool end;
-	bool over; /* the thread is */
-	int error; /* errno of a write; nothing is written any more */
+	bool give_up; /* whatever is left */
+	bool over;    /* the thread is */
+	int error;    /* errno of a write; nothing is written any more */
 	char ring[VMM_OUTLET_BYTES];
 };
 
@@ -67,18 +69,19 @@ static bool wait_ms(struct vmm_outlet *o, unsigned ms)
 	return pthread_cond_timedwait(&o->changed, &o->lock, &t) != ETIMEDOUT;
 }
 
-/* Only here may the thread be cancelled; it has no lock then. */
+static void on_signal(int sig)
+{
+	(void)sig; /* its arrival ends write() and poll() */
+}
+
 static ssize_t write_some(int fd, const char *p, size_t n)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLOUT};
-	int old, e;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
 	ssize_t done = write(fd, p, n);
-	e = errno;
+	int e = errno;
+
 	if (done < 0 && e == EAGAIN) /* somebody else made it so */
 		(void)poll(&ready, 1, -1);
-	pthread_setcancelstate(old, &old);
 	errno = e;
 	return done;
 }
@@ -125,11 +128,9 @@ static void tell_room(struct vmm_outlet *o)
 static void *drain(void *outlet)
 {
 	struct vmm_outlet *o = outlet;
-	int old;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	pthread_mutex_lock(&o->lock);
-	while (o->used || !o->end) {
+	while (!o->give_up && (o->used || !o->end)) {
 		if (o->held && o->used <= VMM_OUTLET_FULL / 2)
 			tell_room(o);
 		if (o->used)
@@ -145,8 +146,10 @@ static void *drain(void *outlet)
 
 static int start(struct vmm_outlet *o)
 {
+	const struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART */
 	pthread_condattr_t a;
 
+	sigaction(SIGRTMIN + 1, &sa, NULL);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->room_lock, NULL);
 	pthread_condattr_init(&a);
@@ -219,10 +222,12 @@ int vmm_outlet_close(struct vmm_outlet *o, unsigned patience_ms, uint64_t *ret_l
 	pthread_cond_broadcast(&o->changed);
 	while (!o->over && wait_ms(o, patience_ms))
 		; /* each write is a change */
-	bool over = o->over;
+	o->give_up = true;
+	while (!o->over) { /* again: one may come just before it waits */
+		pthread_kill(o->thread, SIGRTMIN + 1);
+		(void)wait_ms(o, AGAIN_MS);
+	}
 	pthread_mutex_unlock(&o->lock);
-	if (!over)
-		pthread_cancel(o->thread);
 	pthread_join(o->thread, NULL);
 	*ret_lost = o->lost + o->used;
 	int e = o->error;
