@@ -208,22 +208,23 @@ static void add_notes(const struct vmm_vm *vm, const struct vmm_moment *at,
 
 /* With what has to be freed behind it. */
 static enum inq_status write_all(const struct vmm_vm *vm, const struct vmm_moment *at,
-				 struct vmm_snapshot *snap, struct vmm_out *out,
+				 const struct vmm_snapshot *notes, struct vmm_out *out,
 				 struct vmm_snapshot_done *ret, struct inq_err *err)
 {
+	struct vmm_snapshot snap = *notes;
 	struct vmm_snapshot_ring ring[VMM_MAX_VCPUS];
 	struct inq_snap_flight *records = NULL;
 	struct vmm_virtual views = {0};
-	enum inq_status st = fill_header(vm, at->why, &snap->header, err);
+	enum inq_status st = fill_header(vm, at->why, &snap.header, err);
 
 	if (!st)
-		st = take_rings(vm, snap, ring, &records, err);
+		st = take_rings(vm, &snap, ring, &records, err);
 	if (!st && vm->want_virtual)
 		st = vmm_virtual_collect(&views, vm->mem, at->state, vm->nr_vcpus, err);
-	snap->view = views.run;
-	snap->nr_views = views.nr;
+	snap.view = views.run;
+	snap.nr_views = views.nr;
 	if (!st)
-		st = vmm_snapshot_write(snap, out, ret, err);
+		st = vmm_snapshot_write(&snap, out, ret, err);
 	vmm_virtual_deinit(&views);
 	free(records);
 	return st;

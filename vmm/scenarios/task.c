@@ -35,7 +35,7 @@ static void draw_task(struct vmm_plan *p, uint32_t stack, uint32_t eflags, struc
 {
 	struct vmm_plan_task *t = &p->task[p->nr_tasks];
 	const struct vmm_plan_cpu *c = &p->cpu[p->hit];
-	const uint64_t from = c->data_gpa + VMM_CPU_TASKS + p->nr_tasks * VMM_TASK_BYTES;
+	const uint64_t from = c->data_gpa + VMM_CPU_TASKS + (uint64_t)p->nr_tasks * VMM_TASK_BYTES;
 	uint32_t selector;
 
 	do
