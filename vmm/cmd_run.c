@@ -78,7 +78,8 @@ static const char run_help[] =
 	"                    breakpoints do not fire meanwhile, and a device's writes are not "
 	"seen\n"
 	"  --no-trace        do not record KVM's own tracepoints, where tracefs lets us\n"
-	"  --step-stuck N    when --hang or --smm-limit fires: N single steps of that vCPU (1 to\n"
+	"  --step-stuck N    when --hang, --smm-limit or --on-post fires: N single steps of it (1 "
+	"to\n"
 	"                    64) before the snapshot, with the bytes of each instruction\n"
 	"\n"
 	"  --smi-every MS    an SMI for every vCPU, again and again\n"
@@ -239,7 +240,7 @@ static int check_together(const struct vmm_run *r)
 				    "leave one out");
 	if (r->step_stuck && !(r->trigger.hang || r->trigger.smm_limit || r->trigger.on_post))
 		return vmm_complain("--step-stuck", "nothing says when",
-				    "give --hang MS or --smm-limit MS, too");
+				    "give --hang, --smm-limit or --on-post, too");
 	if (r->sampler.word.nr && !r->sampler.ms)
 		return vmm_complain("--word", "nobody looks at it", "give --sampler MS, too");
 	return -1;

@@ -283,7 +283,6 @@ static enum inq_status understand(const char *line, size_t n, unsigned nr_vcpus,
 /* Who waits at the door comes in; one too many is told so. */
 static void let_in(struct vmm_control *c)
 {
-	static const char full[] = "{\"ok\":false,\"error\":\"no room for another client\"}\n";
 	int fd;
 
 	while ((fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
@@ -295,8 +294,9 @@ static void let_in(struct vmm_control *c)
 			c->client[i].fd = fd;
 			continue;
 		}
-		(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		close(fd);
+		struct client extra = {.fd = fd};
+		send_object(&extra, false, "", "no room for another client");
+		hang_up(&extra);
 	}
 }
 

@@ -187,6 +187,16 @@ uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, ui
 	return at;
 }
 
+bool vmm_memory_put(const struct vmm_memory *m, uint32_t as, uint64_t gpa, const void *p,
+		    uint64_t n)
+{
+	uint8_t *at = vmm_memory_at(m, as, gpa, n);
+
+	if (at)
+		memcpy(at, p, n);
+	return at;
+}
+
 void vmm_memory_touch(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes)
 {
 	uintptr_t off = (uintptr_t)at - (uintptr_t)m->ram;

@@ -83,6 +83,10 @@ uint64_t vmm_memory_low_end(uint64_t mib);
  */
 uint8_t *vmm_memory_at(const struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t bytes);
 
+/* Write there before the guest runs; false when not all of it is memory. */
+bool vmm_memory_put(const struct vmm_memory *m, uint32_t as, uint64_t gpa, const void *p,
+		    uint64_t n);
+
 /* The VMM wrote, or is going to write, those bytes of RAM: no log of KVM's says so. */
 void vmm_memory_touch(const struct vmm_memory *m, const uint8_t *at, uint64_t bytes);
 

@@ -4,6 +4,9 @@
 
 #include "vmm/vm.h"
 
+/* The counter, and what is counted in it. */
+enum { VMM_MSR_TSC = 0x10, VMM_MSR_TSC_ADJUST = 0x3b, VMM_MSR_TSC_DEADLINE = 0x6e0 };
+
 /*
  * Every MSR that is state: ret_msrs is heap, one entry per index; .reserved 1: KVM refused to give
  * it.  ret_error: errno when KVM does not even list them (then there are none).

@@ -27,9 +27,6 @@ INQ_DEFINE_SCOPE(struct vmm_memory, vmm_memory_destroy)
 enum {
 	MAX_CPUID = 256,
 	MAX_STATE = 1 << 20,
-	MSR_TSC = 0x10,
-	MSR_ADJUST = 0x3b,
-	MSR_DEADLINE = 0x6e0
 };
 
 /* One vCPU, or the VM, that gets its state. */
@@ -190,7 +187,10 @@ static enum inq_status put_list(const struct target *t, const struct kvm_msr_ent
 /* The TSC, and behind it what is counted in it. */
 static int msr_rank(uint32_t index)
 {
-	return index == MSR_TSC ? 1 : index == MSR_ADJUST ? 2 : index == MSR_DEADLINE ? 3 : 0;
+	return index == VMM_MSR_TSC            ? 1
+	       : index == VMM_MSR_TSC_ADJUST   ? 2
+	       : index == VMM_MSR_TSC_DEADLINE ? 3
+					       : 0;
 }
 
 static enum inq_status put_msrs(const struct target *t, struct inq_err *err)

@@ -14,11 +14,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "vmm/msrs.h"
-
-enum { MSR_TSC = 0x10, MSR_DEADLINE = 0x6e0 };
 
 bool vmm_tsc_plan(struct vmm_tsc *t, unsigned nr)
 {
@@ -57,47 +54,36 @@ static uint64_t saved_msr(const struct vmm_load *l, uint32_t vcpu, uint32_t inde
 	return 0;
 }
 
-static int offset_attr(const struct vmm_vcpu *v, unsigned long request, uint64_t *offset)
-{
-	struct kvm_device_attr attr = {
-		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset};
-
-	return ioctl(v->fd, request, &attr);
-}
-
 /* false: it cannot be told or set here. */
 static bool read_one(const struct vmm_load *l, const struct vmm_vcpu *v, uint32_t vcpu,
 		     struct vmm_tsc *t)
 {
 	const struct vmm_load_note *n = vmm_load_note(l, vcpu, INQ_SNAP_TSC);
-	struct kvm_msr_entry now = {.index = MSR_TSC};
+	struct kvm_msr_entry now = {.index = VMM_MSR_TSC};
 	struct inq_snap_tsc saved = {0};
 
 	if (n && n->p && n->n >= sizeof(saved))
 		memcpy(&saved, n->p, sizeof(saved));
 	if (vmm_msrs_get(v->fd, &now, 1) != 1)
 		return false;
-	*t = (struct vmm_tsc){.saved = saved_msr(l, vcpu, MSR_TSC),
+	*t = (struct vmm_tsc){.saved = saved_msr(l, vcpu, VMM_MSR_TSC),
 			      .saved_offset = saved.offset,
 			      .offset_known = saved.offset_known == 1,
 			      .now = now.data};
-	return v->vm->caps.value[VMM_CAP_VCPU_ATTRIBUTES] &&
-	       !offset_attr(v, KVM_GET_DEVICE_ATTR, &t->offset);
+	return vmm_vcpu_tsc_offset(v, KVM_GET_DEVICE_ATTR, &t->offset);
 }
 
 /* A deadline is armed anew: KVM turned it into the host's time by the old counter. */
 static bool set_one(const struct vmm_load *l, struct vmm_vcpu *v, uint32_t vcpu,
 		    const struct vmm_tsc *t)
 {
-	struct kvm_msr_entry deadline = {.index = MSR_DEADLINE,
-					 .data = saved_msr(l, vcpu, MSR_DEADLINE)};
+	struct kvm_msr_entry deadline = {.index = VMM_MSR_TSC_DEADLINE,
+					 .data = saved_msr(l, vcpu, VMM_MSR_TSC_DEADLINE)};
 	uint64_t offset = t->offset;
-	int r = offset_attr(v, KVM_SET_DEVICE_ATTR, &offset);
+	bool done = vmm_vcpu_tsc_offset(v, KVM_SET_DEVICE_ATTR, &offset);
 
-	vmm_flight_note(&v->flight, KVM_SET_DEVICE_ATTR, r ? errno : 0);
-	if (!r && deadline.data && vmm_msrs_set(v->fd, &deadline, 1) != 1)
-		return false;
-	return !r;
+	vmm_flight_note(&v->flight, KVM_SET_DEVICE_ATTR, done ? 0 : errno);
+	return done && (!deadline.data || vmm_msrs_set(v->fd, &deadline, 1) == 1);
 }
 
 static enum inq_status refuse(const struct vmm_load *l, bool force, const struct vmm_tsc *t,

@@ -174,6 +174,15 @@ static enum inq_status make_vm(const struct vmm_run *r, struct vmm_guest *g, str
 	return st;
 }
 
+/* Whoever writes that POST code, instead of where the scenario would have it. */
+static void hold_at(struct vmm_vm *vm, int post)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		vm->vcpu[i].hold_post = post;
+		vm->vcpu[i].hold_steps = 0;
+	}
+}
+
 static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest,
 				struct vmm_out *out, struct vmm_control *control,
 				struct vmm_console *console, struct inq_err *err)
@@ -194,10 +203,8 @@ static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest
 	vm->deep = r->trigger.hang || r->trigger.smm_limit;
 	struct vmm_session s = {.r = r, .guest = guest, .vm = vm, .out = *out, .control = control};
 	struct vmm_triggers trigger = r->trigger;
-	for (unsigned i = 0; i < vm->nr_vcpus && trigger.on_post; i++) {
-		vm->vcpu[i].hold_post = (int)trigger.on_post;
-		vm->vcpu[i].hold_steps = 0;
-	}
+	if (trigger.on_post)
+		hold_at(vm, (int)trigger.on_post);
 	if (!trigger.smi_every)
 		trigger.smi_every = guest->smi_every;
 	vmm_watch_init(&s.watch, &trigger, vmm_now());

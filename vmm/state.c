@@ -94,14 +94,10 @@ static enum inq_status take_nested(struct vmm_state *s, const struct vmm_vcpu *v
 static void take_tsc(struct vmm_state *s, const struct vmm_vcpu *v)
 {
 	uint64_t offset = 0;
-	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL,
-				       .attr = KVM_VCPU_TSC_OFFSET,
-				       .addr = (uintptr_t)&offset};
 	int khz = v->vm->caps.value[VMM_CAP_TSC_KHZ] ? ioctl(v->fd, KVM_GET_TSC_KHZ, 0) : 0;
 
 	s->tsc.khz = khz > 0 ? (uint32_t)khz : 0;
-	s->tsc.offset_known = v->vm->caps.value[VMM_CAP_VCPU_ATTRIBUTES] &&
-			      !ioctl(v->fd, KVM_GET_DEVICE_ATTR, &attr);
+	s->tsc.offset_known = vmm_vcpu_tsc_offset(v, KVM_GET_DEVICE_ATTR, &offset);
 	s->tsc.offset = s->tsc.offset_known ? offset : 0;
 	s->state[INQ_SNAP_TSC] =
 		s->tsc.khz || s->tsc.offset_known ? INQ_SNAP_PRESENT : INQ_SNAP_ABSENT;

@@ -287,3 +287,12 @@ void *vmm_vcpu_main(void *vcpu)
 		run_once(v);
 	return NULL;
 }
+
+bool vmm_vcpu_tsc_offset(const struct vmm_vcpu *v, unsigned long request, uint64_t *offset)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset};
+
+	errno = ENXIO;
+	return v->vm->caps.value[VMM_CAP_VCPU_ATTRIBUTES] && !ioctl(v->fd, request, &attr);
+}

@@ -165,6 +165,9 @@ void vmm_vm_rips(struct vmm_vm *vm);
 /* Between two runs, on the vCPU's own thread, under the lock. */
 void vmm_vcpu_sample(struct vmm_vcpu *v);
 
+/* KVM_GET_DEVICE_ATTR or KVM_SET_DEVICE_ATTR of what KVM adds to the host's TSC; false: errno. */
+bool vmm_vcpu_tsc_offset(const struct vmm_vcpu *v, unsigned long request, uint64_t *offset);
+
 /* Between two runs, on the vCPU's own thread: its registers.  False: KVM does not tell. */
 bool vmm_vcpu_registers(const struct vmm_vcpu *v, struct kvm_regs *regs, struct kvm_sregs *sregs);
 

@@ -1,130 +1,14 @@
 /* Knows how people write a dump down: one statement a line, the grammar of text.h. */
-#include "text.h"
+#include "words.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <linux/kvm.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORDS = 128, MAX_LATE = 64, RUN_BYTES = 288 };
-
-struct text {
-	const char *file;
-	unsigned int line;
-	struct built *b;
-	struct built_ask *asks;
-	size_t max_asks, nr_asks;
-	char *late[MAX_LATE]; /* poke and truncate: for the finished file */
-	unsigned int late_line[MAX_LATE];
-	size_t nr_late;
-	char *word[MAX_WORDS + 1];
-	size_t nr_words;
-};
-
-__attribute__((noreturn)) static void mistake(const struct text *t, const char *fmt, ...)
-	INQ_PRINTF(2, 3);
-static void mistake(const struct text *t, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "%s:%u: ", t->file, t->line);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(2);
-}
-
-static uint64_t number(const struct text *t, const char *s)
-{
-	char *end;
-
-	errno = 0;
-	uint64_t v = strtoull(s ? s : "", &end, 0);
-	if (!s || end == s || *end || errno)
-		mistake(t, "'%s' is no number", s ? s : "");
-	return v;
-}
-
-static const char *word(const struct text *t, size_t i)
-{
-	if (i >= t->nr_words)
-		mistake(t, "'%s' wants more words", t->word[0]);
-	return t->word[i];
-}
-
-/* The value of key=value among the words, or NULL. */
-static const char *value(const struct text *t, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (size_t i = 1; i < t->nr_words; i++)
-		if (!strncmp(t->word[i], key, n) && t->word[i][n] == '=')
-			return t->word[i] + n + 1;
-	return NULL;
-}
-
-static uint64_t value_or(const struct text *t, const char *key, uint64_t otherwise)
-{
-	const char *s = value(t, key);
-
-	return s ? number(t, s) : otherwise;
-}
-
-static uint32_t vcpu(const struct text *t)
-{
-	return (uint32_t)value_or(t, "vcpu", INQ_SNAP_VM);
-}
-
-/* Cut a word at '='; returns what is behind it. */
-static char *cut(const struct text *t, char *w)
-{
-	char *eq = strchr(w, '=');
-
-	if (!eq)
-		mistake(t, "'%s' is not key=value", w);
-	*eq = '\0';
-	return eq + 1;
-}
-
-/* Bytes from words: hex or 'text', each with an optional *times.  The caller frees. */
-static uint8_t *bytes_from(const struct text *t, size_t first, size_t *ret_n)
-{
-	uint8_t *all = NULL;
-	size_t n = 0;
-
-	for (size_t w = first; w < t->nr_words; w++) {
-		const char *s = t->word[w], *end = s;
-		uint8_t unit[256];
-		size_t len = 0;
-		if (*s == '\'') {
-			for (s++; *s && *s != '\'' && len < sizeof(unit); s++)
-				unit[len++] = (uint8_t)*s;
-			end = s + (*s == '\'');
-		} else {
-			for (; isxdigit((unsigned char)end[0]) && isxdigit((unsigned char)end[1]) &&
-			       len < sizeof(unit);
-			     end += 2) {
-				char two[3] = {end[0], end[1], '\0'};
-				unit[len++] = (uint8_t)strtoul(two, NULL, 16);
-			}
-		}
-		if (!len || (*end && *end != '*'))
-			mistake(t, "'%s' is neither hex bytes nor 'text'", t->word[w]);
-		size_t times = *end ? (size_t)number(t, end + 1) : 1;
-		all = realloc(all, n + len * times + 1);
-		if (!all)
-			mistake(t, "out of memory");
-		for (; times; times--, n += len)
-			memcpy(all + n, unit, len);
-	}
-	*ret_n = n;
-	return all;
-}
+enum { RUN_BYTES = 288 };
 
 struct field {
 	const char *name;
@@ -139,15 +23,15 @@ static void fill(const struct text *t, const struct field *f, uint8_t *at)
 		const char *eq = strchr(t->word[i], '=');
 		const struct field *hit = f;
 		if (!eq || (size_t)(eq - t->word[i]) >= sizeof(key))
-			mistake(t, "'%s' is not field=value", t->word[i]);
+			text_mistake(t, "'%s' is not field=value", t->word[i]);
 		snprintf(key, sizeof(key), "%.*s", (int)(eq - t->word[i]), t->word[i]);
 		if (!strcmp(key, "vcpu"))
 			continue;
 		while (hit->name && strcmp(hit->name, key) != 0)
 			hit++;
 		if (!hit->name)
-			mistake(t, "'%s' has no field '%s'", t->word[0], key);
-		uint64_t v = number(t, eq + 1);
+			text_mistake(t, "'%s' has no field '%s'", t->word[0], key);
+		uint64_t v = text_number(t, eq + 1);
 		memcpy(at + hit->off, &v, hit->n);
 	}
 }
@@ -287,7 +171,7 @@ static const struct raw *raw_named(const struct text *t, const char *name)
 	for (size_t i = 0; i < sizeof(raws) / sizeof(*raws); i++)
 		if (!strcmp(raws[i].name, name))
 			return &raws[i];
-	mistake(t, "no kind of note is called '%s'", name);
+	text_mistake(t, "no kind of note is called '%s'", name);
 }
 
 static void say_raw(struct text *t)
@@ -296,7 +180,7 @@ static void say_raw(struct text *t)
 	uint8_t at[sizeof(struct kvm_run)] = {0};
 
 	fill(t, r->fields, at);
-	built_note_of(t->b, r->kind, vcpu(t), at, r->n);
+	built_note_of(t->b, r->kind, text_vcpu(t), at, r->n);
 }
 
 static const struct field flight_fields[] = {
@@ -313,7 +197,7 @@ static void say_flight(struct text *t)
 	struct inq_snap_flight r = {0};
 
 	fill(t, flight_fields, (uint8_t *)&r);
-	built_flight(t->b, vcpu(t), &r);
+	built_flight(t->b, text_vcpu(t), &r);
 }
 
 static void say_rips(struct text *t)
@@ -321,80 +205,7 @@ static void say_rips(struct text *t)
 	struct inq_snap_rip r = {0};
 
 	fill(t, rip_fields, (uint8_t *)&r);
-	built_note_of(t->b, INQ_SNAP_RIPS, vcpu(t), &r, sizeof(r));
-}
-
-/* What registers say of the size of code. */
-static void set_code(const struct text *t, uint64_t bits, struct inq_snap_step_regs *r)
-{
-	if (bits != 16 && bits != 32 && bits != 64)
-		mistake(t, "code has 16, 32 or 64 bits");
-	r->flags = INQ_STEP_KNOWN | (bits == 64 ? INQ_STEP_CS_L : bits == 32 ? INQ_STEP_CS_D : 0u);
-	r->cr0 = bits == 64 ? 0x80000011 : bits == 32 ? 0x11 : 0x10;
-	r->efer = bits == 64 ? 0x500 : 0;
-}
-
-/* RIP=HEX[,REG=VALUE]...; registers that are not named stay. */
-static void one_step(const struct text *t, char *w, struct inq_snap_step *s,
-		     struct inq_snap_step_regs *r)
-{
-	static const char names[16][4] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp",
-					  "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-	char *hex = cut(t, w), *rest = hex, two[3] = "";
-
-	s->rip = number(t, w);
-	strsep(&rest, ",");
-	for (; hex[0] && hex[1] && s->nr_bytes < sizeof(s->bytes); hex += 2) {
-		memcpy(two, hex, 2);
-		s->bytes[s->nr_bytes++] = (uint8_t)strtoul(two, NULL, 16);
-	}
-	for (char *one; (one = strsep(&rest, ","));) {
-		uint64_t v = number(t, cut(t, one));
-		size_t i = 0;
-
-		while (i < 16 && strcmp(names[i], one) != 0)
-			i++;
-		if (i == 16 && strcmp(one, "rflags") != 0)
-			mistake(t, "no register of a step is called '%s'", one);
-		*(i < 16 ? &r->gpr[i] : &r->rflags) = v;
-	}
-}
-
-static void say_steps(struct text *t)
-{
-	struct inq_snap_step_regs r[MAX_WORDS] = {0}, now = {.rflags = 2};
-	struct inq_snap_step s[MAX_WORDS] = {0};
-	size_t n = 0;
-
-	now.cs_base = value_or(t, "cs_base", 0);
-	if (value(t, "code"))
-		set_code(t, number(t, value(t, "code")), &now);
-	for (size_t i = 1; i < t->nr_words; i++) {
-		if (!isdigit((unsigned char)t->word[i][0]))
-			continue;
-		s[n].flags = (uint32_t)value_or(t, "flags", 3);
-		one_step(t, t->word[i], &s[n], &now);
-		r[n++] = now;
-	}
-	built_note_of(t->b, INQ_SNAP_STEPS, vcpu(t), s, n * sizeof(*s));
-	if (now.flags)
-		built_note_of(t->b, INQ_SNAP_STEP_REGS, vcpu(t), r, n * sizeof(*r));
-}
-
-static void say_payload(struct text *t)
-{
-	struct inq_snap_note head = {.vcpu = vcpu(t),
-				     .sample = (uint32_t)value_or(t, "sample", 0),
-				     .kind = (uint16_t)number(t, word(t, 1)),
-				     .version = 1};
-	size_t first = 2, n;
-
-	while (first < t->nr_words && strchr(t->word[first], '=') && t->word[first][0] != '\'')
-		first++;
-	uint8_t *bytes = bytes_from(t, first, &n);
-	head.size = n;
-	built_note_raw(t->b, INQ_SNAP_NOTE_TYPE | head.kind, &head, bytes, n);
-	free(bytes);
+	built_note_of(t->b, INQ_SNAP_RIPS, text_vcpu(t), &r, sizeof(r));
 }
 
 static void say_lapic(struct text *t)
@@ -404,29 +215,29 @@ static void say_lapic(struct text *t)
 	for (size_t i = 1; i < t->nr_words; i++) {
 		if (!strncmp(t->word[i], "vcpu=", 5))
 			continue;
-		const char *v = cut(t, t->word[i]);
-		uint64_t off = number(t, t->word[i]);
-		uint32_t reg = (uint32_t)number(t, v);
+		const char *v = text_cut(t, t->word[i]);
+		uint64_t off = text_number(t, t->word[i]);
+		uint32_t reg = (uint32_t)text_number(t, v);
 		if (off > sizeof(page) - sizeof(reg))
-			mistake(t, "the apic page ends before 0x%lx", (unsigned long)off);
+			text_mistake(t, "the apic page ends before 0x%lx", (unsigned long)off);
 		memcpy(page + off, &reg, sizeof(reg));
 	}
-	built_note_of(t->b, INQ_SNAP_LAPIC, vcpu(t), page, sizeof(page));
+	built_note_of(t->b, INQ_SNAP_LAPIC, text_vcpu(t), page, sizeof(page));
 }
 
 static void say_msrs(struct text *t)
 {
 	struct kvm_msr_entry e[MAX_WORDS] = {0};
-	uint32_t cpu = vcpu(t);
+	uint32_t cpu = text_vcpu(t);
 	size_t n = 0;
 
 	for (size_t i = 1; i < t->nr_words; i++) {
-		const char *v = cut(t, t->word[i]);
+		const char *v = text_cut(t, t->word[i]);
 		if (!strcmp(t->word[i], "vcpu"))
 			continue;
-		e[n].index = (uint32_t)number(t, t->word[i]);
+		e[n].index = (uint32_t)text_number(t, t->word[i]);
 		e[n].reserved = !strcmp(v, "refused");
-		e[n].data = e[n].reserved ? 0 : number(t, v);
+		e[n].data = e[n].reserved ? 0 : text_number(t, v);
 		n++;
 	}
 	built_note_of(t->b, INQ_SNAP_MSRS, cpu, e, n * sizeof(e[0]));
@@ -442,7 +253,7 @@ static void cpuid_leaf(const struct text *t, const char *w, struct kvm_cpuid_ent
 		char *end;
 		*to[i] = (__u32)strtoul(w, &end, 0);
 		if (end == w || *end != behind[i])
-			mistake(t, "'%s' is not leaf.subleaf=eax,ebx,ecx,edx", w);
+			text_mistake(t, "'%s' is not leaf.subleaf=eax,ebx,ecx,edx", w);
 		w = end + 1;
 	}
 }
@@ -455,7 +266,7 @@ static void say_cpuid2(struct text *t)
 	for (size_t i = 1; i < t->nr_words; i++)
 		if (strncmp(t->word[i], "vcpu=", 5) != 0)
 			cpuid_leaf(t, t->word[i], &e[n++]);
-	built_note_of(t->b, INQ_SNAP_CPUID2, vcpu(t), e, n * sizeof(e[0]));
+	built_note_of(t->b, INQ_SNAP_CPUID2, text_vcpu(t), e, n * sizeof(e[0]));
 }
 
 static void say_host(struct text *t)
@@ -470,11 +281,11 @@ static void say_host(struct text *t)
 
 static void say_lacks(struct text *t)
 {
-	const struct raw *r = raw_named(t, word(t, 1));
+	const struct raw *r = raw_named(t, text_word(t, 1));
 	bool failed = !strcmp(t->word[0], "failed");
 
-	built_note_lacks(t->b, r->kind, vcpu(t), failed ? INQ_SNAP_FAILED : INQ_SNAP_ABSENT,
-			 (int)value_or(t, "error", 0));
+	built_note_lacks(t->b, r->kind, text_vcpu(t), failed ? INQ_SNAP_FAILED : INQ_SNAP_ABSENT,
+			 (int)text_value_or(t, "error", 0));
 }
 
 static void say_prstatus(struct text *t)
@@ -495,17 +306,17 @@ static void say_prstatus(struct text *t)
 static void say_note(struct text *t)
 {
 	size_t n;
-	uint8_t *desc = bytes_from(t, 3, &n);
+	uint8_t *desc = text_bytes_from(t, 3, &n);
 
-	built_note(t->b, word(t, 1), (uint32_t)number(t, word(t, 2)), desc, n);
+	built_note(t->b, text_word(t, 1), (uint32_t)text_number(t, text_word(t, 2)), desc, n);
 	free(desc);
 }
 
 static void say_segment(struct text *t)
 {
 	size_t n;
-	uint8_t *bytes = bytes_from(t, 1, &n);
-	uint8_t *at = built_segment(t->b, number(t, t->word[0] + 1), n);
+	uint8_t *bytes = text_bytes_from(t, 1, &n);
+	uint8_t *at = built_segment(t->b, text_number(t, t->word[0] + 1), n);
 
 	if (n)
 		memcpy(at, bytes, n);
@@ -520,8 +331,8 @@ static void say_smram(struct text *t)
 		built_smram_note(t->b);
 		return;
 	}
-	uint8_t *bytes = bytes_from(t, 2, &n);
-	uint8_t *at = built_smram(t->b, number(t, word(t, 1)), n);
+	uint8_t *bytes = text_bytes_from(t, 2, &n);
+	uint8_t *at = built_smram(t->b, text_number(t, text_word(t, 1)), n);
 	if (n)
 		memcpy(at, bytes, n);
 	free(bytes);
@@ -530,9 +341,9 @@ static void say_smram(struct text *t)
 static void say_frame(struct text *t)
 {
 	if (!strcmp(t->word[0], "alias"))
-		built_alias(t->b, number(t, word(t, 1)), number(t, word(t, 2)));
+		built_alias(t->b, text_number(t, text_word(t, 1)), text_number(t, text_word(t, 2)));
 	else if (!strcmp(t->word[0], "memsz"))
-		built_memsz(t->b, number(t, word(t, 1)));
+		built_memsz(t->b, text_number(t, text_word(t, 1)));
 	else if (!strcmp(t->word[0], "zero-bitmap"))
 		built_zero_bitmap(t->b);
 	else if (!strcmp(t->word[0], "pn-xnum"))
@@ -540,27 +351,27 @@ static void say_frame(struct text *t)
 	else if (!strcmp(t->word[0], "packed"))
 		built_packed(t->b);
 	else
-		built_ehsize(t->b, (uint16_t)number(t, word(t, 1)));
+		built_ehsize(t->b, (uint16_t)text_number(t, text_word(t, 1)));
 }
 
 static void say_ask(struct text *t)
 {
 	if (t->nr_asks == t->max_asks)
-		mistake(t, "no more questions here, %zu at most", t->max_asks);
+		text_mistake(t, "no more questions here, %zu at most", t->max_asks);
 	t->asks[t->nr_asks++] = (struct built_ask){.runs = t->word[0][1] == 'u',
-						   .smm = !strcmp(word(t, 1), "smm"),
-						   .addr = number(t, word(t, 2)),
-						   .n = number(t, word(t, 3))};
+						   .smm = !strcmp(text_word(t, 1), "smm"),
+						   .addr = text_number(t, text_word(t, 2)),
+						   .n = text_number(t, text_word(t, 3))};
 }
 
 static void say_poke(struct text *t)
 {
 	size_t n, file_n;
-	uint8_t *bytes = bytes_from(t, 2, &n), *file = built_finish(t->b, &file_n);
-	uint64_t at = number(t, word(t, 1));
+	uint8_t *bytes = text_bytes_from(t, 2, &n), *file = built_finish(t->b, &file_n);
+	uint64_t at = text_number(t, text_word(t, 1));
 
 	if (at > file_n || n > file_n - at)
-		mistake(t, "the file ends at 0x%zx", file_n);
+		text_mistake(t, "the file ends at 0x%zx", file_n);
 	if (n)
 		memcpy(file + at, bytes, n);
 	free(bytes);
@@ -568,12 +379,12 @@ static void say_poke(struct text *t)
 
 static void say_truncate(struct text *t)
 {
-	uint64_t n = number(t, word(t, 1));
+	uint64_t n = text_number(t, text_word(t, 1));
 	size_t file_n;
 
 	(void)built_finish(t->b, &file_n);
 	if (n > file_n)
-		mistake(t, "the file ends at 0x%zx", file_n);
+		text_mistake(t, "the file ends at 0x%zx", file_n);
 	built_truncate(t->b, n);
 }
 
@@ -594,8 +405,8 @@ static const struct {
 	{"flight", say_flight},
 	{"rips", say_rips},
 	{"host", say_host},
-	{"steps", say_steps},
-	{"payload", say_payload},
+	{"steps", text_say_steps},
+	{"payload", text_say_payload},
 	{"absent", say_lacks},
 	{"failed", say_lacks},
 	{"prstatus", say_prstatus},
@@ -620,15 +431,15 @@ static void begin(struct text *t)
 		return;
 	}
 	if (strcmp(t->word[0], "snapshot") != 0)
-		mistake(t, "the first statement is 'core' or 'snapshot'");
-	t->b = built_snapshot((uint32_t)value_or(t, "vcpus", 1));
+		text_mistake(t, "the first statement is 'core' or 'snapshot'");
+	t->b = built_snapshot((uint32_t)text_value_or(t, "vcpus", 1));
 	struct inq_snap_header *h = built_header(t->b);
-	h->reason = (uint32_t)value_or(t, "reason", h->reason);
-	h->reason_vcpu = (uint32_t)value_or(t, "reason_vcpu", h->reason_vcpu);
-	h->t_realtime_ns = value_or(t, "realtime", h->t_realtime_ns);
-	h->major = (uint16_t)value_or(t, "major", h->major);
-	if (value(t, "text"))
-		snprintf(h->reason_text, sizeof(h->reason_text), "%s", value(t, "text"));
+	h->reason = (uint32_t)text_value_or(t, "reason", h->reason);
+	h->reason_vcpu = (uint32_t)text_value_or(t, "reason_vcpu", h->reason_vcpu);
+	h->t_realtime_ns = text_value_or(t, "realtime", h->t_realtime_ns);
+	h->major = (uint16_t)text_value_or(t, "major", h->major);
+	if (text_value(t, "text"))
+		snprintf(h->reason_text, sizeof(h->reason_text), "%s", text_value(t, "text"));
 }
 
 /* Words end at a blank, but not within quotes; double quotes vanish. */
@@ -641,7 +452,7 @@ static void split(struct text *t, char *s)
 		if (!*s || *s == '#')
 			return;
 		if (t->nr_words == MAX_WORDS)
-			mistake(t, "more than %d words", MAX_WORDS);
+			text_mistake(t, "more than %d words", MAX_WORDS);
 		t->word[t->nr_words++] = s;
 		char quote = 0, *to = s;
 		for (; *s && (quote || !isspace((unsigned char)*s)); s++) {
@@ -671,12 +482,12 @@ static void say(struct text *t, char *line, bool late)
 		while (i < n && strcmp(statements[i].name, t->word[0]) != 0)
 			i++;
 		if (i == n)
-			mistake(t, "no statement is called '%s'", t->word[0]);
+			text_mistake(t, "no statement is called '%s'", t->word[0]);
 		if (late || !statements[i].late) {
 			statements[i].say(t);
 		} else {
 			if (t->nr_late == MAX_LATE)
-				mistake(t, "more than %d pokes", MAX_LATE);
+				text_mistake(t, "more than %d pokes", MAX_LATE);
 			t->late_line[t->nr_late] = t->line;
 			t->late[t->nr_late++] = again;
 			again = NULL;
@@ -696,7 +507,7 @@ struct built *built_parse(const char *file, const char *text, struct built_ask *
 		say(&t, line, false);
 	}
 	if (!t.b)
-		mistake(&t, "nothing is said here");
+		text_mistake(&t, "nothing is said here");
 	for (size_t i = 0; i < t.nr_late; i++) {
 		t.line = t.late_line[i];
 		say(&t, t.late[i], true);

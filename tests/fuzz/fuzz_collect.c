@@ -10,16 +10,11 @@
 #include "loader/dump.h"
 #include "machine/machine.h"
 #include "tests/fuzz/blobs.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { MAX_ROWS = 100000 };
-
-#define MUST(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 struct inq_sink {
 	const struct inq_collector *c;

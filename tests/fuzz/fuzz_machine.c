@@ -14,14 +14,9 @@
 #include "base/span.h"
 #include "machine/machine.h"
 #include "tests/fuzz/blobs.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 static void touch_words(const struct inq_cpu *cpu)
 {

@@ -62,7 +62,7 @@ WRONG = [
     (["run", *SEED, "--to-end", "--after", "5", "--snapshot", "x.core"],
      "--to-end: is for scenarios, and instead of --after; leave one out"),
     (["run", *SEED, "--step-stuck", "5", "--snapshot", "x.core"],
-     "--step-stuck: nothing says when; give --hang MS or --smm-limit MS, too"),
+     "--step-stuck: nothing says when; give --hang, --smm-limit or --on-post, too"),
     (["run", "--kernel", "file", "--entry", "32", "--snapshot", "x.core"],
      "32: no way to begin; give --entry real or 64"),
     (["run", *SEED, "--snapshot", "x.core", "--cpuid", "-pdpe2gb"],

@@ -44,12 +44,8 @@ static void put_handlers(const struct image_guest *g, const struct vmm_memory *m
 {
 	static const uint8_t rsm[] = {0x0f, 0xaa};
 
-	for (unsigned i = 0; i < g->base.nr_vcpus && m->nr_windows; i++) {
-		uint8_t *at = vmm_memory_at(m, 1, smbase(g, i) + SMM_ENTRY, sizeof(rsm));
-
-		if (at)
-			memcpy(at, rsm, sizeof(rsm));
-	}
+	for (unsigned i = 0; i < g->base.nr_vcpus && m->nr_windows; i++)
+		(void)vmm_memory_put(m, 1, smbase(g, i) + SMM_ENTRY, rsm, sizeof(rsm));
 }
 
 static enum inq_status fill(struct image_guest *g, struct vmm_memory *m, struct inq_err *err)

@@ -18,19 +18,9 @@ enum {
 	TSS_IST1 = 36
 };
 
-/* Write at gpa; false when memory has no such place. */
-static bool put(struct vmm_memory *m, uint32_t as, uint64_t gpa, const void *p, uint64_t n)
-{
-	uint8_t *at = vmm_memory_at(m, as, gpa, n);
-
-	if (at)
-		memcpy(at, p, n);
-	return at;
-}
-
 static bool put64(struct vmm_memory *m, uint32_t as, uint64_t gpa, uint64_t v)
 {
-	return put(m, as, gpa, &v, 8);
+	return vmm_memory_put(m, as, gpa, &v, 8);
 }
 
 /*
@@ -42,7 +32,7 @@ static bool put_tables(struct vmm_memory *m, uint32_t as, uint64_t at, unsigned 
 {
 	const uint64_t pw = PTE_P | PTE_W | flags;
 	static const uint8_t blank[6 * 4096];
-	bool ok = put(m, as, at, blank, sizeof(blank));
+	bool ok = vmm_memory_put(m, as, at, blank, sizeof(blank));
 
 	ok = ok && put64(m, as, at, (at + 0x1000) | pw);
 	ok = ok && put64(m, as, at + UINT64_C(8) * again, (at + 0x1000) | pw);
@@ -61,9 +51,9 @@ static bool put_smm_gdt(struct vmm_memory *m, uint64_t smbase)
 	uint32_t base = (uint32_t)smbase + VMM_SMM_GDT;
 	uint16_t limit = sizeof(gdt) - 1;
 
-	return put(m, 1, smbase + VMM_SMM_GDT, gdt, sizeof(gdt)) &&
-	       put(m, 1, smbase + VMM_SMM_GDTR, &limit, 2) &&
-	       put(m, 1, smbase + VMM_SMM_GDTR + 2, &base, 4);
+	return vmm_memory_put(m, 1, smbase + VMM_SMM_GDT, gdt, sizeof(gdt)) &&
+	       vmm_memory_put(m, 1, smbase + VMM_SMM_GDTR, &limit, 2) &&
+	       vmm_memory_put(m, 1, smbase + VMM_SMM_GDTR + 2, &base, 4);
 }
 
 /* An IDT for exceptions; all but #DB go to one handler.  0x8e: an interrupt gate. */
@@ -85,9 +75,9 @@ static bool put_smm_idt(struct vmm_memory *m, const struct vmm_plan *p,
 						  (to >> 16 & 0xffff) << 48,
 					  to >> 32};
 
-		ok = ok && put(m, 1, at + (uint64_t)i * bytes, gate, bytes);
+		ok = ok && vmm_memory_put(m, 1, at + (uint64_t)i * bytes, gate, bytes);
 	}
-	return ok && put(m, 1, c->smbase + VMM_SMM_IDTR, &limit, 2) &&
+	return ok && vmm_memory_put(m, 1, c->smbase + VMM_SMM_IDTR, &limit, 2) &&
 	       put64(m, 1, c->smbase + VMM_SMM_IDTR + 2, at);
 }
 
@@ -96,8 +86,8 @@ static bool put_smm(struct vmm_memory *m, const struct vmm_plan *p, const struct
 	static const uint8_t rsm[] = {0x0f, 0xaa};
 	bool idle = !c->handler.len;
 
-	return put(m, 1, c->smbase + VMM_SMM_CODE, idle ? rsm : c->handler.bytes,
-		   idle ? sizeof(rsm) : c->handler.len) &&
+	return vmm_memory_put(m, 1, c->smbase + VMM_SMM_CODE, idle ? rsm : c->handler.bytes,
+			      idle ? sizeof(rsm) : c->handler.len) &&
 	       put_smm_gdt(m, c->smbase) && put_smm_idt(m, p, c) &&
 	       put_tables(m, 1, c->smbase + VMM_SMM_TABLES, 0, 0);
 }
@@ -114,7 +104,7 @@ static bool put_gdt(struct vmm_memory *m, uint64_t high, bool user)
 			  0x00cff3000000ffff,
 			  0x00affb000000ffff};
 
-	return put(m, 0, VMM_GPA_GDT, gdt, user ? sizeof(gdt) : 5 * sizeof(*gdt));
+	return vmm_memory_put(m, 0, VMM_GPA_GDT, gdt, user ? sizeof(gdt) : 5 * sizeof(*gdt));
 }
 
 /* An interrupt gate in c's IDT. */
@@ -160,13 +150,13 @@ static bool put_nmi(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 
 static bool put_cpu(struct vmm_memory *m, const struct vmm_plan_cpu *c)
 {
-	bool ok = put(m, 0, c->code_gpa, c->code.bytes, c->code.len);
+	bool ok = vmm_memory_put(m, 0, c->code_gpa, c->code.bytes, c->code.len);
 	uint64_t h = vmm_code_mark(&c->code, VMM_M_HANDLER),
 		 call = vmm_code_mark(&c->code, VMM_M_CALL),
 		 ipi = vmm_code_mark(&c->code, VMM_M_IPI);
 	static const uint8_t blank[VMM_CPU_BYTES];
 
-	ok = ok && put(m, 0, c->data_gpa, blank, sizeof(blank)) && put_table(m, c);
+	ok = ok && vmm_memory_put(m, 0, c->data_gpa, blank, sizeof(blank)) && put_table(m, c);
 	if (h && c->vector)
 		ok = ok && put_idt_gate(m, c, c->vector, h);
 	if (ipi)
@@ -206,7 +196,7 @@ void vmm_plan_gate_write(const struct vmm_plan *p, struct vmm_memory *m, uint64_
 static bool put_nested(const struct vmm_plan *p, struct vmm_memory *m)
 {
 	const uint64_t nmi = vmm_code_mark(&p->l2, VMM_M_NMI);
-	bool ok = !p->nested || put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len);
+	bool ok = !p->nested || vmm_memory_put(m, 0, p->l2_gpa, p->l2.bytes, p->l2.len);
 
 	ok = ok && (!nmi || put_idt_gate(m, &p->cpu[p->hit], NMI_VECTOR, nmi));
 	return ok && (!p->npt || (put_tables(m, 0, p->npt, 0, PTE_U) &&
@@ -221,11 +211,12 @@ enum inq_status vmm_plan_install(const struct vmm_plan *p, struct vmm_memory *m,
 	snprintf(hello, sizeof(hello), "inquest guest: %u vCPUs\r\n", p->nr_vcpus);
 	bool ok = put_tables(m, 0, VMM_GPA_PML4, p->high >> 39 & 0x1ff, p->user ? PTE_U : 0) &&
 		  put_gdt(m, p->high, p->user) && put_user(p, m) &&
-		  put(m, 0, VMM_GPA_TEXT, hello, strlen(hello) + 1);
+		  vmm_memory_put(m, 0, VMM_GPA_TEXT, hello, strlen(hello) + 1);
 	for (unsigned i = 0; i < p->nr_vcpus; i++)
 		ok = ok && put_cpu(m, &p->cpu[i]) && (!m->nr_windows || put_smm(m, p, &p->cpu[i]));
 	for (unsigned i = 0; i < p->nr_words; i++)
-		ok = ok && put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
+		ok = ok &&
+		     vmm_memory_put(m, 0, p->word[i].gpa, &p->word[i].value, p->word[i].width);
 	ok = ok && put_nested(p, m);
 	ok = ok && (!p->scenario->install || p->scenario->install(p, m));
 	if (!ok)

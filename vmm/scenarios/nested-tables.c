@@ -35,8 +35,7 @@ static enum inq_status draw_iret(struct vmm_plan *p, struct vmm_rng *rng, struct
 const struct vmm_scenario vmm_scenario_ept_misconfig = {
 	.name = "ept-misconfig",
 	.doc = "an entry of a hypervisor's nested tables is malformed, and its guest's store "
-	       "faults "
-	       "for ever",
+	       "faults for ever",
 	.kind = VMM_FAULT,
 	.machines = VMM_ON_BOTH,
 	.draw = draw_reserved,

@@ -11,8 +11,8 @@ struct vmm_nested {
 	bool dr_exits;   /* SVM: L1 intercepts accesses to debug registers; it does under VMX */
 	uint64_t l2_dr7; /* what L2 itself moves into DR7; 0: nothing */
 	bool sums;       /* L2 gives a result: vmm_sum_l2() */
-	/* nested paging, with p->entry in its tables, which has a reserved bit set, and L2
-	   stores there; or which is not present, and the IRET of L2's NMI handler reads there. */
+	/* nested paging, with p->entry in its tables, which is malformed, and L2 stores there; or
+	 * which is not present, and the IRET of L2's NMI handler reads there. */
 	enum { VMM_NPT_OFF, VMM_NPT_RESERVED, VMM_NPT_ABSENT } npt;
 };
 

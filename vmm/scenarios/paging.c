@@ -88,11 +88,7 @@ static enum inq_status draw_overflow(struct vmm_plan *p, struct vmm_rng *rng, st
 
 static bool put64(const struct vmm_memory *m, uint64_t gpa, uint64_t v)
 {
-	uint8_t *at = vmm_memory_at(m, 0, gpa, 8);
-
-	if (at)
-		memcpy(at, &v, 8);
-	return at;
+	return vmm_memory_put(m, 0, gpa, &v, 8);
 }
 
 static bool install_entry(const struct vmm_plan *p, const struct vmm_memory *m)

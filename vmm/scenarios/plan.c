@@ -227,10 +227,42 @@ static void print_steps(const struct vmm_plan *p, FILE *to)
 			fprintf(to, "%s=0x%" PRIx64 "\n", fact[i].name, fact[i].value);
 }
 
-void vmm_plan_print(const struct vmm_plan *p, FILE *to)
+/* Tasks and a hypervisor of the hit vCPU. */
+static void print_hit(const struct vmm_plan *p, FILE *to)
+{
+	for (unsigned i = 0; i < p->nr_tasks; i++)
+		fprintf(to,
+			"selector[%u]=0x%" PRIx32 "\ntss[%u]=0x%" PRIx32 "\nesi[%u]=0x%" PRIx32
+			"\n",
+			i, p->task[i].selector, i, p->task[i].tss, i, p->task[i].gpr[6]);
+	if (p->nested)
+		fprintf(to, "nested=0x%" PRIx64 "\nl2=0x%" PRIx64 "\n", p->nested, p->l2.linear);
+	if (p->npt)
+		fprintf(to,
+			"high=0x%" PRIx64 "\nnpt=0x%" PRIx64 "\nept_value=0x%" PRIx64
+			"\nl2_insn=0x%" PRIx64 "\n",
+			p->high, p->npt, p->ept, vmm_code_mark(&p->l2, VMM_M_INSN));
+}
+
+static void print_loop(const struct vmm_plan *p, FILE *to)
 {
 	const struct vmm_gate *g = &p->gate;
+	uint64_t value = p->scenario->open_gate ? g->open : g->value;
+	fprintf(to,
+		"smbase=0x%" PRIx64 "\nmode=%u\nshape=%s\ngate=0x%" PRIx64
+		"\ngate_in=%s\nprivate=%s\nwidth=%u\n"
+		"value=0x%" PRIx64 "\n",
+		p->cpu[p->hit].smbase, p->bits, p->shape, g->addr, g->in_smram ? "smram" : "ram",
+		g->on_stack ? "yes" : "no", g->width, value);
+	print_exit(g, to);
+	fprintf(to, "insn=0x%" PRIx64 "\nloop_first=0x%" PRIx64 "\nloop_end=0x%" PRIx64 "\n",
+		p->insn, p->first, p->end);
+	if (p->writer)
+		fprintf(to, "writer=0x%" PRIx64 "\n", p->writer);
+}
 
+void vmm_plan_print(const struct vmm_plan *p, FILE *to)
+{
 	fprintf(to, "scenario=%s\nkind=%s\nseed=%" PRIu64 "\nvcpus=%u\nmemory_mib=%" PRIu64 "\n",
 		p->scenario->name, vmm_scenario_kind_name(p->scenario->kind), p->seed, p->nr_vcpus,
 		p->mib);
@@ -259,36 +291,13 @@ void vmm_plan_print(const struct vmm_plan *p, FILE *to)
 	fprintf(to, "cpu=%u\n", p->hit);
 	if (p->scenario->steps)
 		print_steps(p, to);
-	for (unsigned i = 0; i < p->nr_tasks; i++)
-		fprintf(to,
-			"selector[%u]=0x%" PRIx32 "\ntss[%u]=0x%" PRIx32 "\nesi[%u]=0x%" PRIx32
-			"\n",
-			i, p->task[i].selector, i, p->task[i].tss, i, p->task[i].gpr[6]);
-	if (p->nested)
-		fprintf(to, "nested=0x%" PRIx64 "\nl2=0x%" PRIx64 "\n", p->nested, p->l2.linear);
-	if (p->npt)
-		fprintf(to,
-			"high=0x%" PRIx64 "\nnpt=0x%" PRIx64 "\nept_value=0x%" PRIx64
-			"\nl2_insn=0x%" PRIx64 "\n",
-			p->high, p->npt, p->ept, vmm_code_mark(&p->l2, VMM_M_INSN));
+	print_hit(p, to);
 	if (p->dr7)
 		print_dr7(p, to);
 	if (p->has_other)
 		fprintf(to, "other=%u\n", p->other);
 	if (p->scenario->meet)
 		print_meeting(p, to);
-	if (!p->bits)
-		return;
-	uint64_t value = p->scenario->open_gate ? g->open : g->value;
-	fprintf(to,
-		"smbase=0x%" PRIx64 "\nmode=%u\nshape=%s\ngate=0x%" PRIx64
-		"\ngate_in=%s\nprivate=%s\nwidth=%u\n"
-		"value=0x%" PRIx64 "\n",
-		p->cpu[p->hit].smbase, p->bits, p->shape, g->addr, g->in_smram ? "smram" : "ram",
-		g->on_stack ? "yes" : "no", g->width, value);
-	print_exit(g, to);
-	fprintf(to, "insn=0x%" PRIx64 "\nloop_first=0x%" PRIx64 "\nloop_end=0x%" PRIx64 "\n",
-		p->insn, p->first, p->end);
-	if (p->writer)
-		fprintf(to, "writer=0x%" PRIx64 "\n", p->writer);
+	if (p->bits)
+		print_loop(p, to);
 }

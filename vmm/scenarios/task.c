@@ -106,15 +106,6 @@ static enum inq_status draw_served(struct vmm_plan *p, struct vmm_rng *rng, stru
 	return st;
 }
 
-static bool put(const struct vmm_memory *m, uint64_t gpa, const void *p, uint64_t n)
-{
-	uint8_t *at = vmm_memory_at(m, 0, gpa, n);
-
-	if (at)
-		memcpy(at, p, n);
-	return at;
-}
-
 static bool put_task(const struct vmm_memory *m, const struct vmm_plan_task *t)
 {
 	uint32_t tss[TSS_DWORDS] = {
@@ -123,7 +114,7 @@ static bool put_task(const struct vmm_memory *m, const struct vmm_plan_task *t)
 		[FS] = DATA_SELECTOR, [GS] = DATA_SELECTOR, [IO_MAP] = sizeof(tss) << 16};
 
 	memcpy(&tss[EAX], t->gpr, sizeof(t->gpr));
-	return put(m, t->tss, tss, sizeof(tss));
+	return vmm_memory_put(m, 0, t->tss, tss, sizeof(tss));
 }
 
 /* An interrupt gate for #DB, where the scenario has a handler. */
@@ -134,7 +125,8 @@ static bool put_db(const struct vmm_plan *p, const struct vmm_memory *m)
 		       gate = (to >> 16 & 0xffff) << 48 | UINT64_C(0x8e00) << 32 |
 			      CODE_SELECTOR << 16 | (to & 0xffff);
 
-	return !to || put(m, c->data_gpa + DB_VECTOR * sizeof(gate), &gate, sizeof(gate));
+	return !to ||
+	       vmm_memory_put(m, 0, c->data_gpa + DB_VECTOR * sizeof(gate), &gate, sizeof(gate));
 }
 
 /* GDT, a gate for NMIs, TSSs.  The task that the core begins in is busy. */
@@ -154,8 +146,8 @@ static bool install(const struct vmm_plan *p, const struct vmm_memory *m)
 			VMM_FLAT_TSS_LIMIT;
 		ok = ok && put_task(m, t);
 	}
-	return ok && put_db(p, m) && put(m, data + VMM_CPU_GDT, gdt, sizeof(gdt)) &&
-	       put(m, data + NMI_VECTOR * sizeof(gate), &gate, sizeof(gate));
+	return ok && put_db(p, m) && vmm_memory_put(m, 0, data + VMM_CPU_GDT, gdt, sizeof(gdt)) &&
+	       vmm_memory_put(m, 0, data + NMI_VECTOR * sizeof(gate), &gate, sizeof(gate));
 }
 
 const struct vmm_scenario vmm_scenario_nmi_task_switch = {

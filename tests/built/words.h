@@ -1,0 +1,43 @@
+/* One line of a written dump, cut into words; within tests/built only. */
+#ifndef BUILT_WORDS_H
+#define BUILT_WORDS_H
+
+#include <inquest/err.h>
+
+#include "text.h"
+
+enum { MAX_WORDS = 128, MAX_LATE = 64 };
+
+struct text {
+	const char *file;
+	unsigned int line;
+	struct built *b;
+	struct built_ask *asks;
+	size_t max_asks, nr_asks;
+	char *late[MAX_LATE]; /* poke and truncate: for the finished file */
+	unsigned int late_line[MAX_LATE];
+	size_t nr_late;
+	char *word[MAX_WORDS + 1];
+	size_t nr_words;
+};
+
+/* Says where, and ends the program: these are the tests' own files. */
+__attribute__((noreturn)) void text_mistake(const struct text *t, const char *fmt, ...)
+	INQ_PRINTF(2, 3);
+
+uint64_t text_number(const struct text *t, const char *s);
+const char *text_word(const struct text *t, size_t i);
+/* The value of key=value among the words, or NULL. */
+const char *text_value(const struct text *t, const char *key);
+uint64_t text_value_or(const struct text *t, const char *key, uint64_t otherwise);
+uint32_t text_vcpu(const struct text *t); /* or INQ_SNAP_VM */
+/* Cut a word at '='; returns what is behind it. */
+char *text_cut(const struct text *t, char *w);
+/* Bytes from words: hex or 'text', each with an optional *times.  The caller frees. */
+uint8_t *text_bytes_from(const struct text *t, size_t first, size_t *ret_n);
+
+/* Statements of history.c. */
+void text_say_steps(struct text *t);
+void text_say_payload(struct text *t);
+
+#endif
