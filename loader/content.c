@@ -52,7 +52,7 @@ static void add_sample(const struct loader_dump *d, struct place at, uint64_t po
 	for (go_to(&at, pos); at.e < at.end && pos < end; go_to(&at, pos)) {
 		uint64_t off = pos - at.before, left = bytes_of(at.e) - off;
 		uint64_t n = left < end - pos ? left : end - pos;
-		ssize_t got = pread(d->map->fd, page, n, (off_t)(at.e->file_off + off));
+		ssize_t got = pread(loader_memory(d)->fd, page, n, (off_t)(at.e->file_off + off));
 		if (got > 0)
 			(void)XXH3_128bits_update(state, page, (size_t)got);
 		pos += n;
@@ -73,6 +73,20 @@ static void add_samples(const struct loader_dump *d, XXH3_state_t *state)
 	}
 }
 
+/* Memory that does not lie flat: samples of the file as it is. */
+static void add_file_samples(const struct loader_dump *d, XXH3_state_t *state)
+{
+	const struct mapping *m = loader_memory(d);
+	uint8_t page[LOADER_PAGE];
+
+	for (uint64_t i = 0; m->n && i < SAMPLES; i++) {
+		uint64_t pos = (uint64_t)((__uint128_t)(m->n - 1) * i / (SAMPLES - 1));
+		ssize_t got = pread(m->fd, page, sizeof(page), (off_t)(pos - pos % LOADER_PAGE));
+		if (got > 0)
+			(void)XXH3_128bits_update(state, page, (size_t)got);
+	}
+}
+
 enum inq_status loader_content_id(struct loader_dump *d, const struct span *head, size_t nr_heads,
 				  struct inq_err *err)
 {
@@ -85,7 +99,10 @@ enum inq_status loader_content_id(struct loader_dump *d, const struct span *head
 	(void)XXH3_128bits_update(state, &n, sizeof(n));
 	for (size_t i = 0; i < nr_heads; i++)
 		(void)XXH3_128bits_update(state, head[i].p, head[i].left);
-	add_samples(d, state);
+	if (d->block_at)
+		add_file_samples(d, state);
+	else
+		add_samples(d, state);
 	XXH128_hash_t h = XXH3_128bits_digest(state);
 	snprintf(d->pub.content_id, sizeof(d->pub.content_id), "%016" PRIx64 "%016" PRIx64,
 		 (uint64_t)h.high64, (uint64_t)h.low64);

@@ -3,6 +3,7 @@
 #define LOADER_DUMP_H
 
 #include <inquest/dump.h>
+#include <stdbool.h>
 
 #include "base/mapping.h"
 #include "loader/loaders.h"
@@ -14,6 +15,35 @@ enum {
 #define LOADER_MAX_NOTES (64u << 20)   /* bytes, of files that are not ours */
 #define LOADER_MAX_SEGMENTS (1u << 22) /* 65690 were seen for a guest of 256 MiB */
 #define LOADER_NO_BITS UINT64_MAX
+#define LOADER_MAX_BLOCK (1u << 20) /* bytes of one, unpacked */
+
+/* How a block of memory is stored where memory does not lie flat in the file. */
+enum loader_codec {
+	LOADER_RAW,
+	LOADER_ZERO,     /* the format says so; nothing is stored */
+	LOADER_ABSENT,   /* the file lost it, or does not tell */
+	LOADER_EXCLUDED, /* left out on purpose */
+	LOADER_BAD,      /* what the file says of it cannot be */
+	LOADER_ZLIB,     /* the codecs from here on are packed */
+	LOADER_LZO,      /* LZO1X */
+	LOADER_SNAPPY,   /* one raw block of it */
+	LOADER_ZSTD,
+};
+
+struct loader_block {
+	uint64_t first,
+		bytes;   /* guest-physical memory that it holds; whole, not cut to a request */
+	uint64_t off;    /* in the file of memory; of its packed bytes, or of the raw ones */
+	uint32_t packed; /* bytes there, of a packed block */
+	enum loader_codec codec;
+};
+
+/*
+ * The block that holds addr, which lies in an extent of kind INQ_EXTENT_BYTES.  Any number of
+ * threads asks at once.  What is packed is LOADER_MAX_BLOCK bytes at most; off and packed need not
+ * be checked against the file.
+ */
+typedef void loader_block_fn(const struct loader_dump *d, uint64_t addr, struct loader_block *ret);
 
 /* A space that knows its dump: phys and smm. */
 struct loader_space {
@@ -33,14 +63,36 @@ struct loader_overlay {
 	uint64_t off, have;   /* in the file; bytes */
 };
 
+/*
+ * A flattened stream (makedumpfile -F, QEMU's kdump): pieces of a file in the order in which they
+ * were written.  Offsets of the dump are those of the file that they make.
+ */
+struct loader_flat_piece {
+	uint64_t off, n, at; /* in the file that they make; bytes; where they lie in ours */
+};
+struct loader_flat {
+	struct loader_flat_piece *pieces; /* ascending, without overlap */
+	size_t nr;
+	uint64_t bytes; /* of the file that they make */
+};
+
 struct loader_dump {
 	struct inq_dump pub; /* its pointers lead to what is below */
 	struct mapping *map;
+	struct mapping *mem;       /* the file that holds memory; NULL: map does */
+	loader_block_fn *block_at; /* NULL: memory lies flat at file_off of its extents */
+	struct loader_flat *flat;  /* NULL: an offset is one in the file of memory */
+	void *own;                 /* the format's, for block_at */
+	void (*own_free)(void *own);
+	struct loader_unpacker *unpacker; /* made by loader_blocks_init */
 	char *path;
 	uint8_t *notes; /* a copy, so that blobs survive a file that shrinks */
 	size_t notes_n;
 	struct inq_extent *extents;
-	uint64_t *zero_at; /* for each extent, as in loader_segment */
+	size_t extents_cap; /* of loader_extent */
+	uint64_t *zero_at;  /* for each extent, as in loader_segment; NULL: no bitmap */
+	void **copies;      /* what loader_blob_copy made */
+	size_t nr_copies;
 	struct inq_blob *blobs;
 	size_t nr_blobs, blobs_cap;
 	uint32_t *by_key; /* indexes of blobs, by vcpu, sample, kind, order in the file */
@@ -108,13 +160,51 @@ INQ_MUST enum inq_status loader_rings(struct loader_dump *d, struct inq_err *err
 void loader_phys_init(struct loader_dump *d);
 void loader_smm_init(struct loader_dump *d);
 
+/* The file that holds memory. */
+static inline const struct mapping *loader_memory(const struct loader_dump *d)
+{
+	return d->mem ? d->mem : d->map;
+}
+
+/*
+ * The n bytes at off of the file of memory: where they lie, or put together in buf when they do not
+ * lie flat, which with buf NULL is a failure.  NULL: the file has not all of them.
+ */
+const uint8_t *loader_bytes(const struct loader_dump *d, uint64_t off, size_t n, uint8_t *buf);
+/* Did the file still hold them after they were looked at? */
+bool loader_bytes_good(const struct loader_dump *d, uint64_t off, size_t n);
+/* Bytes of the file of memory; of a flattened stream, of the file that its pieces make. */
+uint64_t loader_bytes_n(const struct loader_dump *d);
+
+/*
+ * Memory lies in blocks of `most` bytes at most: use d->block_at, which must be set, for it.
+ * Errors: INQ_ENOMEM.
+ */
+INQ_MUST enum inq_status loader_blocks_init(struct loader_dump *d, size_t most,
+					    struct inq_err *err);
+void loader_unpacker_destroy(struct loader_unpacker *u); /* accepts NULL */
+/* n bytes of a packed block from byte `from` of it on.  NULL, or what is wrong: "is damaged ..." */
+const char *loader_unpack(const struct loader_dump *d, const struct loader_block *b, uint64_t from,
+			  size_t n, uint8_t *out);
+
+/* One more blob whose bytes the dump keeps as they are (loader_blob) or copies (.._copy). */
+INQ_MUST enum inq_status loader_blob(struct loader_dump *d, struct inq_blob blob,
+				     struct inq_err *err);
+INQ_MUST enum inq_status loader_blob_copy(struct loader_dump *d, uint32_t vcpu, uint32_t kind,
+					  const void *p, size_t n, struct inq_err *err);
+
+/* One more stretch of memory, behind those that are there.  Errors: INQ_ENOMEM. */
+INQ_MUST enum inq_status loader_extent(struct loader_dump *d, struct inq_extent e,
+				       struct inq_err *err);
+
 /*
  * The piece at addr as the headers tell it, whatever the file holds by now.  Errors: INQ_EFAULT.
  */
 struct loader_piece {
 	struct inq_run run;
-	size_t off;   /* in the file, INQ_RUN_BYTES only */
-	int not_zero; /* the zero bitmap says that none of its pages was all zero */
+	struct loader_block block; /* INQ_RUN_PACKED, and ABSENT where memory lies in blocks */
+	size_t off;                /* in the file, INQ_RUN_BYTES only */
+	int not_zero;              /* the zero bitmap says that none of its pages was all zero */
 };
 typedef enum inq_status loader_piece_fn(const struct loader_dump *d, uint64_t addr, size_t n,
 					struct loader_piece *ret, struct inq_err *err);

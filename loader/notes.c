@@ -24,21 +24,6 @@ static int is_named(const struct note *nt, const char *name)
 	       !memcmp(nt->name, name, n);
 }
 
-static enum inq_status add_blob(struct loader_dump *d, struct inq_blob blob, struct inq_err *err)
-{
-	if (d->nr_blobs == d->blobs_cap) {
-		size_t cap =
-			d->blobs_cap ? 2 * d->blobs_cap : 32; /* a blob takes more in the file */
-		struct inq_blob *grown = reallocarray(d->blobs, cap, sizeof(*grown));
-		if (!grown)
-			return inq_fail(err, INQ_ENOMEM, "%zu notes", cap);
-		d->blobs = grown;
-		d->blobs_cap = cap;
-	}
-	d->blobs[d->nr_blobs++] = blob;
-	return INQ_OK;
-}
-
 static enum inq_status add_prstatus(struct loader_dump *d, const struct note *nt,
 				    struct inq_err *err)
 {
@@ -50,12 +35,12 @@ static enum inq_status add_prstatus(struct loader_dump *d, const struct note *nt
 			      nt->descsz, PRSTATUS_BYTES);
 		return INQ_OK;
 	}
-	return add_blob(d,
-			(struct inq_blob){.vcpu = vcpu,
-					  .kind = INQ_BLOB_PRSTATUS,
-					  .p = nt->desc,
-					  .n = PRSTATUS_BYTES},
-			err);
+	return loader_blob(d,
+			   (struct inq_blob){.vcpu = vcpu,
+					     .kind = INQ_BLOB_PRSTATUS,
+					     .p = nt->desc,
+					     .n = PRSTATUS_BYTES},
+			   err);
 }
 
 /* What is wrong with a note of ours; NULL when nothing is. */
@@ -98,15 +83,15 @@ static enum inq_status add_ours(struct loader_dump *d, const struct note *nt, st
 	if (head.kind == INQ_SNAP_HEADER && present && !d->header_at &&
 	    head.size >= sizeof(struct inq_snap_header))
 		d->header_at = s.p;
-	return add_blob(d,
-			(struct inq_blob){.vcpu = head.vcpu,
-					  .sample = head.sample,
-					  .kind = head.kind,
-					  .state = (enum inq_snap_state)head.state,
-					  .error = head.error,
-					  .p = present ? s.p : NULL,
-					  .n = (size_t)head.size},
-			err);
+	return loader_blob(d,
+			   (struct inq_blob){.vcpu = head.vcpu,
+					     .sample = head.sample,
+					     .kind = head.kind,
+					     .state = (enum inq_snap_state)head.state,
+					     .error = head.error,
+					     .p = present ? s.p : NULL,
+					     .n = (size_t)head.size},
+			   err);
 }
 
 /* The next note; false at the end or where the chain breaks, which is damage. */

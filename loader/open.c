@@ -86,7 +86,17 @@ static void dump_destroy(struct loader_dump *d)
 {
 	if (!d)
 		return;
+	if (d->own_free)
+		d->own_free(d->own);
+	loader_unpacker_destroy(d->unpacker);
+	if (d->flat)
+		free(d->flat->pieces);
+	free(d->flat);
+	mapping_close(d->mem);
 	mapping_close(d->map);
+	for (size_t i = 0; i < d->nr_copies; i++)
+		free(d->copies[i]);
+	free(d->copies);
 	free(d->path);
 	free(d->notes);
 	free(d->extents);
@@ -136,7 +146,9 @@ void inq_dump_close(struct inq_dump *dump)
 
 int loader_dump_lost(const struct inq_dump *dump)
 {
-	return mapping_lost(((const struct loader_dump *)dump)->map);
+	const struct loader_dump *d = (const struct loader_dump *)dump;
+
+	return mapping_lost(d->map) || (d->mem && mapping_lost(d->mem));
 }
 
 const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,

@@ -47,6 +47,28 @@ static size_t same_bits(const struct loader_dump *d, uint64_t zero_at, uint64_t 
 	return n;
 }
 
+/* Where memory lies in blocks: the piece of the block that holds addr. */
+static void block_piece(const struct loader_dump *d, uint64_t addr, size_t n,
+			struct loader_piece *ret)
+{
+	struct loader_block *b = &ret->block;
+
+	d->block_at(d, addr, b);
+	uint64_t off = addr - b->first;
+	ret->run.len = n < b->bytes - off ? n : (size_t)(b->bytes - off);
+	if (b->codec == LOADER_ZERO)
+		ret->run.kind = INQ_RUN_ZERO;
+	if (b->codec < LOADER_ZLIB && b->codec != LOADER_RAW)
+		return;
+	ret->run.kind = INQ_RUN_PACKED;
+	ret->run.p =
+		b->codec == LOADER_RAW ? loader_bytes(d, b->off + off, ret->run.len, NULL) : NULL;
+	if (ret->run.p) {
+		ret->run.kind = INQ_RUN_BYTES;
+		ret->off = (size_t)(b->off + off);
+	}
+}
+
 enum inq_status loader_phys_piece(const struct loader_dump *d, uint64_t addr, size_t n,
 				  struct loader_piece *ret, struct inq_err *err)
 {
@@ -59,8 +81,13 @@ enum inq_status loader_phys_piece(const struct loader_dump *d, uint64_t addr, si
 	*ret = (struct loader_piece){.run = {.kind = INQ_RUN_ABSENT, .len = n}};
 	if (e->kind != INQ_EXTENT_BYTES)
 		return INQ_OK;
+	if (d->block_at) {
+		block_piece(d, addr, n, ret);
+		return INQ_OK;
+	}
 
-	uint64_t zero_at = d->zero_at[e - d->extents], off = addr - e->first;
+	uint64_t zero_at = d->zero_at ? d->zero_at[e - d->extents] : LOADER_NO_BITS;
+	uint64_t off = addr - e->first;
 	if (d->zero_bits && zero_at != LOADER_NO_BITS) {
 		uint64_t from_page = off + e->first % LOADER_PAGE; /* bits are for whole pages */
 		ret->run.len = same_bits(d, zero_at, from_page, n);
@@ -72,7 +99,7 @@ enum inq_status loader_phys_piece(const struct loader_dump *d, uint64_t addr, si
 	}
 	ret->off = (size_t)(e->file_off + off);
 	ret->run.kind = INQ_RUN_BYTES;
-	ret->run.p = d->map->p + ret->off;
+	ret->run.p = loader_memory(d)->p + ret->off;
 	return INQ_OK;
 }
 
@@ -98,23 +125,44 @@ static size_t believable(const struct loader_dump *d, const struct loader_piece 
 	return n;
 }
 
+/* How many of a piece's first n bytes the file still holds. */
+static size_t good_of(const struct loader_dump *d, const struct loader_piece *pc, size_t n)
+{
+	if (d->flat) /* all or nothing: a piece is one page then */
+		return loader_bytes_good(d, pc->off, n) ? n : 0;
+	return mapping_good(loader_memory(d), pc->off, n);
+}
+
+/* Why nothing is known of a piece. */
+static const char *absent_because(const struct loader_dump *d, const struct loader_piece *pc,
+				  uint64_t addr)
+{
+	const struct inq_extent *e = extent_at(d, addr);
+
+	if (pc->block.codec == LOADER_BAD)
+		return "is damaged in the file: what it says of this page cannot be";
+	if ((e && e->kind == INQ_EXTENT_EXCLUDED) || pc->block.codec == LOADER_EXCLUDED)
+		return "was left out of the dump";
+	return "is missing from the file";
+}
+
 /* Copy a piece; on success 0, else why the byte at *ret_good is not known. */
 static const char *copy_piece(const struct loader_dump *d, const struct loader_piece *pc,
 			      uint64_t addr, uint8_t *buf, size_t *ret_good)
 {
-	const struct inq_extent *e = extent_at(d, addr);
 	size_t n = pc->run.len;
 
 	*ret_good = 0;
 	if (pc->run.kind == INQ_RUN_ABSENT)
-		return e && e->kind == INQ_EXTENT_EXCLUDED ? "was left out of the dump"
-							   : "is missing from the file";
+		return absent_because(d, pc, addr);
+	if (pc->run.kind == INQ_RUN_PACKED)
+		return loader_unpack(d, &pc->block, addr - pc->block.first, n, buf);
 	if (pc->run.kind == INQ_RUN_ZERO) {
 		memset(buf, 0, n);
 		return NULL;
 	}
 	memcpy(buf, pc->run.p, n);
-	*ret_good = mapping_good(d->map, pc->off, n);
+	*ret_good = good_of(d, pc, n);
 	if (*ret_good < n)
 		return "can no longer be read from the file";
 	*ret_good = believable(d, pc, addr, buf, n);
@@ -152,7 +200,7 @@ enum inq_status loader_run_piece(const struct loader_space *sp, loader_piece_fn 
 	if (pc.run.kind == INQ_RUN_BYTES) {
 		if (pc.not_zero && pc.run.len > CHECKED)
 			pc.run.len = CHECKED; /* looking at pages costs: not at more than this */
-		size_t good = mapping_good(sp->dump->map, pc.off, pc.run.len);
+		size_t good = good_of(sp->dump, &pc, pc.run.len);
 		good = believable(sp->dump, &pc, addr, pc.run.p, good);
 		size_t page = LOADER_PAGE - addr % LOADER_PAGE;
 		if (good)

@@ -33,6 +33,7 @@ LIBRARY = {
     "curses": {"tui"}, "ncurses": {"tui"}, "ncursesw": {"tui"},
     "linux/kvm": {"vmm"},
     "zlib": {"loader", "vmm"},
+    "libdeflate": {"loader"}, "lzo": {"loader"}, "snappy-c": {"loader"}, "zstd": {"loader", "vmm"},
     "xxhash": {"loader"},
 }
 

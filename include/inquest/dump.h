@@ -9,16 +9,26 @@
 struct inq_extent {
 	uint64_t first, last; /* inclusive */
 	enum inq_extent_kind {
-		INQ_EXTENT_BYTES,    /* in the file (single zero pages among them included) */
+		INQ_EXTENT_BYTES,    /* in the file (zero and single missing pages among them) */
 		INQ_EXTENT_ABSENT,   /* the file says it exists, but does not hold it: truncated */
 		INQ_EXTENT_EXCLUDED, /* left out on purpose by the producer */
 	} kind;
-	uint64_t file_off; /* of the first byte, INQ_EXTENT_BYTES only */
+	uint64_t file_off; /* of the first byte, INQ_EXTENT_BYTES only; or INQ_NO_OFFSET */
 };
+#define INQ_NO_OFFSET UINT64_MAX /* the bytes do not lie flat in the file that was opened */
 
 /* Raw state of one vCPU or of the VM, where it lies.  kind also takes these, for foreign cores: */
 enum {
-	INQ_BLOB_PRSTATUS = 0x100, /* Linux struct elf_prstatus, x86-64, 336 bytes */
+	INQ_BLOB_PRSTATUS = 0x100,   /* Linux struct elf_prstatus, x86-64, 336 bytes */
+	INQ_BLOB_QEMU_CPU = 0x101,   /* QEMU's note of that name, as it is */
+	INQ_BLOB_VMCOREINFO = 0x102, /* of the VM: the text, without a NUL */
+	/*
+	 * A foreign VMM's own state as named values, one behind the other, unaligned: u32 length of
+	 * the name, u32 length of the value, the name, the value; integers are little-endian.
+	 */
+	INQ_BLOB_NAMED = 0x103,
+	INQ_BLOB_WIN_CONTEXT = 0x104, /* Windows CONTEXT of x64 */
+	INQ_BLOB_WIN_SPECIAL = 0x105, /* Windows KSPECIAL_REGISTERS of x64 */
 };
 struct inq_blob {
 	uint32_t vcpu; /* index, or INQ_SNAP_VM */

@@ -16,6 +16,7 @@ struct inq_run {
 		INQ_RUN_BYTES,  /* at p, borrowed for as long as the dump is open */
 		INQ_RUN_ZERO,   /* known to be zero; the dump stores nothing */
 		INQ_RUN_ABSENT, /* exists, was not dumped: unknown */
+		INQ_RUN_PACKED, /* known, but compressed in the file: inq_read unpacks it */
 	} kind;
 	const uint8_t *p; /* NULL unless INQ_RUN_BYTES */
 	size_t len;       /* bytes */
@@ -31,7 +32,7 @@ struct inq_space {
 	int64_t space_id; /* its row in the space table; given by machine_open */
 	const char *name; /* for messages and the space table: "phys", "smm", "cpu0-virt" */
 	inq_read_fn *read;
-	inq_runs_fn *runs;             /* NULL when nothing lies mapped: a compressed dump */
+	inq_runs_fn *runs;             /* NULL when nobody can tell pieces apart */
 	const struct inq_space *lower; /* where this one finds its bytes; NULL at the file */
 };
 

@@ -139,7 +139,7 @@ void touch_dump(const struct inq_dump *d)
 		const struct inq_extent *e = &d->extents[i];
 		HOLD(e->first <= e->last);
 		HOLD(!i || e[-1].last < e->first);
-		if (e->kind == INQ_EXTENT_BYTES)
+		if (e->kind == INQ_EXTENT_BYTES && e->file_off != INQ_NO_OFFSET)
 			HOLD(e->file_off < d->file_bytes &&
 			     e->last - e->first < d->file_bytes - e->file_off);
 	}
