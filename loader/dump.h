@@ -12,7 +12,8 @@ enum {
 	LOADER_PAGE = 4096,
 	LOADER_MAX_DAMAGES = 64, /* the last one says how many more there are */
 };
-#define LOADER_MAX_NOTES (64u << 20)   /* bytes, of files that are not ours */
+#define LOADER_MAX_NOTES (64u << 20) /* bytes, of files that are not ours */
+#define LOADER_MAX_VMCOREINFO (64u << 10)
 #define LOADER_MAX_SEGMENTS (1u << 22) /* 65690 were seen for a guest of 256 MiB */
 #define LOADER_NO_BITS UINT64_MAX
 #define LOADER_MAX_BLOCK (1u << 20) /* bytes of one, unpacked */
@@ -142,6 +143,7 @@ struct loader_frame {
 	uint64_t nr_pages; /* of all PT_LOADs together; LOADER_NO_BITS: not whole pages */
 	uint64_t memory_bytes;
 	int whole_notes; /* the file holds all of them */
+	int bulk_inside; /* the bulk region does not end with the file */
 };
 /* Errors: INQ_EUNSUPPORTED (another major), INQ_ELIMIT, INQ_ENOMEM. */
 INQ_MUST enum inq_status loader_snapshot(struct loader_dump *d, const struct loader_frame *f,

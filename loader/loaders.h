@@ -6,7 +6,9 @@
 
 #include "base/span.h"
 
-#define LOADERS(X) X(elfcore)
+#define LOADERS(X)                                                                                 \
+	X(elfcore)                                                                                 \
+	X(kdump)
 
 struct loader_dump;
 

@@ -19,7 +19,8 @@ static enum inq_status grow(void **list, size_t n, size_t *cap, size_t size, str
 
 enum inq_status loader_blob(struct loader_dump *d, struct inq_blob blob, struct inq_err *err)
 {
-	enum inq_status st = grow((void **)&d->blobs, d->nr_blobs, &d->blobs_cap, sizeof(blob), err);
+	enum inq_status st =
+		grow((void **)&d->blobs, d->nr_blobs, &d->blobs_cap, sizeof(blob), err);
 
 	if (!st)
 		d->blobs[d->nr_blobs++] = blob;
@@ -39,14 +40,14 @@ enum inq_status loader_blob_copy(struct loader_dump *d, uint32_t vcpu, uint32_t 
 	d->copies[d->nr_copies++] = copy;
 	if (n)
 		memcpy(copy, p, n);
-	return loader_blob(
-		d, (struct inq_blob){.vcpu = vcpu, .kind = kind, .p = copy, .n = n}, err);
+	return loader_blob(d, (struct inq_blob){.vcpu = vcpu, .kind = kind, .p = copy, .n = n},
+			   err);
 }
 
 enum inq_status loader_extent(struct loader_dump *d, struct inq_extent e, struct inq_err *err)
 {
-	enum inq_status st = grow((void **)&d->extents, d->pub.nr_extents, &d->extents_cap,
-				  sizeof(e), err);
+	enum inq_status st =
+		grow((void **)&d->extents, d->pub.nr_extents, &d->extents_cap, sizeof(e), err);
 
 	if (!st)
 		d->extents[d->pub.nr_extents++] = e;

@@ -65,8 +65,8 @@ static void check_crcs(struct loader_dump *d, const struct loader_frame *f)
 
 	if (headers != d->header.headers_crc)
 		loader_damage(d, INQ_ECORRUPT, 0, 0, f->ehdr_n + f->phdrs_n,
-			      "the elf headers have checksum 0x%" PRIx32 ", not 0x%" PRIx32,
-			      headers, d->header.headers_crc);
+			      "the headers have checksum 0x%" PRIx32 ", not 0x%" PRIx32, headers,
+			      d->header.headers_crc);
 	uint32_t notes = f->whole_notes ? notes_crc(d, f) : d->header.notes_crc;
 	if (notes != d->header.notes_crc)
 		loader_damage(d, INQ_ECORRUPT, 0, f->notes_off, f->notes_n,
@@ -91,7 +91,9 @@ static void check_sizes(struct loader_dump *d, const struct loader_frame *f)
 		loader_damage(d, INQ_ECORRUPT, 1, 0, 0,
 			      "the segments hold 0x%" PRIx64 " bytes of memory, not 0x%" PRIx64,
 			      f->memory_bytes, h->memory_bytes);
-	if (h->bulk_off > h->file_bytes || h->bulk_bytes != h->file_bytes - h->bulk_off)
+	uint64_t behind = h->bulk_off > h->file_bytes ? 0 : h->file_bytes - h->bulk_off;
+	if (h->bulk_off > h->file_bytes || h->bulk_bytes > behind ||
+	    (!f->bulk_inside && h->bulk_bytes != behind))
 		loader_damage(d, INQ_ECORRUPT, 0, h->bulk_off, h->bulk_bytes,
 			      "the bulk region does not end with the snapshot");
 }
