@@ -9,7 +9,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { SIGNATURE = 16, HEADER = 4096, RECORD = 16, TYPE_FLAT = 1, VERSION = 1, MAX_RECORDS = 1 << 24 };
+enum {
+	SIGNATURE = 16,
+	HEADER = 4096,
+	RECORD = 16,
+	TYPE_FLAT = 1,
+	VERSION = 1,
+	MAX_RECORDS = 1 << 24
+};
 static const char magic[] = "makedumpfile";
 
 /* A record: nr tells which came later. */
@@ -121,7 +128,8 @@ static enum inq_status read_records(struct loader_dump *d, struct heap *h, struc
 		}
 		span_skip(&s, (size_t)n);
 	}
-	return st ? st : inq_fail(err, INQ_ELIMIT, "over %d records in a flattened stream", MAX_RECORDS);
+	return st ? st
+		  : inq_fail(err, INQ_ELIMIT, "over %d records in a flattened stream", MAX_RECORDS);
 }
 
 static void cut_front(struct loader_flat_piece *p, uint64_t n)

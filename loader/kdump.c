@@ -52,7 +52,8 @@ static enum inq_status check_machine(const uint8_t *header, struct inq_err *err)
 	for (char *c = machine; *c; c++)
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
-	return inq_fail(err, INQ_EUNSUPPORTED, "a kdump of machine '%.20s', not of x86-64", machine);
+	return inq_fail(err, INQ_EUNSUPPORTED, "a kdump of machine '%.20s', not of x86-64",
+			machine);
 }
 
 static enum inq_status read_header(const struct loader_dump *d, struct headers *h,
@@ -81,11 +82,12 @@ static enum inq_status read_header(const struct loader_dump *d, struct headers *
 static enum inq_status check_header(const struct headers *h, struct inq_err *err)
 {
 	if (!h->version || h->version > MAX_VERSION)
-		return inq_fail(err, INQ_EUNSUPPORTED, "a kdump of version %" PRIu32
-				", this program reads 1 to %d", h->version, MAX_VERSION);
+		return inq_fail(err, INQ_EUNSUPPORTED,
+				"a kdump of version %" PRIu32 ", this program reads 1 to %d",
+				h->version, MAX_VERSION);
 	if (h->block != LOADER_PAGE)
-		return inq_fail(err, h->block && h->block <= MAX_BLOCK ? INQ_EUNSUPPORTED
-								       : INQ_ECORRUPT,
+		return inq_fail(err,
+				h->block && h->block <= MAX_BLOCK ? INQ_EUNSUPPORTED : INQ_ECORRUPT,
 				"a kdump with blocks of %" PRIu32 " bytes: x86-64 has pages of %d",
 				h->block, LOADER_PAGE);
 	if ((uint64_t)h->bitmap_blocks * h->block > 2 * MAX_BITMAP)
@@ -165,14 +167,14 @@ static enum inq_status read_vmcoreinfo(struct loader_dump *d, const struct heade
 			return INQ_OK;
 	if (!h->vmcoreinfo_n)
 		return INQ_OK;
-	const uint8_t *p = h->vmcoreinfo_n <= sizeof(buf)
-				   ? loader_bytes(d, h->vmcoreinfo_off, n, buf)
-				   : NULL;
+	const uint8_t *p =
+		h->vmcoreinfo_n <= sizeof(buf) ? loader_bytes(d, h->vmcoreinfo_off, n, buf) : NULL;
 	if (p)
 		return loader_blob_copy(d, INQ_SNAP_VM, INQ_BLOB_VMCOREINFO, p, n, err);
 	loader_damage(d, n <= sizeof(buf) ? INQ_EABSENT : INQ_ECORRUPT, 0, h->vmcoreinfo_off,
-		      h->vmcoreinfo_n, "0x%" PRIx64 " bytes of VMCOREINFO at 0x%" PRIx64
-		      " are not in the file", h->vmcoreinfo_n, h->vmcoreinfo_off);
+		      h->vmcoreinfo_n,
+		      "0x%" PRIx64 " bytes of VMCOREINFO at 0x%" PRIx64 " are not in the file",
+		      h->vmcoreinfo_n, h->vmcoreinfo_off);
 	return INQ_OK;
 }
 
@@ -196,7 +198,11 @@ static enum inq_status read_frame(struct loader_dump *d, struct headers *h, stru
 		st = loader_flat_open(d, err);
 	uint8_t head[8];
 	const uint8_t *p = st ? NULL : loader_bytes(d, 0, sizeof(head), head);
-	if (!st && p && !memcmp(p, "\x7f""ELF", 4))
+	if (!st && p &&
+	    !memcmp(p,
+		    "\x7f"
+		    "ELF",
+		    4))
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"a flattened ELF core: makedumpfile -R FILE < %s rebuilds it",
 				d->path);
@@ -274,7 +280,8 @@ static enum inq_status open_kdump(struct loader_dump *d, struct inq_err *err)
 
 const struct inq_loader loader_kdump = {
 	.name = "kdump",
-	.doc = "kdump-compressed dumps (zlib, lzo, snappy, zstd), also flattened: makedumpfile, QEMU",
+	.doc = "kdump-compressed dumps (zlib, lzo, snappy, zstd), also flattened: makedumpfile, "
+	       "QEMU",
 	.carries = "memory but for what was filtered; registers per CPU when its notes have them",
 	.probe = probe,
 	.open = open_kdump,

@@ -10,8 +10,8 @@
 #include "loader/kdump.h"
 
 enum {
-	DESC = 24, /* u64 offset, u32 bytes, u32 flags, u64 of struct page's flags */
-	GROUP = 512, /* frames for which their number among the dumped is kept */
+	DESC = 24,             /* u64 offset, u32 bytes, u32 flags, u64 of struct page's flags */
+	GROUP = 512,           /* frames for which their number among the dumped is kept */
 	MAX_EXTENTS = 1 << 20, /* then finer ones are joined; the pages still tell each its own */
 	FLAG_ZLIB = 1,
 	FLAG_LZO = 2,
@@ -21,10 +21,10 @@ enum {
 };
 
 struct pages {
-	uint64_t nr;        /* frames that both bitmaps tell of */
-	uint64_t *there;    /* first bitmap */
-	uint64_t *dumped;   /* second bitmap */
-	uint64_t *rank;     /* dumped frames before each group */
+	uint64_t nr;      /* frames that both bitmaps tell of */
+	uint64_t *there;  /* first bitmap */
+	uint64_t *dumped; /* second bitmap */
+	uint64_t *rank;   /* dumped frames before each group */
 	uint64_t nr_dumped;
 	uint64_t desc_off, first_pfn, last_pfn;
 	uint64_t file_bytes;
@@ -228,7 +228,8 @@ static enum inq_status add_extents(struct loader_dump *d, const struct pages *p,
 
 static bool in_file(const struct pages *p, const struct loader_block *b)
 {
-	return b->codec == LOADER_EXCLUDED || (b->off <= p->file_bytes && b->packed <= p->file_bytes - b->off);
+	return b->codec == LOADER_EXCLUDED ||
+	       (b->off <= p->file_bytes && b->packed <= p->file_bytes - b->off);
 }
 
 /*
