@@ -6,6 +6,7 @@
 #include "built.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include <zlib.h>
 
 enum { MAX_SEGMENTS = 256, MAX_PIECES = 64, PAGE = 4096, NOTE_NAME = 8 };
-enum { MAX_RINGS = 4, MAX_RECORDS = 64 };
+enum { MAX_RINGS = 4, MAX_RECORDS = 64, MAX_FILES = 4 };
 
 struct piece {
 	uint64_t gpa, memsz, file_off;
@@ -23,7 +24,17 @@ struct piece {
 	size_t alias_of;
 };
 
+/* A file that is put together byte by byte. */
+struct loose {
+	char name[24];
+	uint8_t *p;
+	size_t n, cap, at;
+};
+
 struct built {
+	struct loose loose[MAX_FILES]; /* the first is the dump */
+	size_t nr_loose;
+	bool by_folder;
 	bool is_snapshot, want_smram, want_zero, pn_xnum, packed, done;
 	uint16_t ehsize;
 	struct inq_snap_header header;
@@ -96,9 +107,71 @@ void built_free(struct built *b)
 		free(b->seg[i].bytes);
 	for (size_t i = 0; i < b->nr_smram; i++)
 		free(b->smram[i].bytes);
+	for (size_t i = 0; i < b->nr_loose; i++)
+		free(b->loose[i].p);
 	free(b->notes);
 	free(b->file);
 	free(b);
+}
+
+void built_beside(struct built *b, const char *name)
+{
+	must(!b->file && b->nr_loose < MAX_FILES, "too many files, or finished");
+	snprintf(b->loose[b->nr_loose++].name, sizeof(b->loose[0].name), "%s", name);
+}
+
+struct built *built_file(const char *name)
+{
+	struct built *b = built_core();
+
+	built_beside(b, name);
+	return b;
+}
+
+void built_by_folder(struct built *b)
+{
+	b->by_folder = true;
+}
+
+static struct loose *loose_of(struct built *b, size_t more)
+{
+	must(b->nr_loose && !b->file, "not a file of bytes, or finished");
+	struct loose *l = &b->loose[b->nr_loose - 1];
+	if (l->at + more > l->cap) {
+		l->cap = 2 * (l->at + more);
+		l->p = realloc(l->p, l->cap);
+		must(l->p != NULL, "out of memory");
+	}
+	return l;
+}
+
+void built_put(struct built *b, const void *p, size_t n)
+{
+	struct loose *l = loose_of(b, n);
+
+	if (l->at > l->n)
+		memset(l->p + l->n, 0, l->at - l->n);
+	if (n)
+		memcpy(l->p + l->at, p, n);
+	l->at += n;
+	if (l->n < l->at)
+		l->n = l->at;
+}
+
+void built_put_le(struct built *b, uint64_t v, size_t n)
+{
+	must(n <= sizeof(v), "integers have 8 bytes at most");
+	built_put(b, &v, n);
+}
+
+void built_seek(struct built *b, size_t at)
+{
+	loose_of(b, 0)->at = at;
+}
+
+size_t built_tell(const struct built *b)
+{
+	return b->loose[b->nr_loose - 1].at;
 }
 
 struct inq_snap_header *built_header(struct built *b)
@@ -444,6 +517,12 @@ static void seal(struct built *b)
 
 uint8_t *built_finish(struct built *b, size_t *ret_n)
 {
+	if (!b->file && b->nr_loose) {
+		b->file_n = b->loose[0].n;
+		b->file = zeros(b->file_n);
+		if (b->file_n)
+			memcpy(b->file, b->loose[0].p, b->file_n);
+	}
 	if (!b->file) {
 		lay_out(b);
 		put_memory(b);
@@ -483,4 +562,48 @@ int built_memfd(const void *bytes, size_t n, char ret_path[32])
 	must(fd >= 0 && write(fd, bytes, n) == (ssize_t)n, "memfd");
 	snprintf(ret_path, 32, "/proc/self/fd/%d", fd);
 	return fd;
+}
+
+void built_write_beside(const struct built *b, const char *folder)
+{
+	for (size_t i = 1; i < b->nr_loose; i++) {
+		char path[256];
+		snprintf(path, sizeof(path), "%s/%s", folder, b->loose[i].name);
+		FILE *f = fopen(path, "wb");
+		must(f && fwrite(b->loose[i].p, 1, b->loose[i].n, f) == b->loose[i].n, path);
+		must(fclose(f) == 0, path);
+	}
+}
+
+void built_place(struct built *b, struct built_place *ret)
+{
+	size_t n;
+	const uint8_t *bytes = built_finish(b, &n);
+
+	*ret = (struct built_place){.fd = -1};
+	if (b->nr_loose < 2 && !b->by_folder) {
+		ret->fd = built_memfd(bytes, n, ret->path);
+		return;
+	}
+	strcpy(ret->folder, "/tmp/built.XXXXXX");
+	must(mkdtemp(ret->folder) != NULL, ret->folder);
+	snprintf(ret->path, sizeof(ret->path), "%s/%s", ret->folder, b->loose[0].name);
+	built_write(b, ret->path);
+	built_write_beside(b, ret->folder);
+	ret->fd = open(ret->path, O_RDWR | O_CLOEXEC);
+	must(ret->fd >= 0, ret->path);
+	if (b->by_folder)
+		strcpy(ret->path, ret->folder);
+}
+
+void built_unplace(const struct built *b, const struct built_place *at)
+{
+	close(at->fd);
+	for (size_t i = 0; *at->folder && i < b->nr_loose; i++) {
+		char path[64];
+		snprintf(path, sizeof(path), "%s/%s", at->folder, b->loose[i].name);
+		(void)unlink(path);
+	}
+	if (*at->folder)
+		(void)rmdir(at->folder);
 }

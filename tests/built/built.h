@@ -65,12 +65,41 @@ void built_pn_xnum(struct built *b);                 /* the number of headers in
 void built_ehsize(struct built *b, uint16_t ehsize); /* QEMU 7.2 writes 8 */
 void built_packed(struct built *b);                  /* memory right behind the notes, unaligned */
 
+/*
+ * A file of another format, put together byte by byte; "name" matters only when more files lie
+ * beside it.
+ */
+struct built *built_file(const char *name);
+/* Append to it, or to the file that built_beside began. */
+void built_put(struct built *b, const void *p, size_t n);
+/* The same for the low n bytes of v, little-endian. */
+void built_put_le(struct built *b, uint64_t v, size_t n);
+/* Go on at an offset behind the end, with zeros between; or inside, over what is there. */
+void built_seek(struct built *b, size_t at);
+size_t built_tell(const struct built *b);
+/* What is appended from here on is another file of the same folder. */
+void built_beside(struct built *b, const char *name);
+/* It is opened by its folder, not by the name of a file in it. */
+void built_by_folder(struct built *b);
+
 /* The file; computed once, owned by b.  Its bytes may then be changed at will. */
 uint8_t *built_finish(struct built *b, size_t *ret_n);
 /* Cut the finished file. */
 void built_truncate(struct built *b, size_t n);
 /* Write the finished file to path. */
 void built_write(struct built *b, const char *path);
+/* Write the files that lie beside it to a folder. */
+void built_write_beside(const struct built *b, const char *folder);
+/*
+ * Where it can be opened: a file without a name, or in a folder of its own when it needs one.
+ * Undo it when done.
+ */
+struct built_place {
+	char path[64], folder[32];
+	int fd; /* of the dump, also to be written to */
+};
+void built_place(struct built *b, struct built_place *ret);
+void built_unplace(const struct built *b, const struct built_place *at);
 /* A file without a name with these bytes; *ret_path opens it.  Close the descriptor when done. */
 int built_memfd(const void *bytes, size_t n, char ret_path[32]);
 

@@ -89,16 +89,16 @@ static void ask_runs(FILE *out, const struct inq_space *sp, const struct built_a
 static char *answer(const char *path)
 {
 	struct built_ask asks[MAX_ASKS];
-	size_t nr_asks, n, said_n;
-	char *text = built_slurp(path), *said = NULL, name[32];
+	size_t nr_asks, said_n;
+	char *text = built_slurp(path), *said = NULL;
 	struct built *b = built_parse(path, text, asks, MAX_ASKS, &nr_asks);
-	const uint8_t *file = built_finish(b, &n);
 	FILE *out = open_memstream(&said, &said_n);
-	int fd = built_memfd(file, n, name);
+	struct built_place at;
 	struct inq_dump *d;
 	struct inq_err err;
 
-	if (inq_dump_open(name, &d, &err)) {
+	built_place(b, &at);
+	if (inq_dump_open(at.path, &d, &err)) {
 		fprintf(out, "%s: %s\n", inq_status_name(err.status),
 			strchr(err.msg, ':') ? strchr(err.msg, ':') + 2 : err.msg);
 	} else {
@@ -113,7 +113,7 @@ static char *answer(const char *path)
 		inq_dump_close(d);
 	}
 	fclose(out);
-	close(fd);
+	built_unplace(b, &at);
 	built_free(b);
 	free(text);
 	return said;

@@ -426,12 +426,20 @@ static const struct {
 
 static void begin(struct text *t)
 {
+	bool folder = !strcmp(t->word[0], "folder");
+
 	if (!strcmp(t->word[0], "core")) {
 		t->b = built_core();
 		return;
 	}
+	if (folder || !strcmp(t->word[0], "file")) {
+		t->b = built_file(t->nr_words > 1 ? t->word[1] : "dump");
+		if (folder)
+			built_by_folder(t->b);
+		return;
+	}
 	if (strcmp(t->word[0], "snapshot") != 0)
-		text_mistake(t, "the first statement is 'core' or 'snapshot'");
+		text_mistake(t, "the first statement is 'core', 'file', 'folder' or 'snapshot'");
 	t->b = built_snapshot((uint32_t)text_value_or(t, "vcpus", 1));
 	struct inq_snap_header *h = built_header(t->b);
 	h->reason = (uint32_t)text_value_or(t, "reason", h->reason);
@@ -477,7 +485,7 @@ static void say(struct text *t, char *line, bool late)
 		begin(t);
 	} else if (t->nr_words && t->word[0][0] == '@') {
 		say_segment(t);
-	} else if (t->nr_words) {
+	} else if (t->nr_words && !text_say_bytes(t)) {
 		size_t i = 0, n = sizeof(statements) / sizeof(*statements);
 		while (i < n && strcmp(statements[i].name, t->word[0]) != 0)
 			i++;

@@ -13,6 +13,7 @@ struct built_ask {
  * Build from text.  On a mistake prints file:line and exits with status 2.  Statements:
  *
  *	snapshot vcpus=2 [reason=1] [reason_vcpu=0] [realtime=NS] [text="..."]   first, or: core
+ *	file [NAME] | folder NAME                or one of these: bytes as told by those of bytes.c
  *	@0x1000 55*4096 'text' deadbeef*4        a segment: hex bytes or 'text', with *times
  *	alias 0x9000 0                           a segment sharing the file range of segment 0
  *	memsz 0x2000                             of the last segment
@@ -34,6 +35,15 @@ struct built_ask {
  *	note NAME TYPE hexbytes
  *	pn-xnum | packed | ehsize 8
  *	poke 0x10 ff00 | truncate 0x1234         after everything else
+ *
+ * Of a file that is put together byte by byte (bytes.c):
+ *	le 4 0x4c694d45 1                        integers of 4 bytes, little-endian
+ *	bytes 55*4096 'text' deadbeef
+ *	at 0x2000                                go on there
+ *	beside NAME                              go on with another file of its folder
+ *	lime 0x1000 55*4096                      a range of LiME, version 1
+ *	avml 0x1000 55*4096                      a range of AVML, version 2: in Snappy's frames
+ *
  *	read phys 0x1000 16 | runs smm 0x30000 0x2000        questions, returned in order
  *
  * Up to max questions go to asks.  The result is for built_free.

@@ -36,6 +36,8 @@ char *text_cut(const struct text *t, char *w);
 /* Bytes from words: hex or 'text', each with an optional *times.  The caller frees. */
 uint8_t *text_bytes_from(const struct text *t, size_t first, size_t *ret_n);
 
+/* Statements of bytes.c: was it one of them? */
+bool text_say_bytes(struct text *t);
 /* Statements of history.c. */
 void text_say_steps(struct text *t);
 void text_say_payload(struct text *t);

@@ -1,0 +1,111 @@
+/*
+ * Knows how files of other formats are written down: bytes and integers in the order of the file,
+ * and for what would be tedious a statement that computes it.
+ * Source: LiME's doc/README; AVML src/image.rs; Snappy's framing_format.txt.
+ */
+#include "words.h"
+
+#include <snappy-c.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 65536 };
+
+static void say_le(struct text *t)
+{
+	uint64_t width = text_number(t, text_word(t, 1));
+
+	for (size_t i = 2; i < t->nr_words; i++)
+		built_put_le(t->b, text_number(t, t->word[i]), (size_t)width);
+}
+
+static void say_bytes(struct text *t)
+{
+	size_t n;
+	uint8_t *p = text_bytes_from(t, 1, &n);
+
+	built_put(t->b, p, n);
+	free(p);
+}
+
+static void say_at(struct text *t)
+{
+	built_seek(t->b, (size_t)text_number(t, text_word(t, 1)));
+}
+
+static void say_beside(struct text *t)
+{
+	built_beside(t->b, text_word(t, 1));
+}
+
+/* CRC-32C, reflected, and the rotation that Snappy's frames add. */
+static uint32_t masked_crc32c(const uint8_t *p, size_t n)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < n; i++) {
+		crc ^= p[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	crc = ~crc;
+	return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
+
+static void put_chunk(struct built *b, const uint8_t *p, size_t n)
+{
+	size_t packed_n = snappy_max_compressed_length(n);
+	char *packed = malloc(packed_n);
+
+	if (!packed || snappy_compress((const char *)p, n, packed, &packed_n) != SNAPPY_OK)
+		abort();
+	bool smaller = packed_n < n; /* else as it is, as the encoder of AVML does */
+	built_put_le(b, !smaller, 1);
+	built_put_le(b, 4 + (smaller ? packed_n : n), 3);
+	built_put_le(b, masked_crc32c(p, n), 4);
+	built_put(b, smaller ? (const uint8_t *)packed : p, smaller ? packed_n : n);
+	free(packed);
+}
+
+static void say_range(struct text *t)
+{
+	size_t n;
+	bool avml = !strcmp(t->word[0], "avml");
+	uint64_t first = text_number(t, text_word(t, 1));
+	uint8_t *p = text_bytes_from(t, 2, &n);
+
+	built_put(t->b, avml ? "AVML\2\0\0\0" : "EMiL\1\0\0\0", 8);
+	built_put_le(t->b, first, 8);
+	built_put_le(t->b, first + n - 1, 8);
+	built_put_le(t->b, 0, 8);
+	if (!avml) {
+		built_put(t->b, p, n);
+		free(p);
+		return;
+	}
+	size_t at = built_tell(t->b);
+	built_put(t->b, "\xff\6\0\0sNaPpY", 10);
+	for (size_t done = 0; done < n; done += CHUNK)
+		put_chunk(t->b, p + done, n - done < CHUNK ? n - done : CHUNK);
+	built_put_le(t->b, built_tell(t->b) - at, 8);
+	free(p);
+}
+
+static const struct {
+	const char *name;
+	void (*say)(struct text *t);
+} statements[] = {
+	{"le", say_le},         {"bytes", say_bytes}, {"at", say_at},
+	{"beside", say_beside}, {"lime", say_range},  {"avml", say_range},
+};
+
+bool text_say_bytes(struct text *t)
+{
+	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
+		if (strcmp(statements[i].name, t->word[0]) != 0)
+			continue;
+		statements[i].say(t);
+		return true;
+	}
+	return false;
+}
