@@ -133,6 +133,26 @@ int loader_key_cmp(const struct inq_blob *a, const struct inq_blob *b);
 INQ_MUST enum inq_status loader_extents(struct loader_dump *d, const struct loader_segment *segs,
 					size_t n, struct inq_err *err);
 
+/* Memory as a format states it, range by range; {0} is an empty list, deinit frees it. */
+struct loader_segments {
+	struct loader_segment *p;
+	size_t nr, cap;
+	uint64_t memory_bytes, missing_bytes;
+	size_t nr_cut; /* segments that miss something */
+};
+void loader_segments_deinit(struct loader_segments *l);
+/* One more, unless it contradicts itself, which is damage.  Errors: INQ_ENOMEM, INQ_ELIMIT. */
+INQ_MUST enum inq_status loader_segments_add(struct loader_dump *d, struct loader_segments *l,
+					     struct loader_segment s, struct inq_err *err);
+/* The last one misses so many bytes, which the end of the file cannot tell. */
+void loader_segments_lost(struct loader_segments *l, uint64_t missing);
+/* Damage that says how much is missing, if anything is; cause NULL: because the file ends. */
+void loader_segments_report(struct loader_dump *d, const struct loader_segments *l,
+			    const char *cause);
+/* All of the above, then phys and extents.  Errors: INQ_ECORRUPT (there is none), INQ_ENOMEM. */
+INQ_MUST enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_segments *l,
+					     struct inq_err *err);
+
 /* What the notes of a snapshot of ours promise: checked and made usable. */
 struct loader_frame {
 	const uint8_t *ehdr, *phdrs; /* in the file, for headers_crc */

@@ -53,6 +53,7 @@ static bool agree(struct loader_dump *d, const struct part *a, const struct part
 	uint64_t at_a = a->e.file_off + (first - a->e.first);
 	uint64_t at_b = b->e.file_off + (first - b->e.first);
 	uint64_t n = last - first + 1, len = n < LOADER_PAGE ? n : LOADER_PAGE;
+	const uint8_t *mem = loader_memory(d)->p;
 	if (at_a == at_b || d->nr_compared > MOST_COMPARED)
 		return true;
 	if (d->nr_compared++ == MOST_COMPARED)
@@ -61,7 +62,7 @@ static bool agree(struct loader_dump *d, const struct part *a, const struct part
 			      first);
 	for (uint64_t i = 0; i < COMPARED; i++) {
 		uint64_t off = (n - len) / COMPARED * i;
-		if (memcmp(d->map->p + at_a + off, d->map->p + at_b + off, (size_t)len) != 0)
+		if (memcmp(mem + at_a + off, mem + at_b + off, (size_t)len) != 0)
 			return false;
 	}
 	return true;
@@ -164,7 +165,7 @@ static void add(struct part *parts, size_t *n, struct part p, uint64_t bytes)
 static void split(const struct loader_dump *d, const struct loader_segment *s, struct part *have,
 		  size_t *nr_have, struct part *lack, size_t *nr_lack)
 {
-	uint64_t left = s->off < d->map->n ? d->map->n - s->off : 0;
+	uint64_t left = s->off < loader_memory(d)->n ? loader_memory(d)->n - s->off : 0;
 	uint64_t there = s->filesz < left ? s->filesz : left;
 	struct part p = {.e = {.first = s->gpa, .kind = INQ_EXTENT_BYTES, .file_off = s->off},
 			 .zero_at = s->zero_at};

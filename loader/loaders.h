@@ -8,7 +8,8 @@
 
 #define LOADERS(X)                                                                                 \
 	X(elfcore)                                                                                 \
-	X(kdump)
+	X(kdump)                                                                                   \
+	X(lime)
 
 struct loader_dump;
 

@@ -69,10 +69,11 @@ void loader_segments_lost(struct loader_segments *l, uint64_t missing)
 	l->nr_cut += missing != 0;
 }
 
-void loader_segments_report(struct loader_dump *d, const struct loader_segments *l)
+void loader_segments_report(struct loader_dump *d, const struct loader_segments *l,
+			    const char *cause)
 {
 	uint64_t n = loader_memory(d)->n;
-	char share[16];
+	char share[16], end[40];
 
 	if (!l->missing_bytes)
 		return;
@@ -81,11 +82,11 @@ void loader_segments_report(struct loader_dump *d, const struct loader_segments 
 	snprintf(share, sizeof(share), "%u %%", percent);
 	if (!percent)
 		strcpy(share, "under 1 %");
+	snprintf(end, sizeof(end), "the file ends at 0x%" PRIx64, n);
 	d->truncated = 1;
 	loader_damage(d, INQ_EABSENT, 0, n, l->missing_bytes,
-		      "the file ends at 0x%" PRIx64 ": %zu of %zu segments and %s of memory are "
-		      "missing",
-		      n, l->nr_cut, l->nr, share);
+		      "%s: %zu of %zu segments and %s of memory are missing", cause ? cause : end,
+		      l->nr_cut, l->nr, share);
 }
 
 enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_segments *l,
@@ -93,7 +94,7 @@ enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_s
 {
 	if (!l->nr)
 		return inq_fail(err, INQ_ECORRUPT, "the file states no memory");
-	loader_segments_report(d, l);
+	loader_segments_report(d, l, NULL);
 	loader_phys_init(d);
 	return loader_extents(d, l->p, l->nr, err);
 }

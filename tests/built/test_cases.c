@@ -13,7 +13,7 @@
 enum { MAX_ASKS = 64, SHOWN = 16, MAX_READ = 1 << 20 };
 
 static const char *const extent_names[] = {"bytes", "absent", "excluded"};
-static const char *const run_names[] = {"bytes", "zero", "absent"};
+static const char *const run_names[] = {"bytes", "zero", "absent", "packed"};
 static const char *const state_names[] = {"present", "absent", "failed"};
 
 static void show_bytes(FILE *out, const uint8_t *p, size_t n)
