@@ -74,11 +74,25 @@ const struct cli_command cli_cmd_rules = {
 	.run = run_rules,
 };
 
+static void put_tells(const char *name, const struct loader_tells *t)
+{
+	static const char *const much[] = {
+		[LOADER_NO] = "-", [LOADER_SOME] = "some", [LOADER_YES] = "yes"};
+
+	printf("%-15s%-11s%-9s%-6s%-7s%-6s%s\n", name, much[t->registers], much[t->control],
+	       much[t->msrs], much[t->lapic], much[t->smm], much[t->nested]);
+}
+
 static int run_formats(const struct cli_args *a)
 {
 	const struct inq_loader *l;
 
 	(void)a;
+	printf("%-15s%-11s%-9s%-6s%-7s%-6s%s\n", "format", "registers", "control", "MSRs", "LAPIC",
+	       "SMM", "nested");
+	for (size_t i = 0; (l = loader_at(i)); i++)
+		put_tells(l->name, &l->tells);
+	puts("\nsome: it depends on the program that wrote the file\n");
 	for (size_t i = 0; (l = loader_at(i)); i++) {
 		text_put_entry(stdout, 0, l->name, 14, l->doc);
 		text_put_entry(stdout, 0, "", 14, l->carries);
@@ -90,7 +104,7 @@ static int run_formats(const struct cli_args *a)
 const struct cli_command cli_cmd_formats = {
 	.name = "formats",
 	.usage = "",
-	.doc = "list the formats of files that can be opened",
+	.doc = "list the formats of files that can be opened, and what each tells",
 	.help = "  inquest formats\n"
 		"\n"
 		"A file is known by its content, never by its name.\n",

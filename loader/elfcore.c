@@ -365,6 +365,7 @@ const struct inq_loader loader_elfcore = {
 	.name = "elfcore",
 	.doc = "ELF cores of 64-bit x86 machines: inquest-vmm, QEMU, kdump's vmcore",
 	.carries = "memory; registers per vCPU; with inquest-vmm also SMRAM, APIC, MSRs, events",
+	.tells = {LOADER_YES, LOADER_SOME, LOADER_SOME, LOADER_SOME, LOADER_SOME, LOADER_SOME},
 	.probe = probe,
 	.open = open_core,
 };

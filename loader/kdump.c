@@ -283,6 +283,7 @@ const struct inq_loader loader_kdump = {
 	.doc = "kdump-compressed dumps (zlib, lzo, snappy, zstd), also flattened: makedumpfile, "
 	       "QEMU",
 	.carries = "memory but for what was filtered; registers per CPU when its notes have them",
+	.tells = {LOADER_SOME, LOADER_SOME, LOADER_NO, LOADER_NO, LOADER_NO, LOADER_NO},
 	.probe = probe,
 	.open = open_kdump,
 };

@@ -13,6 +13,14 @@
 
 struct loader_dump;
 
+/* Of what a format tells beside memory, for the table of inquest formats. */
+enum loader_much { LOADER_NO, LOADER_SOME /* it depends on the writer */, LOADER_YES };
+struct loader_tells {
+	enum loader_much registers; /* general registers per CPU */
+	enum loader_much control;   /* control registers, segments, descriptor tables */
+	enum loader_much msrs, lapic, smm, nested;
+};
+
 /*
  * A dump format.  To add one: loader/<name>.c that defines `const struct inq_loader loader_<name>`,
  * its name in LOADERS above, its file in meson.build.  Its tests: a case in tests/built/cases, the
@@ -31,6 +39,7 @@ struct inq_loader {
 	const char *name;    /* "elfcore" */
 	const char *doc;     /* one line: whose files these are */
 	const char *carries; /* one line: what such a file can tell */
+	struct loader_tells tells;
 	int (*probe)(struct span head);
 	enum inq_status (*open)(struct loader_dump *d, struct inq_err *err);
 };
