@@ -16,43 +16,6 @@ static void free_text(char **p)
 	free(*p);
 }
 
-/* The folder's part of a path, with room to cut: "." where there is none. */
-static bool folder_is_writable(const char *path)
-{
-	INQ_SCOPED(free_text) char *folder = strdup(path);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
-
-	if (!folder)
-		return false;
-	if (slash)
-		slash[slash == folder] = '\0';
-	return !access(slash ? folder : ".", W_OK);
-}
-
-static void make_folders(char *path)
-{
-	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		(void)mkdir(path, 0700); /* store_save says what is wrong, if anything */
-		*p = '/';
-	}
-}
-
-/* Beside the dump, or in the cache folder where that cannot be written. */
-static char *default_path(const struct session *s)
-{
-	char *path = session_index_beside(s->file);
-
-	if (!path || folder_is_writable(path))
-		return path;
-	char *cached = session_index_cached(s->dump);
-	if (!cached)
-		return path;
-	free(path);
-	make_folders(cached);
-	return cached;
-}
-
 static bool same_file(const char *a, const char *b)
 {
 	struct stat x, y;
@@ -82,7 +45,12 @@ static int run(const struct cli_args *a)
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	INQ_SCOPED(free_text) char *path = NULL;
 	struct inq_err err = {0};
-	enum inq_status st = session_open(a->arg[0], true, &s, &err);
+	const struct session_plan plan = {.file = a->arg[0],
+					  .fresh = true,
+					  .keeps_index = true,
+					  .output = a->output,
+					  .verbose = a->verbose};
+	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st && !s->machine)
 		return cli_fail_usage("inquest report FILE", "%s: is an index already", a->arg[0]);
@@ -92,7 +60,7 @@ static int run(const struct cli_args *a)
 		st = session_need(s, "finding", &err);
 	if (st)
 		return cli_fail(a->arg[0], &err, NULL);
-	path = a->output ? strdup(a->output) : default_path(s);
+	path = a->output ? strdup(a->output) : session_index_path(s);
 	if (!path) {
 		(void)inq_fail(&err, INQ_ENOMEM, "name of the index");
 		return cli_fail(a->arg[0], &err, NULL);
@@ -111,7 +79,7 @@ const struct cli_command cli_cmd_index = {
 		"Without -o it lies beside the dump, or in the cache folder when that cannot be\n"
 		"written.  An index is never needed: it is faster the second time, and it can be\n"
 		"mailed without the dump.  It is written whole or not at all.\n",
-	.options = CLI_OUTPUT,
+	.options = CLI_OUTPUT | CLI_VERBOSE,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

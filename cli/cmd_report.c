@@ -8,7 +8,8 @@ static int run(const struct cli_args *a)
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
 	int code = CLI_FAILED;
-	enum inq_status st = session_open(a->arg[0], false, &s, &err);
+	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose};
+	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)
 		st = session_need(s, "*", &err);
@@ -34,7 +35,7 @@ const struct cli_command cli_cmd_report = {
 		"\"0 rules not evaluated, 0 gaps\".\n"
 		"Exit codes: 0 nothing of severity error or worse, 1 such a finding, 2 no "
 		"answer.\n",
-	.options = CLI_JSON,
+	.options = CLI_JSON | CLI_VERBOSE,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

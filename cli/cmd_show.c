@@ -38,7 +38,8 @@ static int show(const struct view *v, const struct cli_args *a)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
-	enum inq_status st = session_open(a->arg[1], false, &s, &err);
+	const struct session_plan plan = {.file = a->arg[1], .verbose = a->verbose};
+	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)
 		st = session_need_view(s, v, &err);
@@ -78,7 +79,7 @@ const struct cli_command cli_cmd_show = {
 		"\n"
 		"A dash is a value that the dump does not tell.  `inquest views` lists the views.\n"
 		"In JSON an address is a string, \"0xffff...\", and unknown is null.\n",
-	.options = CLI_JSON | CLI_SQL,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE,
 	.min_args = 1,
 	.max_args = 2,
 	.run = run,

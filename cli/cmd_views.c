@@ -221,7 +221,8 @@ static int run_help(const struct cli_args *a)
 	fputs("\n"
 	      "FILE is a dump, or an index made by inquest index; its content decides.\n"
 	      "Options: --json (report, show, sql), --sql (show), -o FILE (index), --help,\n"
-	      "--version.  NO_COLOR turns colours off.\n"
+	      "--version; --verbose, for all that open FILE, says which loader reads it and\n"
+	      "which sandbox it is read in.  NO_COLOR turns colours off.\n"
 	      "Exit codes: 0 nothing of severity error or worse; 1 report found such; 2 usage\n"
 	      "error or unreadable input.\n",
 	      stdout);

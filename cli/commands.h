@@ -22,13 +22,13 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 
 /* What the command line says, taken apart. */
 struct cli_args {
-	bool json, sql;
+	bool json, sql, verbose;
 	const char *output; /* -o, or NULL */
 	char **arg;         /* what is no option */
 	int nr_args;
 };
 
-enum { CLI_JSON = 1, CLI_SQL = 2, CLI_OUTPUT = 4 };
+enum { CLI_JSON = 1, CLI_SQL = 2, CLI_OUTPUT = 4, CLI_VERBOSE = 8 };
 
 struct cli_command {
 	const char *name, *usage; /* "report", "[--json] FILE" */

@@ -26,12 +26,15 @@ const struct cli_command *cli_command_find(const char *name)
 	return NULL;
 }
 
-enum { OPT_JSON = 256, OPT_SQL, OPT_HELP, OPT_VERSION };
+enum { OPT_JSON = 256, OPT_SQL, OPT_HELP, OPT_VERSION, OPT_VERBOSE };
 
-static const struct option long_options[] = {
-	{"json", no_argument, NULL, OPT_JSON},       {"sql", no_argument, NULL, OPT_SQL},
-	{"output", required_argument, NULL, 'o'},    {"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION}, {0}};
+static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
+					     {"sql", no_argument, NULL, OPT_SQL},
+					     {"output", required_argument, NULL, 'o'},
+					     {"help", no_argument, NULL, OPT_HELP},
+					     {"version", no_argument, NULL, OPT_VERSION},
+					     {"verbose", no_argument, NULL, OPT_VERBOSE},
+					     {0}};
 
 struct parsed {
 	struct cli_args args;
@@ -53,6 +56,10 @@ static void note_option(struct parsed *p, int opt)
 	case 'o':
 		p->args.output = optarg;
 		p->used |= CLI_OUTPUT;
+		break;
+	case OPT_VERBOSE:
+		p->args.verbose = true;
+		p->used |= CLI_VERBOSE;
 		break;
 	case OPT_VERSION:
 		p->version = true;
@@ -86,11 +93,11 @@ static int parse(int argc, char **argv, struct parsed *p)
 
 static int check(const struct cli_command *c, const struct parsed *p)
 {
-	static const char *const names[] = {"--json", "--sql", "--output"};
+	static const char *const names[] = {"--json", "--sql", "--output", "--verbose"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if ((p->used & ~c->options) >> i & 1)
 			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
 	if (p->args.output && !*p->args.output)
@@ -106,7 +113,7 @@ static int check(const struct cli_command *c, const struct parsed *p)
 /* inquest FILE: look around on a terminal, read otherwise. */
 static const struct cli_command *default_command(const struct parsed *p)
 {
-	if (!p->used && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+	if (!(p->used & ~(unsigned)CLI_VERBOSE) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		return &cli_cmd_tui;
 	return &cli_cmd_report;
 }

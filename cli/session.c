@@ -9,32 +9,13 @@
 
 #include "analyzers/collect/collectors.h"
 #include "analyzers/rules.h"
+#include "cli/fence.h"
+#include "cli/places.h"
 #include "views/query.h"
 
 static void free_text(char **p)
 {
 	free(*p);
-}
-
-char *session_index_beside(const char *file)
-{
-	char *path = NULL;
-
-	return asprintf(&path, "%s.inq", file) < 0 ? NULL : path;
-}
-
-/* XDG Base Directory Specification: a relative XDG_CACHE_HOME is to be ignored. */
-char *session_index_cached(const struct inq_dump *dump)
-{
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char *path = NULL;
-	int n = -1;
-
-	if (xdg && *xdg == '/')
-		n = asprintf(&path, "%s/inquest/%s.inq", xdg, dump->content_id);
-	else if (home && *home == '/')
-		n = asprintf(&path, "%s/.cache/inquest/%s.inq", home, dump->content_id);
-	return n < 0 ? NULL : path;
 }
 
 static int on_stop(void *ctx)
@@ -53,6 +34,7 @@ void session_close(struct session *s)
 	store_destroy(s->store);
 	machine_close(s->machine);
 	inq_dump_close(s->dump);
+	free(s->index);
 	free(s);
 }
 
@@ -121,6 +103,15 @@ enum inq_status session_save(struct session *s, const char *path, struct inq_err
 	return st ? st : store_save(s->store, path, err);
 }
 
+char *session_index_path(const struct session *s)
+{
+	char *cached = places_beside_is_writable(s->file)
+			       ? NULL
+			       : places_index_cached(s->dump->content_id);
+
+	return cached ? cached : places_index_beside(s->file);
+}
+
 /* Not having one is no failure; having one that does not fit is worth a note. */
 static void use_index(struct session *s, const char *path)
 {
@@ -134,6 +125,7 @@ static void use_index(struct session *s, const char *path)
 		st = check_fits(store, s->dump, &why);
 	if (!st) {
 		s->store = store;
+		s->index = strdup(path);
 		return;
 	}
 	store_destroy(store);
@@ -156,8 +148,8 @@ static enum inq_status open_dump(struct session *s, bool fresh, struct inq_err *
 	if (st)
 		return st;
 	if (!fresh) {
-		INQ_SCOPED(free_text) char *beside = session_index_beside(s->file);
-		INQ_SCOPED(free_text) char *cached = session_index_cached(s->dump);
+		INQ_SCOPED(free_text) char *beside = places_index_beside(s->file);
+		INQ_SCOPED(free_text) char *cached = places_index_cached(s->dump->content_id);
 		use_index(s, beside);
 		if (!s->store)
 			use_index(s, cached);
@@ -165,22 +157,40 @@ static enum inq_status open_dump(struct session *s, bool fresh, struct inq_err *
 	return s->store ? INQ_OK : open_machine(s, err);
 }
 
-enum inq_status session_open(const char *file, bool fresh, struct session **ret_session,
+static enum inq_status open_file(struct session *s, bool fresh, struct inq_err *err)
+{
+	if (store_is_index(s->file))
+		return store_open(s->file, &s->store, err);
+	return open_dump(s, fresh, err);
+}
+
+/* Who did what: for people who wonder. */
+static void tell(const struct session *s)
+{
+	if (s->dump)
+		cli_note(s->file,
+			 "opened by %s as %s; stretches of memory: %zu, notes: %zu, damages: %zu",
+			 s->dump->format, s->dump->variant, s->dump->nr_extents, s->dump->nr_blobs,
+			 s->dump->nr_damages);
+	if (s->index)
+		cli_note(s->index, "its rows are used");
+}
+
+enum inq_status session_open(const struct session_plan *plan, struct session **ret_session,
 			     struct inq_err *err)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = calloc(1, sizeof(*s));
-	enum inq_status st;
 
 	if (!s)
 		return inq_fail(err, INQ_ENOMEM, "session");
-	s->file = file;
+	s->file = plan->file;
 	cli_progress_start(&s->progress);
-	if (store_is_index(file))
-		st = store_open(file, &s->store, err);
-	else
-		st = open_dump(s, fresh, err);
+	fence_enter(plan);
+	enum inq_status st = open_file(s, plan->fresh, err);
 	if (st)
 		return st;
+	if (plan->verbose)
+		tell(s);
 	store_on_stop(s->store, on_stop, s);
 	*ret_session = inq_take(s);
 	return INQ_OK;

@@ -12,8 +12,20 @@
 #include "store/store.h"
 #include "views/view.h"
 
+/* What a command wants to open, and what it still needs afterwards: the sandbox is made of it. */
+struct session_plan {
+	const char *file;         /* dump or index */
+	const char *const *given; /* other files named by the user: read whenever they are wanted */
+	int nr_given;
+	bool fresh;         /* never look at an index of the dump */
+	bool keeps_index;   /* it may be written: to output, beside the dump, or in the cache */
+	const char *output; /* -o; NULL: not given */
+	bool verbose;       /* tell which sandbox, loader and index */
+};
+
 struct session {
 	const char *file;            /* as given */
+	char *index;                 /* of the dump, whose rows are used; NULL: none */
 	struct inq_dump *dump;       /* NULL when the file is an index */
 	struct inq_machine *machine; /* NULL when the rows come from an index */
 	struct store *store;
@@ -24,10 +36,11 @@ struct session {
 };
 
 /*
- * Open a dump or an index, told apart by content.  An index of the same dump that lies beside it
- * or in the cache folder is used unless fresh is set; one that does not fit is noted and left.
+ * Enter the sandbox, then open a dump or an index, told apart by content.  An index of the same
+ * dump that lies beside it or in the cache folder is used unless the plan says fresh; one that does
+ * not fit is noted and left.  Whatever else is to be open for writing is open before.
  */
-INQ_MUST enum inq_status session_open(const char *file, bool fresh, struct session **ret_session,
+INQ_MUST enum inq_status session_open(const struct session_plan *plan, struct session **ret_session,
 				      struct inq_err *err);
 void session_close(struct session *s); /* accepts NULL */
 INQ_DEFINE_SCOPE(struct session, session_close)
@@ -44,8 +57,7 @@ INQ_MUST enum inq_status session_need_view(struct session *s, const struct view 
 /* Write the index, marked with what made it; see session_open. */
 INQ_MUST enum inq_status session_save(struct session *s, const char *path, struct inq_err *err);
 
-/* Where the index of file lies by default: beside it, else in the cache folder.  To be freed. */
-char *session_index_beside(const char *file);
-char *session_index_cached(const struct inq_dump *dump);
+/* Where the index of its dump goes: beside it, else in the cache folder.  To be freed. */
+char *session_index_path(const struct session *s);
 
 #endif

@@ -95,10 +95,11 @@ static enum inq_status create_tables(struct store *s, struct inq_err *err)
 	INQ_SCOPED(sql_str_free_scope_) sqlite3_str *pragmas = sqlite3_str_new(s->db);
 	INQ_SCOPED(sql_stmt_free_scope_) sqlite3_stmt *q = NULL;
 
-	sqlite3_str_appendf(pragmas,
-			    "PRAGMA foreign_keys = ON; PRAGMA application_id = %d;"
-			    " PRAGMA user_version = %d",
-			    STORE_APPLICATION_ID, STORE_SCHEMA_VERSION);
+	sqlite3_str_appendf(
+		pragmas,
+		"PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA application_id = %d;"
+		" PRAGMA user_version = %d",
+		STORE_APPLICATION_ID, STORE_SCHEMA_VERSION);
 	if (sqlite3_str_errcode(pragmas))
 		return inq_fail(err, INQ_ENOMEM, "schema");
 	enum inq_status st = sql_run(s->db, sqlite3_str_value(pragmas), err);
@@ -149,7 +150,10 @@ static enum inq_status defend(sqlite3 *db, struct inq_err *err)
 	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
 		if (sqlite3_db_config(db, switches[i][0], switches[i][1], NULL))
 			return inq_fail(err, INQ_EIO, "sqlite refuses switch %d", switches[i][0]);
-	return sql_run(db, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0", err);
+	return sql_run(db,
+		       "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+		       " PRAGMA temp_store = MEMORY",
+		       err);
 }
 
 /* One PRAGMA that yields one value; the file is corrupt if it does not. */
@@ -223,8 +227,10 @@ enum inq_status store_open(const char *path, struct store **ret_store, struct in
 	INQ_SCOPED(sql_str_free_scope_) sqlite3_str *uri = sqlite3_str_new(NULL);
 	INQ_SCOPED(store_destroy_scope_) struct store *s = NULL;
 
-	if (access(path, R_OK))
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* access(2) asks no sandbox */
+	if (fd < 0)
 		return inq_fail(err, INQ_EIO, "%s", strerror(errno));
+	close(fd);
 	if (!store_is_index(path))
 		return inq_fail(err, INQ_EUNSUPPORTED, "not an index of inquest");
 	put_uri(uri, path);

@@ -34,6 +34,7 @@ LIBRARY = {
     "linux/kvm": {"vmm"},
     "zlib": {"loader", "vmm"},
     "libdeflate": {"loader"}, "lzo": {"loader"}, "snappy-c": {"loader"}, "zstd": {"loader", "vmm"},
+    "seccomp": {"base"},
     "xxhash": {"loader"},
 }
 

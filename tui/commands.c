@@ -142,6 +142,27 @@ static void run_reload(struct tui *t, const struct tui_command *c, int key)
 	tui_load(t, tui_top(t));
 }
 
+static void run_save(struct tui *t, const struct tui_command *c, int key)
+{
+	struct inq_err err = {0};
+	char *path = NULL;
+
+	(void)c;
+	(void)key;
+	if (!t->src->save) {
+		tui_say(t, false, "nothing to save: this is an index already");
+		return;
+	}
+	tui_say(t, false, "collecting everything ...");
+	if (t->show)
+		t->show(t);
+	if (t->src->save(t->src->ctx, &path, &err))
+		tui_say(t, true, "not saved: %s", err.msg);
+	else
+		tui_say(t, false, "saved as %s", path);
+	free(path);
+}
+
 /* The screen is drawn afresh: curses' part, done by whoever draws. */
 static void run_redraw(struct tui *t, const struct tui_command *c, int key)
 {
@@ -291,6 +312,7 @@ static const struct tui_command commands[] = {
 	{{-KEY_RIGHT}, "Right", NULL, "see more on the right", run_slide, .n = 1},
 	{{-KEY_LEFT}, "Left", NULL, "see more on the left; then back", run_slide, .n = -1},
 	{{'r'}, "r", NULL, "read the view again", run_reload},
+	{{'w'}, "w", NULL, "write an index: everything collected, in one file", run_save},
 	{{'L' & 31}, "Ctrl-L", NULL, "draw the screen again", run_redraw},
 	{{'Q'}, "Q", NULL, "quit at once", run_quit},
 };

@@ -12,7 +12,12 @@ struct tui_source {
 	const char *title; /* the file's name */
 	/* Collect what v needs before it is read; with progress done by the caller. */
 	enum inq_status (*prepare)(void *ctx, const struct view *v, struct inq_err *err);
-	void *ctx;
+	/*
+	 * Keep everything in an index file, whose name is written to ret_path (to be freed).  NULL:
+	 * there is nothing to keep, the file is an index itself.
+	 */
+	enum inq_status (*save)(void *ctx, char **ret_path, struct inq_err *err);
+	void *ctx;         /* of both */
 	const char *first; /* name of the first view: "findings" */
 };
 

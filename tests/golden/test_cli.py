@@ -186,6 +186,71 @@ def asked_with_stock_sqlite_every_view_has_the_same_rows():
     assert len(names) > 20 and filled > 15, (names, filled)
 
 
+def verbose(*args):
+    """What the command says beside its answer, and its exit code."""
+    p = subprocess.run([INQUEST, *args], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return p.stderr, p.returncode
+
+
+def verbose_tells_sandbox_loader_and_index():
+    said, code = verbose("show", "--verbose", "cpus", "stuck.core")
+    assert code == 0 and re.search(r"^inquest: sandbox: (Landlock ABI \d|no Landlock: )", said, re.M), said
+    assert re.search(r"^inquest: sandbox: (seccomp: no socket|no seccomp: )", said, re.M), said
+    assert "inquest: stuck.core: opened by elfcore as inquest snapshot; " in said, said
+    subprocess.run([INQUEST, "index", "stuck.core"], check=True, stdout=subprocess.DEVNULL)
+    said, _ = verbose("show", "--verbose", "cpus", "stuck.core")
+    assert "inquest: stuck.core.inq: its rows are used\n" in said, said
+    os.unlink("stuck.core.inq")
+
+
+def an_index_that_leads_elsewhere_is_not_followed():
+    os.mkdir("elsewhere")
+    subprocess.run([INQUEST, "index", "-o", "elsewhere/lure.inq", "stuck.core"], check=True,
+                   stdout=subprocess.DEVNULL)
+    os.symlink("elsewhere/lure.inq", "stuck.core.inq")
+    said, code = verbose("show", "--verbose", "cpus", "stuck.core")
+    os.unlink("stuck.core.inq")
+    refused = "inquest: stuck.core.inq: not used: Permission denied; " in said
+    assert code == 0 and refused != ("no Landlock" in said), said
+
+
+def while_it_answers_the_fence_is_up():
+    pid, fd = pty.fork()
+    if not pid:
+        os.execv(INQUEST, [INQUEST, "sql", "--verbose", "stuck.core"])
+    out = b""
+    while b"inquest> " not in out:
+        out += os.read(fd, 65536)
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    os.write(fd, b"\x04")
+    os.waitpid(pid, 0)
+    os.close(fd)
+    assert "NoNewPrivs:\t1\n" in status, status
+    assert ("Seccomp:\t2\n" in status) != (b"no seccomp" in out), status
+
+
+def a_save_from_the_tui_keeps_everything():
+    for file, saved in (("stuck.core", "stuck.core.inq"), (f"{os.getcwd()}/evil.core", "evil.core.inq")):
+        pid, fd = pty.fork()
+        if not pid:
+            os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8"})
+            os.execv(INQUEST, [INQUEST, file])
+        out, keys = b"", [(b"Enter", b"w"), (b"saved as", b"Q")]
+        while True:
+            if keys and keys[0][0] in out:
+                os.write(fd, keys.pop(0)[1])
+            try:
+                out += os.read(fd, 65536)
+            except OSError:
+                break
+        os.close(fd)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert (code, keys) == (0, []), (code, keys, out[-500:])
+        said, code = verbose("show", "--verbose", "cpus", file)
+        assert f"{saved}: its rows are used\n" in said, said
+        os.unlink(saved)
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="inquest-cli-")
     failed = 0
@@ -198,7 +263,7 @@ def main():
             subprocess.run([MKDUMP, HERE / f"{name}.dump", f"{name}.core"], check=True)
         for name, test in list(globals().items()):
             if "_" in name and callable(test) and test.__module__ == "__main__" and name not in \
-                    ("closed_pipe", "restore_pipe", "ignore_pipe", "on_terminal", "at_prompt"):
+                    ("closed_pipe", "restore_pipe", "ignore_pipe", "verbose", "on_terminal", "at_prompt"):
                 try:
                     test()
                     print("ok", name, flush=True)

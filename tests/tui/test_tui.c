@@ -125,6 +125,32 @@ static bool now(void)
 	return true;
 }
 
+static enum inq_status save_as(void *ctx, char **ret_path, struct inq_err *err)
+{
+	struct store *s = ctx;
+
+	if (s->reads > 100)
+		return inq_fail(err, INQ_EIO, "a.inq: No space left on device");
+	*ret_path = strdup("a.inq");
+	return *ret_path ? INQ_OK : inq_fail(err, INQ_ENOMEM, "name");
+}
+
+static void w_saves_and_tells_where_or_why_not(void **state)
+{
+	struct fixture *f = *state;
+
+	type(&f->t, "w");
+	assert_string_equal(f->t.status, "nothing to save: this is an index already");
+	f->src.save = save_as;
+	type(&f->t, "w");
+	assert_string_equal(f->t.status, "saved as a.inq");
+	assert_false(f->t.failed);
+	f->store.reads = 101;
+	type(&f->t, "w");
+	assert_string_equal(f->t.status, "not saved: a.inq: No space left on device");
+	assert_true(f->t.failed);
+}
+
 static void a_signal_ends_the_reading_of_rows(void **state)
 {
 	struct tui *t = tui_of(state);
@@ -687,6 +713,7 @@ int main(void)
 		TEST(the_first_view_is_on_the_stack),
 		TEST(a_view_is_prepared_before_it_is_read),
 		TEST(what_takes_long_is_told_before_it_begins),
+		TEST(w_saves_and_tells_where_or_why_not),
 		TEST(a_signal_ends_the_reading_of_rows),
 		TEST(enter_opens_what_belongs_to_the_row),
 		TEST(e_opens_the_evidence_of_the_selected_finding),
