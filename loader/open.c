@@ -12,7 +12,7 @@ LOADERS(DECLARE)
 #define ENTRY(n) &loader_##n,
 static const struct inq_loader *const loaders[] = {LOADERS(ENTRY)};
 
-enum { NR_LOADERS = sizeof(loaders) / sizeof(*loaders), HEAD = 4096, SHOWN = 8 };
+enum { NR_LOADERS = sizeof(loaders) / sizeof(*loaders), HEAD = 4096, SHOWN = 8, TRIES = 4 };
 
 const struct inq_loader *loader_at(size_t i)
 {
@@ -109,7 +109,9 @@ static void dump_destroy(struct loader_dump *d)
 }
 INQ_DEFINE_SCOPE(struct loader_dump, dump_destroy)
 
-static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, struct inq_err *err)
+/* ret_lost: it failed, and the file shrank while it was opened. */
+static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, int *ret_lost,
+				 struct inq_err *err)
 {
 	INQ_SCOPED(dump_destroy_scope_) struct loader_dump *d = calloc(1, sizeof(*d));
 
@@ -126,8 +128,10 @@ static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, s
 	if (!ld)
 		return refuse(head, err);
 	st = ld->open(d, err);
-	if (st)
+	if (st) {
+		*ret_lost = mapping_lost(d->map);
 		return st;
+	}
 	d->pub.format = ld->name;
 	publish(d);
 	*ret_dump = &inq_take(d)->pub;
@@ -136,7 +140,14 @@ static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, s
 
 enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump, struct inq_err *err)
 {
-	return inq_wrap(err, open_dump(path, ret_dump, err), "%s", path);
+	enum inq_status st = INQ_OK;
+	int lost = 0, tries = TRIES;
+
+	do { /* what is left of a file that shrank is a dump that was cut */
+		lost = 0;
+		st = open_dump(path, ret_dump, &lost, err);
+	} while (st && lost && --tries);
+	return inq_wrap(err, st, "%s", path);
 }
 
 void inq_dump_close(struct inq_dump *dump)
