@@ -1,0 +1,100 @@
+"""Each way in which a guest becomes a file: one line a form in FORMS, with what the file then tells."""
+import dataclasses, struct, subprocess
+
+from kernel import BedError
+
+GENERAL = {f"r{n}" for n in "ax bx cx dx si di bp sp ip flags 8 9 10 11 12 13 14 15".split()}
+PRSTATUS = GENERAL | {"cs.sel", "ss.sel", "fs.base", "gs.base"}
+ALL, MAPPED, FILTERED = "all", "mapped", "filtered"  # memory: that of the guest; what page tables show; what kernels use
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    name: str
+    make: object       # (running guest, path of its ELF dump, path to make)
+    regs: set          # known of each CPU, at least
+    memory: str = ALL
+    only: object = lambda guest: True
+    damage: int = 0    # also tried damaged: bytes that it takes to be read at all; 0: not tried
+
+
+def qemu_dump(paging=False, form=None):
+    def make(running, _, path):
+        running.qmp.ask("dump-guest-memory", paging=paging, protocol=f"file:{path}", **({"format": form} if form else {}))
+    return make
+
+
+def quiet(argv, out=subprocess.DEVNULL):
+    """A program whose progress nobody wants to see."""
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").replace("\r", "\n").strip().splitlines()
+        raise BedError(f"{argv[0]}: {(words or ['no reason'])[-1]}")
+
+
+def makedumpfile(*options):
+    def make(_, elf, path):
+        if "-F" in options:
+            with open(path, "wb") as out:
+                quiet(["makedumpfile", *options, elf], out)
+        else:
+            quiet(["makedumpfile", *options, elf, path])
+    return make
+
+
+def headers_first(path):
+    """
+    Put the program headers of QEMU's ELF file behind its ELF header, where makedumpfile looks for them
+    (elf_info.c:get_pt_note_info): QEMU 7.2 puts a section header there, which goes.
+    """
+    with open(path, "r+b") as f:
+        head = bytearray(f.read(64))
+        at, = struct.unpack_from("<Q", head, 32)
+        count, = struct.unpack_from("<H", head, 56)
+        f.seek(at)
+        headers = f.read(56 * count)
+        struct.pack_into("<QQ", head, 32, 64, 0)
+        struct.pack_into("<HHHHHH", head, 52, 64, 56, count, 0, 0, 0)
+        f.seek(0)
+        f.write(head + headers)
+
+
+def told(guest):
+    """makedumpfile wants to be told of the kernel."""
+    return guest.vmcoreinfo or guest.saved
+
+
+def stopped(guest):
+    """QEMU's dump of a guest that saved itself is one of another kernel."""
+    return not guest.saved
+
+
+def scattered(guest):
+    return guest.work == "scatter"
+
+
+def small(guest):
+    return stopped(guest) and guest.mib < 4096
+
+
+def many_segments(running, elf, path):
+    qemu_dump(paging=True)(running, elf, path)
+    with open(path, "rb") as f:
+        count, = struct.unpack_from("<H", f.read(64), 56)
+    if count != 0xFFFF:  # PN_XNUM: too many for the field
+        raise BedError(f"QEMU wrote {count} program headers, not over 65534")
+
+
+BASE = Form("elf", qemu_dump(), PRSTATUS, damage=0x1600)
+SAVED = Form("elf by a kdump kernel", None, PRSTATUS)
+FORMS = (
+    Form("elf-paging", qemu_dump(paging=True), PRSTATUS, MAPPED, lambda g: small(g) and not scattered(g)),
+    Form("elf-65535", many_segments, PRSTATUS, MAPPED, scattered),
+    Form("qemu-kdump-zlib", qemu_dump(form="kdump-zlib"), PRSTATUS, only=stopped, damage=0x20000),
+    Form("makedumpfile-elf", makedumpfile("-E", "-d", "31"), PRSTATUS, FILTERED, told),
+    Form("makedumpfile-zlib", makedumpfile("-c", "-d", "0"), PRSTATUS, only=told, damage=0x20000),
+    Form("makedumpfile-lzo", makedumpfile("-l", "-d", "1"), PRSTATUS, only=told),
+    Form("makedumpfile-plain", makedumpfile("-d", "17"), PRSTATUS, FILTERED, told),
+    Form("makedumpfile-31", makedumpfile("-c", "-d", "31"), PRSTATUS, FILTERED, told),
+    Form("makedumpfile-flat", makedumpfile("-F", "-c", "-d", "31"), PRSTATUS, FILTERED, told, damage=0x20000),
+)
