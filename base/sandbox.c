@@ -19,19 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sanitized.h"
 #include "base/scope.h"
-
-/* The leak checker traces its own process at the end; the others read what they report about. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 enum { SIBLINGS_MAX = 1000 };
 
@@ -202,7 +191,7 @@ static void enter_landlock(struct sandbox *sb)
 {
 	if (sb->ruleset < 0)
 		return;
-	if (SANITIZED) {
+	if (BASE_SANITIZED) { /* it reads its own maps to tell what it found */
 		sandbox_may_read(sb, "/proc/self");
 		sandbox_may_read(sb, "/proc/self/exe");
 	}
@@ -335,7 +324,8 @@ static int forbid_names(scmp_filter_ctx ctx)
 {
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
 		int nr = seccomp_syscall_resolve_name(forbidden[i]);
-		if (nr < 0 || (SANITIZED && !strcmp(forbidden[i], "ptrace")))
+		/* the leak checker traces its own process at the end */
+		if (nr < 0 || (BASE_SANITIZED && !strcmp(forbidden[i], "ptrace")))
 			continue;
 		int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 0);
 		if (rc)
