@@ -67,7 +67,18 @@ static inline uint64_t span_u64le(struct span *s)
 	return span_le(s, 8);
 }
 
-/* The same at an offset of a buffer, for tables of offsets; false beyond its end. */
+/* Big-endian, likewise. */
+static inline uint64_t span_be(struct span *s, size_t n)
+{
+	const uint8_t *b = span_take(s, n);
+	uint64_t v = 0;
+
+	for (size_t i = 0; b && i < n; i++)
+		v = v << 8 | b[i];
+	return v;
+}
+
+/* A little-endian integer at an offset of a buffer, for tables of offsets; false beyond its end. */
 static inline bool span_at(const void *p, size_t n, size_t off, size_t width, uint64_t *ret)
 {
 	if (off > n)

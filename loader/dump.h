@@ -82,6 +82,7 @@ struct loader_dump {
 	struct mapping *map;
 	struct mapping *mem;       /* the file that holds memory; NULL: map does */
 	loader_block_fn *block_at; /* NULL: memory lies flat at file_off of its extents */
+	loader_block_fn *smm_at;   /* the same of overlays, whose off and have mean nothing then */
 	struct loader_flat *flat;  /* NULL: an offset is one in the file of memory */
 	void *own;                 /* the format's, for block_at */
 	void (*own_free)(void *own);
@@ -231,6 +232,9 @@ struct loader_piece {
 typedef enum inq_status loader_piece_fn(const struct loader_dump *d, uint64_t addr, size_t n,
 					struct loader_piece *ret, struct inq_err *err);
 loader_piece_fn loader_phys_piece, loader_smm_piece;
+/* Where memory lies in blocks: the piece, n bytes at most, of the block that holds addr. */
+void loader_block_piece(const struct loader_dump *d, loader_block_fn *block_at, uint64_t addr,
+			size_t n, struct loader_piece *ret);
 
 /* inq_read and inq_runs over pieces: checks that the file still holds what was looked at. */
 INQ_MUST enum inq_status loader_read_pieces(const struct loader_space *sp, loader_piece_fn *piece,

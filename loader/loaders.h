@@ -9,7 +9,8 @@
 #define LOADERS(X)                                                                                 \
 	X(elfcore)                                                                                 \
 	X(kdump)                                                                                   \
-	X(lime)
+	X(lime)                                                                                    \
+	X(qemu)
 
 struct loader_dump;
 

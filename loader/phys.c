@@ -47,13 +47,12 @@ static size_t same_bits(const struct loader_dump *d, uint64_t zero_at, uint64_t 
 	return n;
 }
 
-/* Where memory lies in blocks: the piece of the block that holds addr. */
-static void block_piece(const struct loader_dump *d, uint64_t addr, size_t n,
-			struct loader_piece *ret)
+void loader_block_piece(const struct loader_dump *d, loader_block_fn *block_at, uint64_t addr,
+			size_t n, struct loader_piece *ret)
 {
 	struct loader_block *b = &ret->block;
 
-	d->block_at(d, addr, b);
+	block_at(d, addr, b);
 	uint64_t off = addr - b->first;
 	ret->run.len = n < b->bytes - off ? n : (size_t)(b->bytes - off);
 	if (b->codec == LOADER_ZERO)
@@ -82,7 +81,7 @@ enum inq_status loader_phys_piece(const struct loader_dump *d, uint64_t addr, si
 	if (e->kind != INQ_EXTENT_BYTES)
 		return INQ_OK;
 	if (d->block_at) {
-		block_piece(d, addr, n, ret);
+		loader_block_piece(d, d->block_at, addr, n, ret);
 		return INQ_OK;
 	}
 

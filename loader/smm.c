@@ -33,6 +33,10 @@ enum inq_status loader_smm_piece(const struct loader_dump *d, uint64_t addr, siz
 
 	uint64_t off = addr - o->first;
 	*ret = (struct loader_piece){.run = {.kind = INQ_RUN_ABSENT, .len = n}};
+	if (d->smm_at) {
+		loader_block_piece(d, d->smm_at, addr, n, ret);
+		return INQ_OK;
+	}
 	if (off >= o->have)
 		return INQ_OK; /* lost: what lies under it is something else */
 	if (n > o->have - off)

@@ -9,7 +9,7 @@ enum { MACHINE_NR_KINDS = INQ_SNAP_ZERO + 1 };
 /* What the dump holds of one CPU: the first note of each kind, whatever its state, or NULL. */
 struct machine_blobs {
 	const struct inq_blob *of[MACHINE_NR_KINDS]; /* by enum inq_snap_kind */
-	const struct inq_blob *prstatus;
+	const struct inq_blob *prstatus, *named;
 };
 
 /* Sets all that is known but SMBASE, which is an MSR; the rest of rs stays as it is. */

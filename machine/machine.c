@@ -9,6 +9,7 @@
 #include "arch/x86_64/regs.h"
 #include "base/scope.h"
 #include "machine/kvm.h"
+#include "machine/qemu_state.h"
 
 enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 2 };
 
@@ -16,6 +17,7 @@ enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 2 };
 struct owned {
 	struct inq_msr *msrs;
 	struct inq_cpuid *cpuid;
+	struct machine_qemu_state *qemu; /* NULL: not from a stream of QEMU's */
 	struct paging_space virt;
 	char name[24]; /* of virt */
 };
@@ -42,6 +44,7 @@ void machine_close(struct inq_machine *m)
 	for (uint32_t i = 0; w->owned && i < w->m.nr_cpus; i++) {
 		free(w->owned[i].msrs);
 		free(w->owned[i].cpuid);
+		free(w->owned[i].qemu);
 	}
 	free(w->owned);
 	free(w->spaces);
@@ -52,7 +55,8 @@ void machine_close(struct inq_machine *m)
 static bool is_of_cpu(const struct inq_blob *b)
 {
 	return b->vcpu != INQ_SNAP_VM && b->sample == 0 &&
-	       (b->kind < MACHINE_NR_KINDS || b->kind == INQ_BLOB_PRSTATUS);
+	       (b->kind < MACHINE_NR_KINDS || b->kind == INQ_BLOB_PRSTATUS ||
+		b->kind == INQ_BLOB_NAMED);
 }
 
 static enum inq_status count_cpus(const struct inq_dump *dump, uint32_t *ret_nr,
@@ -70,6 +74,13 @@ static enum inq_status count_cpus(const struct inq_dump *dump, uint32_t *ret_nr,
 	return INQ_OK;
 }
 
+static const struct inq_blob **slot_of(struct machine_blobs *of, uint32_t kind)
+{
+	return kind == INQ_BLOB_PRSTATUS ? &of->prstatus
+	       : kind == INQ_BLOB_NAMED  ? &of->named
+					 : &of->of[kind];
+}
+
 /* One pass over all blobs: looking each up would take CPUs times kinds times blobs. */
 static void sort_blobs(const struct inq_dump *dump, struct machine_blobs *per_cpu)
 {
@@ -77,9 +88,7 @@ static void sort_blobs(const struct inq_dump *dump, struct machine_blobs *per_cp
 		const struct inq_blob *b = &dump->blobs[i];
 		if (!is_of_cpu(b))
 			continue;
-		const struct inq_blob **slot = b->kind == INQ_BLOB_PRSTATUS
-						       ? &per_cpu[b->vcpu].prstatus
-						       : &per_cpu[b->vcpu].of[b->kind];
+		const struct inq_blob **slot = slot_of(&per_cpu[b->vcpu], b->kind);
 		if (!*slot)
 			*slot = b;
 	}
@@ -129,7 +138,26 @@ static void open_spaces(struct whole_machine *w, struct inq_cpu *cpu, struct own
 	cpu->virt = &own->virt.base;
 }
 
-static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, const struct machine_blobs *b,
+/* QEMU's words become structures of KVM's, unless the dump has those itself. */
+static enum inq_status translate(struct whole_machine *w, struct owned *own,
+				 struct machine_blobs *b, struct inq_err *err)
+{
+	if (!b->named)
+		return INQ_OK;
+	own->qemu = malloc(sizeof(*own->qemu));
+	if (!own->qemu)
+		return inq_fail(err, INQ_ENOMEM, "%s: state of a cpu", w->m.dump->path);
+	machine_qemu_state(b->named, inq_dump_blob(w->m.dump, INQ_SNAP_VM, 0, INQ_BLOB_NAMED),
+			   own->qemu);
+	for (unsigned k = 0; k < own->qemu->nr; k++) {
+		const struct inq_blob *made = &own->qemu->blob[k];
+		if (made->kind < MACHINE_NR_KINDS && !b->of[made->kind])
+			b->of[made->kind] = made;
+	}
+	return INQ_OK;
+}
+
+static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, struct machine_blobs *b,
 				struct inq_err *err)
 {
 	struct inq_cpu *cpu = &w->m.cpus[i];
@@ -138,6 +166,8 @@ static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, const struc
 	uint64_t smbase;
 
 	cpu->index = i;
+	if ((st = translate(w, own, b, err)))
+		return st;
 	st = machine_kvm_msrs(b, &own->msrs, &cpu->nr_msrs, err);
 	if (!st)
 		st = machine_kvm_cpuid(b, &own->cpuid, &cpu->nr_cpuid, err);

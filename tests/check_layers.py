@@ -36,6 +36,7 @@ LIBRARY = {
     "libdeflate": {"loader"}, "lzo": {"loader"}, "snappy-c": {"loader"}, "zstd": {"loader", "vmm"},
     "seccomp": {"base"},
     "xxhash": {"loader"},
+    "json-c": {"loader"},
 }
 
 
