@@ -29,10 +29,9 @@ static void put(uint8_t *at, uint64_t v, size_t n)
 void kdump_content(const struct kdump_page *page, uint8_t ret[KDUMP_PAGE])
 {
 	char line[32];
-	int n = page->how == KDUMP_SAME
-			? snprintf(line, sizeof(line), "%c shared ", page->fill)
-			: snprintf(line, sizeof(line), "%c %08llx ", page->fill,
-				   (unsigned long long)page->pfn);
+	int n = page->how == KDUMP_SAME ? snprintf(line, sizeof(line), "%c shared ", page->fill)
+					: snprintf(line, sizeof(line), "%c %08llx ", page->fill,
+						   (unsigned long long)page->pfn);
 
 	for (size_t i = 0; i < KDUMP_PAGE; i++)
 		ret[i] = (uint8_t)line[i % (size_t)n];
@@ -74,7 +73,7 @@ static size_t pack(const struct kdump_page *page, uint8_t out[ROOM], uint32_t *r
 	}
 	memcpy(out, in, sizeof(in));
 	*ret_flags = page->how == KDUMP_BROKEN || page->how == KDUMP_HUGE ? 1
-		     : page->how == KDUMP_TWO				  ? 3
+		     : page->how == KDUMP_TWO                             ? 3
 									  : 0;
 	return page->how == KDUMP_BROKEN ? 100 : KDUMP_PAGE;
 }

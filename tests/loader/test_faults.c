@@ -155,14 +155,14 @@ static void every_failed_call_is_an_error(void **state)
 static void a_failed_look_at_the_file_is_a_failed_read(void **state)
 {
 	(void)state;
-	struct built *b = built_parse("faults", text, NULL, 0, NULL);
+	struct built *b = built_parse("faults", "core\n@0x2000 55*64\n", NULL, 0, NULL);
 	char path[32];
 	size_t n;
 	const uint8_t *file = built_finish(b, &n);
 	int fd = built_memfd(file, n, path);
 	struct inq_dump *d;
 	struct inq_err err;
-	uint64_t v;
+	uint64_t v; /* from the file's last page, which is what the system is asked for */
 
 	assert_int_equal(inq_dump_open(path, &d, &err), INQ_OK);
 	fault.memory = 0;

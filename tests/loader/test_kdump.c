@@ -280,7 +280,9 @@ static void what_it_cannot_be_is_refused(void **state)
 	f.n = 100;
 	expect_refused(&f, INQ_ECORRUPT, "ends inside its kdump header");
 	free(f.p);
-	struct kdump_file elf = {.p = (uint8_t *)strdup("\x7f" "ELF and more"), .n = 12};
+	struct kdump_file elf = {.p = (uint8_t *)strdup("\x7f"
+							"ELF and more"),
+				 .n = 12};
 	f = kdump_flatten(&elf, 12, 1, 1);
 	expect_refused(&f, INQ_EUNSUPPORTED, "a flattened ELF core");
 	free(elf.p);
