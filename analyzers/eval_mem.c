@@ -20,20 +20,9 @@ static const struct eval_sym no_sym = {.load = -1};
 enum inq_status eval_translate(const struct inq_cpu *cpu, uint64_t linear, uint64_t *ret_phys,
 			       struct inq_err *err)
 {
-	struct paging_walk walk;
+	const struct inq_space *in;
 
-	if (cpu->virt == cpu->phys) { /* paging is off */
-		*ret_phys = linear;
-		return INQ_OK;
-	}
-	paging_walk(&((const struct paging_space *)cpu->virt)->mode, cpu->phys, linear, &walk);
-	if (walk.verdict == PAGING_OK) {
-		*ret_phys = walk.pa;
-		return INQ_OK;
-	}
-	return inq_fail_at(err, walk.verdict == PAGING_ABSENT ? INQ_EABSENT : INQ_EFAULT, linear,
-			   "%s: 0x%llx: %s", cpu->virt->name, (unsigned long long)linear,
-			   paging_verdict_name(walk.verdict));
+	return paging_resolve(cpu->virt, linear, &in, ret_phys, err);
 }
 
 bool eval_same_memory(const struct inq_space *a, const struct inq_space *b, uint64_t phys)

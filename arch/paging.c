@@ -17,8 +17,8 @@ enum { MAX_PHYS_BITS = 52, PSE36_BITS = 40 };
 #define ENTRY_PS BIT(7)
 #define ENTRY_XD BIT(63)
 
-/* Bits hi..lo set; none when lo is above hi. */
-static uint64_t bits(int hi, int lo)
+#define bits paging_bits
+uint64_t paging_bits(int hi, int lo)
 {
 	if (lo > hi)
 		return 0;
@@ -85,12 +85,16 @@ enum inq_status paging_mode_of(const struct inq_regset *rs, int maxphyaddr, int 
 	return INQ_OK;
 }
 
-static bool is_canonical(const struct paging_mode *m, uint64_t va)
+static enum paging_verdict judge_address(const struct paging_mode *m, uint64_t va)
 {
+	if (m->kind != PAGING_CPU) /* no sign: what is above the tables' reach must be zero */
+		return m->levels < 4 ? va >> 32 ? PAGING_TOO_WIDE : PAGING_OK
+		       : va >> (paging_shift(m, m->levels) + 9) ? PAGING_TOO_WIDE
+								: PAGING_OK;
 	if (m->levels < 4)
-		return va <= UINT32_MAX;
+		return va <= UINT32_MAX ? PAGING_OK : PAGING_NONCANONICAL;
 	int64_t top = (int64_t)va >> (m->levels == 5 ? 56 : 47);
-	return top == 0 || top == -1;
+	return top == 0 || top == -1 ? PAGING_OK : PAGING_NONCANONICAL;
 }
 
 int paging_shift(const struct paging_mode *m, int level)
@@ -103,16 +107,7 @@ unsigned int paging_index(const struct paging_mode *m, int level, uint64_t va)
 	return (unsigned int)(va >> paging_shift(m, level)) & (m->levels == 2 ? 0x3ff : 0x1ff);
 }
 
-const char *paging_table_name(int level)
-{
-	static const char *const names[] = {
-		[1] = "pt", [2] = "pd", [3] = "pdpt", [4] = "pml4", [5] = "pml5",
-	};
-	return names[level];
-}
-
-/* Does this entry map a page, if it is legal? */
-static bool is_leaf(const struct paging_mode *m, int level, uint64_t entry)
+bool paging_is_leaf(const struct paging_mode *m, int level, uint64_t entry)
 {
 	if (level == 1)
 		return true;
@@ -129,8 +124,10 @@ static uint64_t reserved_pse36(const struct paging_mode *m, int level, bool leaf
 	return leaf && level == 2 ? bits(21, width - 19) : 0;
 }
 
-static uint64_t reserved(const struct paging_mode *m, int level, bool leaf)
+uint64_t paging_reserved_bits(const struct paging_mode *m, int level, bool leaf)
 {
+	if (m->kind == PAGING_EPT)
+		return paging_ept_reserved(m, level, leaf);
 	if (m->levels == 2)
 		return reserved_pse36(m, level, leaf);
 
@@ -148,22 +145,46 @@ static uint64_t reserved(const struct paging_mode *m, int level, bool leaf)
 	return r;
 }
 
+bool paging_is_present(const struct paging_mode *m, uint64_t entry)
+{
+	if (m->kind == PAGING_EPT)
+		return entry & (bits(2, 0) | (m->mbec ? BIT(10) : 0));
+	return entry & ENTRY_P;
+}
+
+static bool has_rights(const struct paging_mode *m, int level)
+{
+	return m->levels != 3 || level != 3; /* a legacy PDPTE has none */
+}
+
 static enum paging_verdict judge(const struct paging_mode *m, int level, uint64_t entry)
 {
-	bool leaf = is_leaf(m, level, entry);
+	bool leaf = paging_is_leaf(m, level, entry);
 
-	if (!(entry & ENTRY_P))
+	if (!paging_is_present(m, entry))
 		return PAGING_NOT_PRESENT;
 	if (leaf && level == 3 && m->gbpages == 0)
 		return PAGING_NO_GBPAGES;
-	return entry & reserved(m, level, leaf) ? PAGING_RESERVED : PAGING_OK;
+	if (m->kind == PAGING_EPT)
+		return paging_ept_judge(m, level, entry);
+	if (entry & paging_reserved_bits(m, level, leaf))
+		return PAGING_RESERVED;
+	if (m->kind == PAGING_NPT && has_rights(m, level) && !(entry & ENTRY_US))
+		return PAGING_SUPERVISOR;
+	return PAGING_OK;
 }
 
 static void combine_rights(const struct paging_mode *m, int level, uint64_t entry,
 			   struct paging_walk *w)
 {
-	if (m->levels == 3 && level == 3)
-		return; /* a legacy PDPTE has no rights */
+	if (!has_rights(m, level))
+		return;
+	if (m->kind == PAGING_EPT) {
+		w->unreadable = w->unreadable || !(entry & BIT(0));
+		w->writable = w->writable && (entry & BIT(1));
+		w->nx = w->nx || !(entry & (BIT(2) | (m->mbec ? BIT(10) : 0)));
+		return;
+	}
 	w->writable = w->writable && (entry & ENTRY_RW);
 	w->user = w->user && (entry & ENTRY_US);
 	w->nx = w->nx || (m->levels > 2 && (entry & ENTRY_XD));
@@ -203,10 +224,8 @@ void paging_walk(const struct paging_mode *m, const struct inq_space *phys, uint
 	uint64_t table = m->root;
 
 	*ret = (struct paging_walk){.writable = true, .user = true, .page_bytes = 4096};
-	if (m->levels && !is_canonical(m, va)) {
-		ret->verdict = PAGING_NONCANONICAL;
+	if (m->levels && (ret->verdict = judge_address(m, va)))
 		return;
-	}
 	ret->pa = va;
 	for (int level = m->levels; level > 0; level--) {
 		struct paging_step *step = &ret->step[ret->nr_steps++];
@@ -219,7 +238,7 @@ void paging_walk(const struct paging_mode *m, const struct inq_space *phys, uint
 		if (ret->verdict != PAGING_OK)
 			return;
 		combine_rights(m, level, step->entry, ret);
-		if (is_leaf(m, level, step->entry)) {
+		if (paging_is_leaf(m, level, step->entry)) {
 			ret->page_bytes = BIT(paging_shift(m, level));
 			ret->pa =
 				page_address(m, level, step->entry) | (va & (ret->page_bytes - 1));
@@ -227,18 +246,4 @@ void paging_walk(const struct paging_mode *m, const struct inq_space *phys, uint
 		}
 		table = step->entry & bits(m->levels == 2 ? 31 : MAX_PHYS_BITS - 1, 12);
 	}
-}
-
-const char *paging_verdict_name(enum paging_verdict v)
-{
-	static const char *const names[] = {
-		[PAGING_OK] = "ok",
-		[PAGING_NOT_PRESENT] = "not present",
-		[PAGING_RESERVED] = "reserved bit set",
-		[PAGING_NO_GBPAGES] = "1 GiB page on a cpu without them",
-		[PAGING_NONCANONICAL] = "non-canonical address",
-		[PAGING_ABSENT] = "not dumped",
-		[PAGING_UNREADABLE] = "outside memory",
-	};
-	return names[v];
 }

@@ -102,3 +102,33 @@ void paging_space_init(struct paging_space *ps, const char *name, const struct i
 		.mode = *mode,
 	};
 }
+
+const struct paging_space *paging_space_of(const struct inq_space *sp)
+{
+	return sp->read == paging_read ? (const struct paging_space *)sp : NULL;
+}
+
+enum inq_status paging_resolve(const struct inq_space *sp, uint64_t addr,
+			       const struct inq_space **ret_space, uint64_t *ret_addr,
+			       struct inq_err *err)
+{
+	const struct paging_space *ps;
+	struct paging_walk w;
+	uint64_t at = addr;
+	const struct inq_space *in = sp;
+
+	for (; (ps = paging_space_of(in)); in = in->lower, at = w.pa) {
+		paging_walk(&ps->mode, in->lower, at, &w);
+		if (w.verdict == PAGING_OK)
+			continue;
+		enum inq_status st = fail_walk(ps, &w, at, err);
+		if (in == sp)
+			return st;
+		if (err)
+			err->addr = addr;
+		return inq_wrap(err, st, "%s: 0x%" PRIx64, sp->name, addr);
+	}
+	*ret_space = in;
+	*ret_addr = at;
+	return INQ_OK;
+}

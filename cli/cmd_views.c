@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "analyzers/collect/collectors.h"
+#include "analyzers/live/live.h"
 #include "analyzers/rules.h"
 #include "base/wrap.h"
 #include "cli/commands.h"
@@ -160,10 +161,23 @@ static int explain_collected(const struct inq_collector *c)
 	return CLI_GOOD;
 }
 
+/* A function that yields rows: what it takes is not optional up to nr_needed. */
+static int explain_live(const struct live_doc *l)
+{
+	printf("%s: %s\n", l->name, l->doc);
+	for (int i = 0; l->cols[i].name; i++)
+		put_column(l->cols[i].name, l->cols[i].type, l->cols[i].doc);
+	printf("  arguments, while the dump is open:\n");
+	for (int i = 0; l->args[i].name; i++)
+		put_column(l->args[i].name, i < l->nr_needed ? "NEEDED" : "", l->args[i].doc);
+	return CLI_GOOD;
+}
+
 static int run_schema(const struct cli_args *a)
 {
 	const struct store_table *t;
 	const struct inq_collector *c;
+	const struct live_doc *l;
 
 	for (size_t i = 0; (t = store_table_at(i)); i++) {
 		if (a->nr_args && !strcmp(a->arg[0], t->name))
@@ -176,6 +190,12 @@ static int run_schema(const struct cli_args *a)
 			return explain_collected(c);
 		if (!a->nr_args)
 			text_put_entry(stdout, 0, c->table, 14, c->doc);
+	}
+	for (size_t i = 0; (l = live_doc_at(i)); i++) {
+		if (a->nr_args && !strcmp(a->arg[0], l->name))
+			return explain_live(l);
+		if (!a->nr_args)
+			text_put_entry(stdout, 0, l->name, 14, l->doc);
 	}
 	return a->nr_args ? cli_fail_usage("inquest schema", "no table named %s", a->arg[0])
 			  : CLI_GOOD;
@@ -220,9 +240,9 @@ static int run_help(const struct cli_args *a)
 	}
 	fputs("\n"
 	      "FILE is a dump, or an index made by inquest index; its content decides.\n"
-	      "Options: --json (report, show, sql), --sql (show), -o FILE (index), --help,\n"
-	      "--version; --verbose, for all that open FILE, says which loader reads it and\n"
-	      "which sandbox it is read in.  NO_COLOR turns colours off.\n"
+	      "Options, where a command takes them: --json, --sql, -o FILE, --format, --limit;\n"
+	      "--help, --version; --verbose, for all that open FILE, says which loader reads it\n"
+	      "and which sandbox it is read in.  NO_COLOR turns colours off.\n"
 	      "Exit codes: 0 nothing of severity error or worse; 1 report found such; 2 usage\n"
 	      "error or unreadable input.\n",
 	      stdout);

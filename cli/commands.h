@@ -10,6 +10,10 @@
 	X(index)                                                                                   \
 	X(show)                                                                                    \
 	X(sql)                                                                                     \
+	X(mem)                                                                                     \
+	X(pt)                                                                                      \
+	X(dis)                                                                                     \
+	X(search)                                                                                  \
 	X(tui)                                                                                     \
 	X(views)                                                                                   \
 	X(rules)                                                                                   \
@@ -24,11 +28,20 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 struct cli_args {
 	bool json, sql, verbose;
 	const char *output; /* -o, or NULL */
+	const char *format; /* --format, or NULL */
+	const char *limit;  /* --limit, or NULL */
 	char **arg;         /* what is no option */
 	int nr_args;
 };
 
-enum { CLI_JSON = 1, CLI_SQL = 2, CLI_OUTPUT = 4, CLI_VERBOSE = 8 };
+enum {
+	CLI_JSON = 1,
+	CLI_SQL = 2,
+	CLI_OUTPUT = 4,
+	CLI_VERBOSE = 8,
+	CLI_FORMAT = 16,
+	CLI_LIMIT = 32,
+};
 
 struct cli_command {
 	const char *name, *usage; /* "report", "[--json] FILE" */

@@ -26,7 +26,7 @@ const struct cli_command *cli_command_find(const char *name)
 	return NULL;
 }
 
-enum { OPT_JSON = 256, OPT_SQL, OPT_HELP, OPT_VERSION, OPT_VERBOSE };
+enum { OPT_JSON = 256, OPT_SQL, OPT_HELP, OPT_VERSION, OPT_VERBOSE, OPT_FORMAT, OPT_LIMIT };
 
 static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
 					     {"sql", no_argument, NULL, OPT_SQL},
@@ -34,6 +34,8 @@ static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSO
 					     {"help", no_argument, NULL, OPT_HELP},
 					     {"version", no_argument, NULL, OPT_VERSION},
 					     {"verbose", no_argument, NULL, OPT_VERBOSE},
+					     {"format", required_argument, NULL, OPT_FORMAT},
+					     {"limit", required_argument, NULL, OPT_LIMIT},
 					     {0}};
 
 struct parsed {
@@ -60,6 +62,14 @@ static void note_option(struct parsed *p, int opt)
 	case OPT_VERBOSE:
 		p->args.verbose = true;
 		p->used |= CLI_VERBOSE;
+		break;
+	case OPT_FORMAT:
+		p->args.format = optarg;
+		p->used |= CLI_FORMAT;
+		break;
+	case OPT_LIMIT:
+		p->args.limit = optarg;
+		p->used |= CLI_LIMIT;
 		break;
 	case OPT_VERSION:
 		p->version = true;
@@ -93,7 +103,8 @@ static int parse(int argc, char **argv, struct parsed *p)
 
 static int check(const struct cli_command *c, const struct parsed *p)
 {
-	static const char *const names[] = {"--json", "--sql", "--output", "--verbose"};
+	static const char *const names[] = {"--json",	 "--sql",    "--output",
+					    "--verbose", "--format", "--limit"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);

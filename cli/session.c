@@ -27,11 +27,44 @@ static int on_stop(void *ctx)
 	return cli_interrupted();
 }
 
+const struct inq_machine *session_machine(struct session *s)
+{
+	struct inq_err why = {0};
+
+	if (s->machine || !s->dump || s->live_machine)
+		return s->machine ? s->machine : s->live_machine;
+	if (machine_open(s->dump, &s->live_machine, &why) && !s->quiet)
+		cli_note(s->file, "its memory cannot be looked at: %s", why.msg);
+	return s->live_machine;
+}
+
+static const struct inq_machine *live_machine(void *ctx)
+{
+	return session_machine(ctx);
+}
+
+/* done and total are bytes. */
+static bool live_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct session *s = ctx;
+	char text[64];
+
+	if (total)
+		snprintf(text, sizeof(text), "%u %% of %" PRIu64 " MiB",
+			 (unsigned int)(done / (total / 100 + 1)), total >> 20);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64 " MiB", done >> 20);
+	if (!s->quiet)
+		cli_progress_show(&s->progress, text);
+	return !cli_interrupted();
+}
+
 void session_close(struct session *s)
 {
 	if (!s)
 		return;
 	store_destroy(s->store);
+	machine_close(s->live_machine);
 	machine_close(s->machine);
 	inq_dump_close(s->dump);
 	free(s->index);
@@ -192,6 +225,9 @@ enum inq_status session_open(const struct session_plan *plan, struct session **r
 	if (plan->verbose)
 		tell(s);
 	store_on_stop(s->store, on_stop, s);
+	s->live = (struct live_host){live_machine, live_progress, s};
+	if ((st = live_register(s->store, &s->live, err)))
+		return st;
 	*ret_session = inq_take(s);
 	return INQ_OK;
 }

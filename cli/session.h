@@ -6,6 +6,7 @@
 
 #include <inquest/dump.h>
 
+#include "analyzers/live/live.h"
 #include "base/scope.h"
 #include "cli/say.h"
 #include "machine/machine.h"
@@ -24,10 +25,12 @@ struct session_plan {
 };
 
 struct session {
-	const char *file;            /* as given */
-	char *index;                 /* of the dump, whose rows are used; NULL: none */
-	struct inq_dump *dump;       /* NULL when the file is an index */
-	struct inq_machine *machine; /* NULL when the rows come from an index */
+	const char *file;                 /* as given */
+	char *index;                      /* of the dump, whose rows are used; NULL: none */
+	struct inq_dump *dump;            /* NULL when the file is an index */
+	struct inq_machine *machine;      /* NULL when the rows come from an index */
+	struct inq_machine *live_machine; /* with an index: opened when memory is asked for */
+	struct live_host live;
 	struct store *store;
 	bool rules_asked;
 	bool quiet;        /* the screen belongs to the TUI: no notes */
@@ -53,6 +56,9 @@ INQ_DEFINE_SCOPE(struct session, session_close)
 INQ_MUST enum inq_status session_need(struct session *s, const char *table, struct inq_err *err);
 INQ_MUST enum inq_status session_need_view(struct session *s, const struct view *v,
 					   struct inq_err *err);
+
+/* The machine of the dump, for its memory; NULL: the file is an index, or it cannot be opened. */
+const struct inq_machine *session_machine(struct session *s);
 
 /* Write the index, marked with what made it; see session_open. */
 INQ_MUST enum inq_status session_save(struct session *s, const char *path, struct inq_err *err);

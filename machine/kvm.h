@@ -4,7 +4,7 @@
 
 #include <inquest/machine.h>
 
-enum { MACHINE_NR_KINDS = INQ_SNAP_ZERO + 1 };
+enum { MACHINE_NR_KINDS = INQ_SNAP_NESTED + 1 };
 
 /* What the dump holds of one CPU: the first note of each kind, whatever its state, or NULL. */
 struct machine_blobs {

@@ -9,9 +9,10 @@
 #include "arch/x86_64/regs.h"
 #include "base/scope.h"
 #include "machine/kvm.h"
+#include "machine/nested.h"
 #include "machine/qemu_state.h"
 
-enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 2 };
+enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 2, MAX_CPU_SPACES = 4 };
 
 /* What a CPU owns besides its struct inq_cpu. */
 struct owned {
@@ -19,6 +20,7 @@ struct owned {
 	struct inq_cpuid *cpuid;
 	struct machine_qemu_state *qemu; /* NULL: not from a stream of QEMU's */
 	struct paging_space virt;
+	struct machine_nested nested;
 	char name[24]; /* of virt */
 };
 
@@ -122,20 +124,35 @@ static void add_space(struct whole_machine *w, struct inq_space *sp)
 	sp->space_id = (int64_t)w->m.nr_spaces;
 }
 
-static void open_spaces(struct whole_machine *w, struct inq_cpu *cpu, struct owned *own)
+static void add_nested(struct whole_machine *w, struct machine_nested *nested)
 {
+	struct paging_space *all[] = {&nested->phys, &nested->virt, &nested->outer};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i]->base.name)
+			add_space(w, &all[i]->base);
+}
+
+static void open_spaces(struct whole_machine *w, struct inq_cpu *cpu, const struct machine_blobs *b,
+			struct owned *own)
+{
+	const struct inq_space *under;
 	const struct inq_dump *dump = w->m.dump;
 	struct paging_mode mode;
 
 	cpu->phys = dump->phys;
 	if (dump->smm && inq_reg_known(&cpu->regs, X86_64_SMM) && cpu->regs.v[X86_64_SMM])
 		cpu->phys = dump->smm;
-	if (paging_mode_of(&cpu->regs, maxphyaddr(cpu), gbpages(cpu), &mode, NULL))
-		return;
-	(void)snprintf(own->name, sizeof(own->name), "cpu%" PRIu32 "-virt", cpu->index);
-	paging_space_init(&own->virt, own->name, cpu->phys, &mode);
-	add_space(w, &own->virt.base);
-	cpu->virt = &own->virt.base;
+	machine_nested_open(b, cpu, dump->phys, maxphyaddr(cpu), gbpages(cpu), &own->nested);
+	/* an inner guest's page tables lie where its hypervisor's tables say */
+	under = own->nested.runs && own->nested.phys.base.name ? &own->nested.phys.base : cpu->phys;
+	if (!paging_mode_of(&cpu->regs, maxphyaddr(cpu), gbpages(cpu), &mode, NULL)) {
+		(void)snprintf(own->name, sizeof(own->name), "cpu%" PRIu32 "-virt", cpu->index);
+		paging_space_init(&own->virt, own->name, under, &mode);
+		add_space(w, &own->virt.base);
+		cpu->virt = &own->virt.base;
+	}
+	add_nested(w, &own->nested);
 }
 
 /* QEMU's words become structures of KVM's, unless the dump has those itself. */
@@ -179,7 +196,7 @@ static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, struct mach
 	machine_kvm_regs(b, &cpu->regs);
 	if (inq_cpu_msr(cpu, MSR_SMBASE, &smbase))
 		inq_reg_set(&cpu->regs, X86_64_SMBASE, smbase);
-	open_spaces(w, cpu, own);
+	open_spaces(w, cpu, b, own);
 	return INQ_OK;
 }
 
@@ -189,7 +206,8 @@ static enum inq_status allocate(struct whole_machine *w, uint32_t nr, struct inq
 
 	w->m.cpus = calloc(at_least, sizeof(*w->m.cpus));
 	w->owned = calloc(at_least, sizeof(*w->owned));
-	w->spaces = calloc(at_least + MAX_OTHER_SPACES, sizeof(struct inq_space *));
+	w->spaces =
+		calloc(at_least * MAX_CPU_SPACES + MAX_OTHER_SPACES, sizeof(struct inq_space *));
 	if (!w->m.cpus || !w->owned || !w->spaces)
 		return inq_fail(err, INQ_ENOMEM, "%s: %" PRIu32 " cpus", w->m.dump->path, nr);
 	w->m.nr_cpus = nr;

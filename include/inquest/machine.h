@@ -23,9 +23,10 @@ struct inq_cpu {
 	const struct inq_cpuid *cpuid; /* NULL: unknown */
 	size_t nr_cpuid;
 	const uint8_t *lapic;         /* 1024 bytes, a register each 16; NULL: unknown */
-	const struct inq_space *phys; /* what the CPU's physical addresses mean now: phys or smm */
+	const struct inq_space *phys; /* the dump's memory as the CPU sees it now: phys or smm */
 	const struct inq_space *virt; /* linear addresses through its page tables, or phys without
-					 paging; NULL when the control registers are unknown */
+					 paging; NULL when the control registers are unknown.  While
+					 a guest of the guest runs, over that one's memory */
 };
 
 /* One picture of all CPUs.  Sample 0 is the snapshot itself. */

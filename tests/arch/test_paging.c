@@ -252,6 +252,260 @@ static void test_without_paging_an_address_is_itself(void **state)
 	check(&mode, none, 8, want);
 }
 
+/* Rights of EPT: "rwx", readable, writable, executable; nothing is supervisor's. */
+static void check_ept(const struct paging_mode *mode, const struct pte *ptes,
+		      const struct expect *want)
+{
+	struct mem m = mem_new();
+
+	for (; ptes->value; ptes++)
+		mem_put(&m, ptes->addr, ptes->value, 8);
+	for (; want->rights; want++) {
+		struct paging_walk w;
+		paging_walk(mode, &m.base, want->va, &w);
+		if (w.verdict != want->verdict || w.nr_steps != want->steps)
+			fail_msg("0x%llx: %s after %d entries", (unsigned long long)want->va,
+				 paging_verdict_name(w.verdict), w.nr_steps);
+		if (want->verdict != PAGING_OK)
+			continue;
+		char rights[4] = {w.unreadable ? '-' : 'r', w.writable ? 'w' : '-',
+				  w.nx ? '-' : 'x'};
+		assert_true(w.pa == want->pa && w.page_bytes == want->bytes);
+		assert_string_equal(rights, want->rights);
+	}
+	free(m.p);
+}
+
+static const struct pte ept_tables[] = {
+	{0x1000, 0x2007},             /* pml4[0] */
+	{0x1008, 0x2087},             /* pml4[1]: bit 7 is reserved */
+	{0x1010, 0x200f},             /* pml4[2]: bit 3 is reserved */
+	{0x1018, 0x10000002007},      /* pml4[3]: beyond MAXPHYADDR */
+	{0x1020, 0x2001},             /* pml4[4]: reads only */
+	{0x2000, 0x3007},             /* pdpt[0] */
+	{0x2008, 0x400000b7},         /* pdpt[1]: 1 GiB, WB */
+	{0x2010, 0x400010b7},         /* pdpt[2]: 1 GiB, bit 12 is reserved */
+	{0x2018, 0x3047},             /* pdpt[3]: bit 6 is reserved where a table follows */
+	{0x3000, 0x4007},             /* pd[0] */
+	{0x3008, 0x2000b7},           /* pd[1]: 2 MiB, WB */
+	{0x3010, 0x2010b7},           /* pd[2]: 2 MiB, bit 12 is reserved */
+	{0x3018, 0x200087},           /* pd[3]: 2 MiB, UC */
+	{0x4000, 0x5037},             /* pt[0] */
+	{0x4008, 0x5032},             /* pt[1]: writable, not readable */
+	{0x4010, 0x5036},             /* pt[2]: writable and executable, not readable */
+	{0x4018, 0x5034},             /* pt[3]: executable only */
+	{0x4020, 0x5017},             /* pt[4]: memory type 2 */
+	{0x4028, 0x501f},             /* pt[5]: memory type 3 */
+	{0x4030, 0x503f},             /* pt[6]: memory type 7 */
+	{0x4038, 0x5010},             /* pt[7]: not present wins over the memory type */
+	{0x4040, 0x5430},             /* pt[8]: bit 10 alone: execution by users */
+	{0x4048, 0xfff0000000005fb7}, /* pt[9]: what EPT ignores */
+	{0},
+};
+
+static void test_ept(void **state)
+{
+	(void)state;
+	struct paging_mode mode;
+	static const struct expect want[] = {
+		{0x123, 0x5123, PAGING_OK, 4, 0x1000, "rwx"},
+		{0x1000, 0, PAGING_WRITE_ONLY, 4, 0, ""},
+		{0x2000, 0, PAGING_WRITE_ONLY, 4, 0, ""},
+		{0x3000, 0x5000, PAGING_OK, 4, 0x1000, "--x"},
+		{0x4000, 0, PAGING_MEMORY_TYPE, 4, 0, ""},
+		{0x5000, 0, PAGING_MEMORY_TYPE, 4, 0, ""},
+		{0x6000, 0, PAGING_MEMORY_TYPE, 4, 0, ""},
+		{0x7000, 0, PAGING_NOT_PRESENT, 4, 0, ""},
+		{0x8000, 0, PAGING_NOT_PRESENT, 4, 0, ""},
+		{0x9000, 0x5000, PAGING_OK, 4, 0x1000, "rwx"},
+		{0x212345, 0x212345, PAGING_OK, 3, 0x200000, "rwx"},
+		{0x400000, 0, PAGING_RESERVED, 3, 0, ""},
+		{0x600000, 0x200000, PAGING_OK, 3, 0x200000, "rwx"},
+		{0x7fffffff, 0x7fffffff, PAGING_OK, 2, 0x40000000, "rwx"},
+		{0x80000000, 0, PAGING_RESERVED, 2, 0, ""},
+		{0xc0000000, 0, PAGING_RESERVED, 2, 0, ""},
+		{UINT64_C(1) << 39, 0, PAGING_RESERVED, 1, 0, ""},
+		{UINT64_C(2) << 39, 0, PAGING_RESERVED, 1, 0, ""},
+		{UINT64_C(3) << 39, 0, PAGING_RESERVED, 1, 0, ""},
+		{UINT64_C(4) << 39, 0x5000, PAGING_OK, 4, 0x1000, "r--"},
+		{UINT64_C(5) << 39, 0, PAGING_NOT_PRESENT, 1, 0, ""},
+		{UINT64_C(1) << 48, 0, PAGING_TOO_WIDE, 0, 0, ""}, /* no sign extension */
+		{UINT64_C(0xffff800000000000), 0, PAGING_TOO_WIDE, 0, 0, ""},
+		{0},
+	};
+	/* A.10: execute-only (0), 4 levels (6), 1 GiB pages (17) */
+	assert_int_equal(paging_mode_of_eptp(0x101e, 0x20041, 40, &mode, NULL), INQ_OK);
+	check_ept(&mode, ept_tables, want);
+
+	static const struct expect poor[] = {
+		{0x3000, 0, PAGING_EXEC_ONLY, 4, 0, ""},
+		{0x40000000, 0, PAGING_NO_GBPAGES, 2, 0, ""},
+		{0},
+	};
+	assert_int_equal(paging_mode_of_eptp(0x101e, 0x40, 40, &mode, NULL), INQ_OK);
+	check_ept(&mode, ept_tables, poor);
+
+	/* MSR not seen: what the CPU can is unknown, so nothing is said against these */
+	static const struct expect unsure[] = {
+		{0x3000, 0x5000, PAGING_OK, 4, 0x1000, "--x"},
+		{0x40000000, 0x40000000, PAGING_OK, 2, 0x40000000, "rwx"},
+		{0},
+	};
+	assert_int_equal(paging_mode_of_eptp(0x101e, 0, 40, &mode, NULL), INQ_OK);
+	check_ept(&mode, ept_tables, unsure);
+
+	static const struct expect by_users[] = {{0x8000, 0x5000, PAGING_OK, 4, 0x1000, "--x"},
+						 {0}};
+	mode.mbec = true;
+	check_ept(&mode, ept_tables, by_users);
+}
+
+static void test_an_eptp_tells_its_levels(void **state)
+{
+	(void)state;
+	struct paging_mode mode = {.levels = -1};
+	struct inq_err err;
+
+	assert_int_equal(paging_mode_of_eptp(0xfff0000000001026, 0, 0, &mode, &err), INQ_OK);
+	assert_true(mode.levels == 5 && mode.root == 0x1000);
+	assert_int_equal(paging_mode_of_eptp(0x1006, 0, 0, &mode, &err), INQ_ECORRUPT);
+	assert_string_equal(err.msg, "eptp 0x1006: a walk of 1 levels");
+	assert_int_equal(paging_mode_of_eptp(0x103e, 0, 0, &mode, &err), INQ_ECORRUPT);
+}
+
+/* A host's tables, walked as a user: a supervisor's page is none. */
+static void test_npt(void **state)
+{
+	(void)state;
+	static const struct paging_mode mode = {.kind = PAGING_NPT,
+						.levels = 4,
+						.nx = true,
+						.maxphyaddr = 40,
+						.gbpages = 1,
+						.root = 0x1000};
+	static const struct pte ptes[] = {
+		{0x1000, 0x2007}, {0x1008, 0x2003},      {0x2000, 0x3007},
+		{0x3000, 0x4007}, {0x3008, 0x2000e3},    {0x4000, 0x5007},
+		{0x4008, 0x5003}, {0x4010, NX | 0x5005}, {0},
+	};
+	static const struct expect want[] = {
+		{0x123, 0x5123, PAGING_OK, 4, 0x1000, "wux"},
+		{0x1000, 0, PAGING_SUPERVISOR, 4, 0, ""},
+		{0x2000, 0x5000, PAGING_OK, 4, 0x1000, "-u-"},
+		{0x200000, 0, PAGING_SUPERVISOR, 3, 0, ""},
+		{UINT64_C(1) << 39, 0, PAGING_SUPERVISOR, 1, 0, ""},
+		{KERNEL, 0, PAGING_TOO_WIDE, 0, 0, ""},
+		{0},
+	};
+	check(&mode, ptes, 8, want);
+
+	/* a 32-bit hypervisor in PAE mode: pointers have no rights, addresses 32 bits */
+	static const struct paging_mode pae = {.kind = PAGING_NPT, .levels = 3, .root = 0x1000};
+	static const struct pte three[] = {
+		{0x1000, 0x2001}, {0x2000, 0x3007}, {0x3000, 0x5007}, {0}};
+	static const struct expect want_pae[] = {
+		{0x10, 0x5010, PAGING_OK, 3, 0x1000, "wux"},
+		{UINT64_C(1) << 32, 0, PAGING_TOO_WIDE, 0, 0, ""},
+		{0},
+	};
+	check(&pae, three, 8, want_pae);
+}
+
+/* An inner guest's tables lie where the hypervisor's say: both dimensions are walked. */
+static void test_a_space_over_a_space(void **state)
+{
+	(void)state;
+	static const struct paging_mode inner = {.levels = 4, .nx = true, .root = 0x400000};
+	static const struct pte ptes[] = {
+		/* EPT: 0x400000.. of the inner guest lies at 0.., 4 KiB each */
+		{0x10000, 0x11007},
+		{0x11000, 0x12007},
+		{0x12010, 0x13007},
+		{0x13000, 0x20037},
+		{0x13008, 0x21037},
+		{0x13010, 0x22037},
+		{0x13018, 0x23037},
+		{0x13020, 0x24037},
+		{0x13028, 0x25032}, /* misconfigured */
+		/* the guest's tables, in its own addresses */
+		{0x20000, 0x401007},
+		{0x21000, 0x402007},
+		{0x22000, 0x403007},
+		{0x23000, 0x404007},
+		{0x23008, 0x405007},
+		{0x23010, 0x800007},
+		{0x24010, 0x6f6c6c6568},
+		{0},
+	};
+	struct paging_space phys, virt;
+	const struct inq_space *at;
+	struct paging_mode mode;
+	struct mem m = mem_new();
+	struct inq_err err;
+	uint64_t v = 0, pa = 0;
+
+	for (const struct pte *p = ptes; p->value; p++)
+		mem_put(&m, p->addr, p->value, 8);
+	assert_int_equal(paging_mode_of_eptp(0x1001e, 0, 0, &mode, &err), INQ_OK);
+	paging_space_init(&phys, "nested0", &m.base, &mode);
+	paging_space_init(&virt, "nested0-virt", &phys.base, &inner);
+	assert_int_equal(inq_read(&virt.base, 0x10, &v, 8, &err), INQ_OK);
+	assert_true(v == 0x6f6c6c6568);
+	assert_int_equal(paging_resolve(&virt.base, 0x10, &at, &pa, &err), INQ_OK);
+	assert_true(at == &m.base && pa == 0x24010);
+	assert_true(paging_space_of(&virt.base) == &virt && !paging_space_of(&m.base));
+
+	assert_int_equal(inq_read(&virt.base, 0x1008, &v, 8, &err), INQ_EFAULT);
+	assert_string_equal(err.msg, "nested0-virt: 0x1008: nested0: 0x405008: pt[5] = 0x25032: "
+				     "writable but not readable");
+	assert_int_equal(paging_resolve(&virt.base, 0x1008, &at, &pa, &err), INQ_EFAULT);
+	assert_true(err.addr == 0x1008);
+	assert_int_equal(inq_read(&virt.base, 0x2000, &v, 8, &err), INQ_EFAULT);
+	free(m.p);
+}
+
+static void say(const struct paging_mode *mode, int level, uint64_t entry,
+		enum paging_verdict verdict, const char *why, const char *flags)
+{
+	struct paging_step s = {.level = level, .entry = entry, .verdict = verdict};
+	char text[128];
+
+	paging_explain(mode, &s, text, sizeof(text));
+	assert_string_equal(text, why);
+	paging_entry_flags(mode, &s, text, sizeof(text));
+	assert_string_equal(text, flags);
+	for (size_t n = 1; n < sizeof(text); n++) { /* any room will do */
+		paging_explain(mode, &s, text, n);
+		assert_true(strlen(text) < n);
+		paging_entry_flags(mode, &s, text, n);
+		assert_true(strlen(text) < n);
+	}
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	static const struct paging_mode old = {.levels = 4, .maxphyaddr = 40, .gbpages = 0};
+	static const struct paging_mode pae = {.levels = 3, .nx = true, .maxphyaddr = 36};
+	static const struct paging_mode ept = {.kind = PAGING_EPT, .levels = 4, .maxphyaddr = 40};
+
+	say(&old, 1, 0x1067, PAGING_OK, "", "P RW US A D");
+	say(&old, 1, NX | 0x1000000001003, PAGING_RESERVED,
+	    "bit 63 (XD) while EFER.NXE is 0, bit 48 is above MAXPHYADDR 40", "P RW XD");
+	say(&old, 4, 0x1087, PAGING_RESERVED, "bit 7 (PS) in a pml4 entry", "P RW US PS");
+	say(&old, 2, 0x2020e7, PAGING_RESERVED, "bit 13", "P RW US A D PS");
+	say(&old, 3, 0x400000e7, PAGING_NO_GBPAGES, "CPUID 0x80000001 EDX bit 26 is 0",
+	    "P RW US A D PS");
+	say(&pae, 3, NX | 1, PAGING_RESERVED, "bit 63", "P XD");
+	say(&old, 1, 0, PAGING_ABSENT, "", "");
+	say(&ept, 1, 0x5032, PAGING_WRITE_ONLY, "bit 1 without bit 0: misconfiguration", "W WB");
+	say(&ept, 1, 0x5017, PAGING_MEMORY_TYPE, "bits 5:3 are 2: misconfiguration", "R W X");
+	say(&ept, 4, 0x2087, PAGING_RESERVED, "bit 7 (PS) in a pml4 entry: misconfiguration",
+	    "R W X");
+	say(&ept, 3, 0x400000b7, PAGING_NO_GBPAGES, "bit 17 of IA32_VMX_EPT_VPID_CAP is 0",
+	    "R W X PS WB");
+}
+
 /* ---- random tables: what was mapped is found, what was not is a hole ---- */
 
 static uint32_t rnd_state;
@@ -619,6 +873,11 @@ int main(void)
 		cmocka_unit_test(test_pae),
 		cmocka_unit_test(test_two_levels),
 		cmocka_unit_test(test_without_paging_an_address_is_itself),
+		cmocka_unit_test(test_ept),
+		cmocka_unit_test(test_an_eptp_tells_its_levels),
+		cmocka_unit_test(test_npt),
+		cmocka_unit_test(test_a_space_over_a_space),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_random_mappings_are_found_again),
 		cmocka_unit_test(test_registers_decide_the_levels),
 		cmocka_unit_test(test_loaded_pdptrs_count_only_when_all_are_known),

@@ -1,0 +1,59 @@
+/* Knows how a command line names memory of a dump. */
+#include "cli/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/say.h"
+
+bool cli_place_open(const struct cli_args *a, const char *place, struct cli_place *ret)
+{
+	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose};
+	struct inq_err err = {0};
+
+	*ret = (struct cli_place){.s = NULL};
+	enum inq_status st = session_open(&plan, &ret->s, &err);
+	if (st) {
+		(void)cli_fail(a->arg[0], &err, NULL);
+		return false;
+	}
+	ret->m = session_machine(ret->s);
+	if (!ret->m) {
+		(void)cli_fail_usage("the dump that it was made from", "%s: an index has no memory",
+				     a->arg[0]);
+		return false;
+	}
+	if (!machine_place(ret->m, place, &ret->where, &ret->addr, &err))
+		return true;
+	(void)cli_fail(a->arg[0], &err, "inquest help mem explains places");
+	return false;
+}
+
+void cli_place_close(struct cli_place *p)
+{
+	session_close(p->s);
+}
+
+bool cli_count(const struct cli_args *a, int at, const char *what, uint64_t most, uint64_t fallback,
+	       uint64_t *ret)
+{
+	*ret = fallback;
+	if (at >= a->nr_args)
+		return true;
+	if (machine_number(a->arg[at], strlen(a->arg[at]), ret) && *ret && *ret <= most)
+		return true;
+	(void)cli_fail_usage("inquest help", "%s: no number of %s from 1 to %" PRIu64, a->arg[at],
+			     what, most);
+	return false;
+}
+
+int cli_place_print(const struct cli_place *p, const struct cli_args *a, const struct view *v)
+{
+	enum view_form form = a->sql ? VIEW_FORM_SQL : a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT;
+	struct inq_err err = {0};
+
+	return view_print(p->s->store, v, NULL, form, stdout, &err)
+		       ? cli_fail(a->arg[0], &err, NULL)
+		       : CLI_GOOD;
+}
