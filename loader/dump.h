@@ -29,6 +29,7 @@ enum loader_codec {
 	LOADER_LZO,      /* LZO1X */
 	LOADER_SNAPPY,   /* one raw block of it */
 	LOADER_ZSTD,
+	LOADER_FOREIGN, /* d->fetch gets it; off tells blocks apart */
 };
 
 struct loader_block {
@@ -45,6 +46,10 @@ struct loader_block {
  * be checked against the file.
  */
 typedef void loader_block_fn(const struct loader_dump *d, uint64_t addr, struct loader_block *ret);
+
+/* Fill out with all bytes of a block of LOADER_FOREIGN.  NULL, or what is wrong, as long-lived. */
+typedef const char *loader_fetch_fn(const struct loader_dump *d, const struct loader_block *b,
+				    uint8_t *out);
 
 /* A space that knows its dump: phys and smm. */
 struct loader_space {
@@ -83,6 +88,7 @@ struct loader_dump {
 	struct mapping *mem;       /* the file that holds memory; NULL: map does */
 	loader_block_fn *block_at; /* NULL: memory lies flat at file_off of its extents */
 	loader_block_fn *smm_at;   /* the same of overlays, whose off and have mean nothing then */
+	loader_fetch_fn *fetch;    /* for blocks of LOADER_FOREIGN */
 	struct loader_flat *flat;  /* NULL: an offset is one in the file of memory */
 	void *own;                 /* the format's, for block_at */
 	void (*own_free)(void *own);

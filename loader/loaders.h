@@ -10,7 +10,8 @@
 	X(elfcore)                                                                                 \
 	X(kdump)                                                                                   \
 	X(lime)                                                                                    \
-	X(qemu)
+	X(qemu)                                                                                    \
+	X(libkdump)
 
 struct loader_dump;
 

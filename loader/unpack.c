@@ -99,6 +99,7 @@ static bool unpack(struct lane *l, const struct loader_block *b, uint8_t *out)
 	case LOADER_ABSENT:
 	case LOADER_EXCLUDED:
 	case LOADER_BAD:
+	case LOADER_FOREIGN:
 		break;
 	}
 	return false;
@@ -134,11 +135,12 @@ static const char *cached(const struct loader_dump *d, struct lane *l, const str
 	*ret = at;
 	if (l->bytes[slot] == b->bytes && l->off[slot] == b->off)
 		return NULL;
-	const char *why = fetch(d, l, b);
+	bool foreign = b->codec == LOADER_FOREIGN;
+	l->bytes[slot] = 0;
+	const char *why = foreign ? d->fetch(d, b, at) : fetch(d, l, b);
 	if (why)
 		return why;
-	l->bytes[slot] = 0;
-	if (!unpack(l, b, at))
+	if (!foreign && !unpack(l, b, at))
 		return "is damaged in the file: it cannot be unpacked";
 	l->bytes[slot] = b->bytes;
 	l->off[slot] = b->off;
