@@ -45,10 +45,10 @@ static void load_pdptrs(const struct inq_regset *rs, struct paging_mode *m)
 /* CR4.PAE is set: legacy PAE or IA-32e. */
 static void mode_pae(const struct inq_regset *rs, struct paging_mode *m)
 {
-	uint64_t efer = rs->v[X86_64_EFER], cr3 = rs->v[X86_64_CR3];
+	uint64_t cr3 = rs->v[X86_64_CR3];
 
-	m->nx = efer & X86_64_EFER_NXE;
-	if (efer & X86_64_EFER_LMA) {
+	m->nx = !inq_reg_known(rs, X86_64_EFER) || (rs->v[X86_64_EFER] & X86_64_EFER_NXE);
+	if (x86_64_long_mode(rs) == 1) {
 		m->levels = rs->v[X86_64_CR4] & X86_64_CR4_LA57 ? 5 : 4;
 		m->root = cr3 & bits(MAX_PHYS_BITS - 1, 12);
 		return;
@@ -72,7 +72,7 @@ enum inq_status paging_mode_of(const struct inq_regset *rs, int maxphyaddr, int 
 		if ((st = need(rs, X86_64_CR3, err)) || (st = need(rs, X86_64_CR4, err)))
 			return st;
 		if (rs->v[X86_64_CR4] & X86_64_CR4_PAE) {
-			if ((st = need(rs, X86_64_EFER, err)))
+			if (x86_64_long_mode(rs) < 0 && (st = need(rs, X86_64_EFER, err)))
 				return st;
 			mode_pae(rs, &m);
 		} else {

@@ -24,7 +24,7 @@ enum paging_kind {
 struct paging_mode {
 	enum paging_kind kind;
 	int levels;        /* 0: paging is off; 2, 3 (PAE), 4, 5 */
-	bool nx;           /* EFER.NXE: bit 63 is XD, else reserved */
+	bool nx;           /* EFER.NXE, or EFER is unknown: bit 63 is XD, else reserved */
 	bool pse;          /* 2 levels: 4 MiB pages allowed */
 	int maxphyaddr;    /* 0: unknown, then address bits above 51 only are reserved */
 	int gbpages;       /* CPUID 0x80000001 EDX bit 26; of EPT, bit 17 of IA32_VMX_EPT_VPID_CAP:

@@ -140,6 +140,37 @@ static const char header_sql[] =
 	" || coalesce(': ' || coalesce(reason_text, reason), '')"
 	" || coalesce(' on cpu ' || reason_cpu, '') FROM dump";
 
+/* Who else leads to that kernel; what does not agree is a finding. */
+#define CONFIRMED                                                                                  \
+	"(SELECT group_concat(DISTINCT upper(source)) FROM kernel_fact f"                          \
+	" WHERE f.machine_id = k.machine_id AND source <> k.source"                                \
+	" AND (fact = 'per_cpu' OR (fact = 'phys_base' AND value = k.phys_base)"                   \
+	" OR (fact IN ('idt_handler', 'syscall_entry') AND addr_cmp(value, text) >= 0"             \
+	" AND addr_cmp(value, last) <= 0)) AND k.source NOT LIKE source || ' %')"
+
+static const char kernel_sql[] =
+	"SELECT CASE WHEN os IS NULL THEN 'No Linux kernel: ' || note ELSE"
+	" 'Linux' || coalesce(' ' || release, '') || coalesce(' at ' || hex64(text), '')"
+	" || coalesce(', KASLR ' || hex64(kaslr_offset), '')"
+	" || coalesce(', phys_base ' || iif(phys_base < 0, '-' || hex64(-phys_base),"
+	" hex64(phys_base)), '')"
+	" || coalesce(', ' || levels || ' levels', '')"
+	" || ', found by ' || iif(source = 'cr3', 'CR3', replace(source, 'vmcoreinfo', "
+	"'VMCOREINFO'))"
+	" || coalesce(', confirmed by ' || replace(" CONFIRMED
+	", ',', ', '), '') END FROM kernel k";
+
+static enum inq_status put_kernel(void *ctx, int nr_cols, const char *const *cell,
+				  struct inq_err *err)
+{
+	const struct report *r = ctx;
+
+	(void)nr_cols;
+	(void)err;
+	text_put_wrapped(r->out, text_of(cell[0]), 0, 2);
+	return INQ_OK;
+}
+
 static enum inq_status put_cpus(struct report *r, struct inq_err *err)
 {
 	INQ_SCOPED(free_text) char *n = NULL;
@@ -210,6 +241,8 @@ enum inq_status report_text(struct session *s, FILE *out, bool colour, struct in
 
 	if (!st)
 		st = query_each(s->store, header_sql, put_header, &r, err);
+	if (!st)
+		st = query_each(s->store, kernel_sql, put_kernel, &r, err);
 	if (!st)
 		st = put_cpus(&r, err);
 	return st ? st : put_unknown(&r, err);

@@ -109,7 +109,7 @@ struct loader_dump {
 	unsigned int nr_compared; /* overlaps that were looked at */
 	struct inq_snap_header header;
 	const uint8_t *header_at; /* its payload in notes; NULL: not ours */
-	uint32_t nr_prstatus;     /* seen so far */
+	uint32_t nr_prstatus, nr_qemu_cpu; /* notes seen so far */
 	int truncated;            /* and the damage that says so is recorded */
 	uint64_t bulk_used;       /* bytes of the bulk region that were checked */
 	const uint8_t *zero_bits; /* in the mapping; NULL: the file has none */

@@ -7,7 +7,16 @@
 
 #include "loader/dump.h"
 
-enum { NT_CPU = 1 /* NT_PRSTATUS */, PRSTATUS_BYTES = 336, NOTE_HEAD = 12 };
+enum {
+	NT_CPU = 1, /* NT_PRSTATUS */
+	PRSTATUS_BYTES = 336,
+	PRSTATUS_PID = 32,
+	PRSTATUS32_BYTES = 144, /* of i386: QEMU writes it for a CPU that is not in long mode */
+	PRSTATUS32_PID = 24,
+	QEMU_CPU_BYTES = 432, /* up to kernel_gs_base, which older ones lack */
+	VMCOREINFO_BYTES = 64 << 10,
+	NOTE_HEAD = 12,
+};
 
 struct note {
 	const uint8_t *name, *desc;
@@ -28,8 +37,9 @@ static enum inq_status add_prstatus(struct loader_dump *d, const struct note *nt
 				    struct inq_err *err)
 {
 	uint32_t vcpu = d->nr_prstatus++;
+	bool short_form = nt->descsz == PRSTATUS32_BYTES;
 
-	if (nt->descsz < PRSTATUS_BYTES || vcpu >= INQ_SNAP_MAX_VCPUS) {
+	if ((nt->descsz < PRSTATUS_BYTES && !short_form) || vcpu >= INQ_SNAP_MAX_VCPUS) {
 		loader_damage(d, INQ_ECORRUPT, 0, nt->file_off, nt->descsz,
 			      "prstatus note %" PRIu32 " has %" PRIu32 " bytes, not %d", vcpu,
 			      nt->descsz, PRSTATUS_BYTES);
@@ -39,8 +49,39 @@ static enum inq_status add_prstatus(struct loader_dump *d, const struct note *nt
 			   (struct inq_blob){.vcpu = vcpu,
 					     .kind = INQ_BLOB_PRSTATUS,
 					     .p = nt->desc,
-					     .n = PRSTATUS_BYTES},
+					     .n = short_form ? PRSTATUS32_BYTES : PRSTATUS_BYTES},
 			   err);
+}
+
+/* QEMUCPUState, of which no field tells the CPU. */
+static enum inq_status add_qemu_cpu(struct loader_dump *d, const struct note *nt,
+				    struct inq_err *err)
+{
+	uint32_t vcpu = d->nr_qemu_cpu++;
+
+	if (nt->descsz < QEMU_CPU_BYTES || vcpu >= INQ_SNAP_MAX_VCPUS) {
+		loader_damage(d, INQ_ECORRUPT, 0, nt->file_off, nt->descsz,
+			      "QEMU note %" PRIu32 " has %" PRIu32 " bytes, not %d", vcpu,
+			      nt->descsz, QEMU_CPU_BYTES);
+		return INQ_OK;
+	}
+	return loader_blob(
+		d,
+		(struct inq_blob){
+			.vcpu = vcpu, .kind = INQ_BLOB_QEMU_CPU, .p = nt->desc, .n = nt->descsz},
+		err);
+}
+
+static enum inq_status add_vmcoreinfo(struct loader_dump *d, const struct note *nt,
+				      struct inq_err *err)
+{
+	size_t n = nt->descsz < VMCOREINFO_BYTES ? nt->descsz : VMCOREINFO_BYTES;
+
+	return loader_blob(
+		d,
+		(struct inq_blob){
+			.vcpu = INQ_SNAP_VM, .kind = INQ_BLOB_VMCOREINFO, .p = nt->desc, .n = n},
+		err);
 }
 
 /* What is wrong with a note of ours; NULL when nothing is. */
@@ -133,10 +174,58 @@ enum inq_status loader_notes(struct loader_dump *d, const uint8_t *p, size_t n, 
 	while (!st && next_note(d, &s, file_off + (n - s.left), &nt)) {
 		if (is_named(&nt, "CORE") && nt.type == NT_CPU)
 			st = add_prstatus(d, &nt, err);
+		else if (is_named(&nt, "QEMU"))
+			st = add_qemu_cpu(d, &nt, err);
+		else if (is_named(&nt, "VMCOREINFO"))
+			st = add_vmcoreinfo(d, &nt, err);
 		else if (is_named(&nt, INQ_SNAP_NOTE_NAME))
 			st = add_ours(d, &nt, err);
 	}
 	return st;
+}
+
+/* The CPU that a PRSTATUS of QEMU's is of: pr_pid is its index plus one. */
+static uint32_t told_vcpu(const struct inq_blob *b)
+{
+	uint64_t pid = 0;
+
+	(void)span_at(b->p, b->n, b->n == PRSTATUS32_BYTES ? PRSTATUS32_PID : PRSTATUS_PID, 4,
+		      &pid);
+	return (uint32_t)pid - 1;
+}
+
+/* Do the PRSTATUS notes tell a CPU each, and ascending as QEMU has them? */
+static bool tell_vcpus(const struct loader_dump *d)
+{
+	uint64_t least = 0;
+
+	if (!d->nr_qemu_cpu || d->nr_qemu_cpu != d->nr_prstatus)
+		return false;
+	for (size_t i = 0; i < d->nr_blobs; i++) {
+		const struct inq_blob *b = &d->blobs[i];
+		if (b->kind != INQ_BLOB_PRSTATUS)
+			continue;
+		uint32_t vcpu = told_vcpu(b);
+		if (vcpu < least || vcpu >= INQ_SNAP_MAX_VCPUS)
+			return false;
+		least = vcpu + UINT64_C(1);
+	}
+	return true;
+}
+
+/* QEMU writes both kinds in the same order; where a CPU was unplugged, its index is left out. */
+static void renumber_qemu(struct loader_dump *d)
+{
+	uint32_t told[INQ_SNAP_MAX_VCPUS], nr = 0;
+
+	if (!tell_vcpus(d))
+		return;
+	for (size_t i = 0; i < d->nr_blobs; i++)
+		if (d->blobs[i].kind == INQ_BLOB_PRSTATUS && nr < INQ_SNAP_MAX_VCPUS)
+			d->blobs[i].vcpu = told[nr++] = told_vcpu(&d->blobs[i]);
+	for (size_t i = 0; i < d->nr_blobs; i++)
+		if (d->blobs[i].kind == INQ_BLOB_QEMU_CPU && d->blobs[i].vcpu < nr)
+			d->blobs[i].vcpu = told[d->blobs[i].vcpu];
 }
 
 int loader_key_cmp(const struct inq_blob *a, const struct inq_blob *b)
@@ -159,6 +248,7 @@ static int by_key_then_place(const void *a, const void *b, void *blobs)
 
 enum inq_status loader_index_blobs(struct loader_dump *d, struct inq_err *err)
 {
+	renumber_qemu(d);
 	d->by_key = calloc(d->nr_blobs + 1, sizeof(*d->by_key));
 	if (!d->by_key)
 		return inq_fail(err, INQ_ENOMEM, "%zu notes", d->nr_blobs);

@@ -5,11 +5,11 @@
  */
 #include "machine/kvm.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "arch/x86_64/regs.h"
 #include "base/span.h"
+#include "machine/qemu_note.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -25,6 +25,7 @@ enum {
 	MSR_BYTES = 16,
 	CPUID_BYTES = 40,
 	PRSTATUS_BYTES = 336,
+	PRSTATUS32_BYTES = 144,
 };
 
 enum {
@@ -38,13 +39,7 @@ enum {
 	EVENT_TRIPLE_FAULT = 0x20,
 };
 
-struct field {
-	uint16_t off;
-	uint8_t bytes;
-	uint16_t reg;
-};
-
-static const struct field regs_fields[] = {
+static const struct machine_field regs_fields[] = {
 	{0, 8, X86_64_RAX},   {8, 8, X86_64_RBX},      {16, 8, X86_64_RCX},  {24, 8, X86_64_RDX},
 	{32, 8, X86_64_RSI},  {40, 8, X86_64_RDI},     {48, 8, X86_64_RSP},  {56, 8, X86_64_RBP},
 	{64, 8, X86_64_R8},   {72, 8, X86_64_R9},      {80, 8, X86_64_R10},  {88, 8, X86_64_R11},
@@ -53,26 +48,26 @@ static const struct field regs_fields[] = {
 };
 
 /* struct kvm_sregs and the beginning of kvm_sregs2 */
-static const struct field sregs_fields[] = {
+static const struct machine_field sregs_fields[] = {
 	{192, 8, X86_64_GDTR_BASE},  {200, 2, X86_64_GDTR_LIMIT}, {208, 8, X86_64_IDTR_BASE},
 	{216, 2, X86_64_IDTR_LIMIT}, {224, 8, X86_64_CR0},        {232, 8, X86_64_CR2},
 	{240, 8, X86_64_CR3},        {248, 8, X86_64_CR4},        {256, 8, X86_64_CR8},
 	{264, 8, X86_64_EFER},       {272, 8, X86_64_APIC_BASE},
 };
-static const struct field pdptr_fields[] = {
+static const struct machine_field pdptr_fields[] = {
 	{288, 8, X86_64_PDPTR0},
 	{296, 8, X86_64_PDPTR1},
 	{304, 8, X86_64_PDPTR2},
 	{312, 8, X86_64_PDPTR3},
 };
 /* X86_64_<seg>_SEL and the struct kvm_segment at off */
-static const struct field segments[] = {
+static const struct machine_field segments[] = {
 	{0, 24, X86_64_CS_SEL},   {24, 24, X86_64_DS_SEL},    {48, 24, X86_64_ES_SEL},
 	{72, 24, X86_64_FS_SEL},  {96, 24, X86_64_GS_SEL},    {120, 24, X86_64_SS_SEL},
 	{144, 24, X86_64_TR_SEL}, {168, 24, X86_64_LDTR_SEL},
 };
 
-static const struct field debug_fields[] = {
+static const struct machine_field debug_fields[] = {
 	{0, 8, X86_64_DR0},  {8, 8, X86_64_DR1},  {16, 8, X86_64_DR2},
 	{24, 8, X86_64_DR3}, {32, 8, X86_64_DR6}, {40, 8, X86_64_DR7},
 };
@@ -101,7 +96,7 @@ static const struct event_field {
 };
 enum { EVENT_HAS_ERROR_CODE = 2, EVENT_ERROR_CODE = 4 };
 
-static const struct field run_fields[] = {
+static const struct machine_field run_fields[] = {
 	{8, 4, X86_64_EXIT_REASON},
 	{12, 1, X86_64_RUN_READY},
 	{13, 1, X86_64_RUN_IF},
@@ -109,7 +104,7 @@ static const struct field run_fields[] = {
 };
 
 /* struct elf_prstatus: pr_reg at 112, in the order of user_regs_struct */
-static const struct field prstatus_fields[] = {
+static const struct machine_field prstatus_fields[] = {
 	{112, 8, X86_64_R15},     {120, 8, X86_64_R14},    {128, 8, X86_64_R13},
 	{136, 8, X86_64_R12},     {144, 8, X86_64_RBP},    {152, 8, X86_64_RBX},
 	{160, 8, X86_64_R11},     {168, 8, X86_64_R10},    {176, 8, X86_64_R9},
@@ -120,8 +115,17 @@ static const struct field prstatus_fields[] = {
 	{288, 8, X86_64_GS_BASE},
 };
 
-/* The bytes of a structure that is there and whole, else NULL. */
-static const uint8_t *whole(const struct inq_blob *b, size_t bytes)
+/* the same of i386: pr_reg at 72; bases do not fit into it */
+static const struct machine_field prstatus32_fields[] = {
+	{72, 4, X86_64_RBX},     {76, 4, X86_64_RCX},     {80, 4, X86_64_RDX},
+	{84, 4, X86_64_RSI},     {88, 4, X86_64_RDI},     {92, 4, X86_64_RBP},
+	{96, 4, X86_64_RAX},     {100, 2, X86_64_DS_SEL}, {104, 2, X86_64_ES_SEL},
+	{108, 2, X86_64_FS_SEL}, {112, 2, X86_64_GS_SEL}, {120, 4, X86_64_RIP},
+	{124, 2, X86_64_CS_SEL}, {128, 4, X86_64_RFLAGS}, {132, 4, X86_64_RSP},
+	{136, 2, X86_64_SS_SEL},
+};
+
+const uint8_t *machine_whole(const struct inq_blob *b, size_t bytes)
 {
 	return b && b->state == INQ_SNAP_PRESENT && b->p && b->n >= bytes ? b->p : NULL;
 }
@@ -134,10 +138,19 @@ static uint64_t get(const uint8_t *p, size_t off, size_t bytes)
 	return span_le(&s, bytes);
 }
 
-static void set_fields(const uint8_t *p, const struct field *f, size_t n, struct inq_regset *rs)
+void machine_set_fields(const uint8_t *p, const struct machine_field *f, size_t n,
+			struct inq_regset *rs)
 {
 	for (size_t i = 0; i < n; i++)
 		inq_reg_set(rs, f[i].reg, get(p, f[i].off, f[i].bytes));
+}
+
+void machine_set_missing(const uint8_t *p, const struct machine_field *f, size_t n,
+			 struct inq_regset *rs)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!inq_reg_known(rs, f[i].reg))
+			machine_set_fields(p, &f[i], 1, rs);
 }
 
 /* struct kvm_segment to the form of a descriptor, see regs.def. */
@@ -160,21 +173,21 @@ static void set_segment(const uint8_t *p, unsigned int sel, struct inq_regset *r
 
 static void set_sregs(const struct machine_blobs *b, struct inq_regset *rs)
 {
-	const uint8_t *p2 = whole(b->of[INQ_SNAP_SREGS2], SREGS2_BYTES);
-	const uint8_t *p = p2 ? p2 : whole(b->of[INQ_SNAP_SREGS], SREGS_BYTES);
+	const uint8_t *p2 = machine_whole(b->of[INQ_SNAP_SREGS2], SREGS2_BYTES);
+	const uint8_t *p = p2 ? p2 : machine_whole(b->of[INQ_SNAP_SREGS], SREGS_BYTES);
 
 	if (!p)
 		return;
-	set_fields(p, sregs_fields, COUNT(sregs_fields), rs);
+	machine_set_fields(p, sregs_fields, COUNT(sregs_fields), rs);
 	for (size_t i = 0; i < COUNT(segments); i++)
 		set_segment(p + segments[i].off, segments[i].reg, rs);
 	if (p2 && (get(p2, SREGS2_FLAGS, 8) & SREGS2_PDPTRS_VALID))
-		set_fields(p2, pdptr_fields, COUNT(pdptr_fields), rs);
+		machine_set_fields(p2, pdptr_fields, COUNT(pdptr_fields), rs);
 }
 
 static void set_events(const struct machine_blobs *b, struct inq_regset *rs)
 {
-	const uint8_t *p = whole(b->of[INQ_SNAP_EVENTS], EVENTS_BYTES);
+	const uint8_t *p = machine_whole(b->of[INQ_SNAP_EVENTS], EVENTS_BYTES);
 
 	if (!p)
 		return;
@@ -188,36 +201,47 @@ static void set_events(const struct machine_blobs *b, struct inq_regset *rs)
 		inq_reg_set(rs, X86_64_EXC_ERROR, get(p, EVENT_ERROR_CODE, 4));
 }
 
-/* A producer that says it got no registers has none for its NT_PRSTATUS either. */
-static void set_general(const struct machine_blobs *b, struct inq_regset *rs)
+bool machine_refused(const struct inq_blob *b)
 {
-	const struct inq_blob *regs = b->of[INQ_SNAP_REGS];
-	const uint8_t *p = whole(regs, REGS_BYTES);
-
-	if (p) {
-		set_fields(p, regs_fields, COUNT(regs_fields), rs);
-		return;
-	}
-	p = whole(b->prstatus, PRSTATUS_BYTES);
-	if (!p || (regs && regs->state != INQ_SNAP_PRESENT))
-		return;
-	for (size_t i = 0; i < COUNT(prstatus_fields); i++)
-		if (!inq_reg_known(rs, prstatus_fields[i].reg))
-			set_fields(p, &prstatus_fields[i], 1, rs);
+	return b && b->state != INQ_SNAP_PRESENT;
 }
 
-static void set_whole(const struct inq_blob *b, size_t bytes, const struct field *f, size_t n,
-		      struct inq_regset *rs)
+/* A producer that says it got no registers has none for the notes of others either. */
+static void set_foreign(const struct machine_blobs *b, struct inq_regset *rs)
 {
-	const uint8_t *p = whole(b, bytes);
+	const uint8_t *p;
+
+	if (!machine_refused(b->of[INQ_SNAP_SREGS2]) && !machine_refused(b->of[INQ_SNAP_REGS]))
+		machine_qemu_regs(b, rs);
+	if (machine_refused(b->of[INQ_SNAP_REGS]))
+		return;
+	if ((p = machine_whole(b->prstatus, PRSTATUS_BYTES)))
+		machine_set_missing(p, prstatus_fields, COUNT(prstatus_fields), rs);
+	else if ((p = machine_whole(b->prstatus, PRSTATUS32_BYTES)))
+		machine_set_missing(p, prstatus32_fields, COUNT(prstatus32_fields), rs);
+}
+
+static void set_general(const struct machine_blobs *b, struct inq_regset *rs)
+{
+	const uint8_t *p = machine_whole(b->of[INQ_SNAP_REGS], REGS_BYTES);
 
 	if (p)
-		set_fields(p, f, n, rs);
+		machine_set_fields(p, regs_fields, COUNT(regs_fields), rs);
+	set_foreign(b, rs);
+}
+
+static void set_whole(const struct inq_blob *b, size_t bytes, const struct machine_field *f,
+		      size_t n, struct inq_regset *rs)
+{
+	const uint8_t *p = machine_whole(b, bytes);
+
+	if (p)
+		machine_set_fields(p, f, n, rs);
 }
 
 void machine_kvm_regs(const struct machine_blobs *b, struct inq_regset *rs)
 {
-	static const struct field mp_state = {0, 4, X86_64_MP_STATE};
+	static const struct machine_field mp_state = {0, 4, X86_64_MP_STATE};
 
 	set_sregs(b, rs);
 	set_general(b, rs);
@@ -230,7 +254,7 @@ void machine_kvm_regs(const struct machine_blobs *b, struct inq_regset *rs)
 
 const uint8_t *machine_kvm_lapic(const struct machine_blobs *b)
 {
-	return whole(b->of[INQ_SNAP_LAPIC], LAPIC_BYTES);
+	return machine_whole(b->of[INQ_SNAP_LAPIC], LAPIC_BYTES);
 }
 
 static int by_index(const void *a, const void *b)
@@ -259,7 +283,7 @@ static size_t merge_equal(struct inq_msr *msrs, size_t n)
 enum inq_status machine_kvm_msrs(const struct machine_blobs *b, struct inq_msr **ret_msrs,
 				 size_t *ret_nr, struct inq_err *err)
 {
-	const uint8_t *p = whole(b->of[INQ_SNAP_MSRS], MSR_BYTES);
+	const uint8_t *p = machine_whole(b->of[INQ_SNAP_MSRS], MSR_BYTES);
 	size_t n = p ? b->of[INQ_SNAP_MSRS]->n / MSR_BYTES : 0;
 
 	*ret_msrs = NULL;
@@ -285,7 +309,7 @@ enum inq_status machine_kvm_msrs(const struct machine_blobs *b, struct inq_msr *
 enum inq_status machine_kvm_cpuid(const struct machine_blobs *b, struct inq_cpuid **ret_cpuid,
 				  size_t *ret_nr, struct inq_err *err)
 {
-	const uint8_t *p = whole(b->of[INQ_SNAP_CPUID2], CPUID_BYTES);
+	const uint8_t *p = machine_whole(b->of[INQ_SNAP_CPUID2], CPUID_BYTES);
 	size_t n = p ? b->of[INQ_SNAP_CPUID2]->n / CPUID_BYTES : 0;
 
 	*ret_cpuid = NULL;

@@ -8,11 +8,13 @@
 #include "arch/paging.h"
 #include "arch/x86_64/regs.h"
 #include "base/scope.h"
+#include "machine/kernel.h"
 #include "machine/kvm.h"
 #include "machine/nested.h"
+#include "machine/qemu_note.h"
 #include "machine/qemu_state.h"
 
-enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 2, MAX_CPU_SPACES = 4 };
+enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 3, MAX_CPU_SPACES = 4 };
 
 /* What a CPU owns besides its struct inq_cpu. */
 struct owned {
@@ -27,6 +29,7 @@ struct owned {
 struct whole_machine {
 	struct inq_machine m;
 	struct owned *owned; /* one per CPU */
+	struct inq_kernel *kernel;
 	const struct inq_space **spaces;
 };
 INQ_DEFINE_SCOPE(struct inq_machine, machine_close)
@@ -49,6 +52,7 @@ void machine_close(struct inq_machine *m)
 		free(w->owned[i].qemu);
 	}
 	free(w->owned);
+	kernel_destroy(w->kernel);
 	free(w->spaces);
 	free(w->m.cpus);
 	free(w);
@@ -58,7 +62,7 @@ static bool is_of_cpu(const struct inq_blob *b)
 {
 	return b->vcpu != INQ_SNAP_VM && b->sample == 0 &&
 	       (b->kind < MACHINE_NR_KINDS || b->kind == INQ_BLOB_PRSTATUS ||
-		b->kind == INQ_BLOB_NAMED);
+		b->kind == INQ_BLOB_NAMED || b->kind == INQ_BLOB_QEMU_CPU);
 }
 
 static enum inq_status count_cpus(const struct inq_dump *dump, uint32_t *ret_nr,
@@ -78,9 +82,10 @@ static enum inq_status count_cpus(const struct inq_dump *dump, uint32_t *ret_nr,
 
 static const struct inq_blob **slot_of(struct machine_blobs *of, uint32_t kind)
 {
-	return kind == INQ_BLOB_PRSTATUS ? &of->prstatus
-	       : kind == INQ_BLOB_NAMED  ? &of->named
-					 : &of->of[kind];
+	return kind == INQ_BLOB_PRSTATUS   ? &of->prstatus
+	       : kind == INQ_BLOB_NAMED    ? &of->named
+	       : kind == INQ_BLOB_QEMU_CPU ? &of->qemu
+					   : &of->of[kind];
 }
 
 /* One pass over all blobs: looking each up would take CPUs times kinds times blobs. */
@@ -186,6 +191,8 @@ static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, struct mach
 	if ((st = translate(w, own, b, err)))
 		return st;
 	st = machine_kvm_msrs(b, &own->msrs, &cpu->nr_msrs, err);
+	if (!st && !own->msrs)
+		st = machine_qemu_msrs(b, &own->msrs, &cpu->nr_msrs, err);
 	if (!st)
 		st = machine_kvm_cpuid(b, &own->cpuid, &cpu->nr_cpuid, err);
 	if (st)
@@ -212,6 +219,18 @@ static enum inq_status allocate(struct whole_machine *w, uint32_t nr, struct inq
 		return inq_fail(err, INQ_ENOMEM, "%s: %" PRIu32 " cpus", w->m.dump->path, nr);
 	w->m.nr_cpus = nr;
 	w->m.spaces = w->spaces;
+	return INQ_OK;
+}
+
+static enum inq_status open_kernel(struct whole_machine *w, struct inq_err *err)
+{
+	enum inq_status st = kernel_find(w->m.dump, w->m.cpus, w->m.nr_cpus, &w->kernel, err);
+
+	if (st)
+		return inq_wrap(err, st, "%s", w->m.dump->path);
+	w->m.kernel = w->kernel;
+	if (w->kernel->virt)
+		add_space(w, kernel_space(w->kernel));
 	return INQ_OK;
 }
 
@@ -255,6 +274,8 @@ enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **r
 	for (uint32_t i = 0; i < nr; i++)
 		if ((st = open_cpu(w, i, &blobs[i], err)))
 			return st;
+	if ((st = open_kernel(w, err)))
+		return st;
 	*ret_machine = inq_take(m);
 	return INQ_OK;
 }

@@ -7,6 +7,7 @@
 
 #define VIEW_GROUPS(X)                                                                             \
 	X(finding)                                                                                 \
+	X(kernel)                                                                                  \
 	X(cpu)                                                                                     \
 	X(smm)                                                                                     \
 	X(code)                                                                                    \

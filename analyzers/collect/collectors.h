@@ -5,6 +5,8 @@
 #include <inquest/collect.h>
 
 #define ANALYZERS_COLLECTORS(X)                                                                    \
+	X(kernel)                                                                                  \
+	X(kernel_fact)                                                                             \
 	X(cpu)                                                                                     \
 	X(reg)                                                                                     \
 	X(dbgreg)                                                                                  \

@@ -15,16 +15,28 @@ const struct x86_64_reg_info x86_64_reg_info[X86_64_NR_REGS] = {
 #undef REG
 };
 
-/* Is the CPU in IA-32e mode?  1, 0, or -1: unknown.  EFER.LMA cannot be set without PG and PAE. */
-static int long_mode_active(const struct inq_regset *rs)
+/* PCIDs: SDM vol. 3, 4.10.1.  A base above 4 GiB is loaded by 64-bit code alone, and a legacy code
+   segment leaves bit L reserved.  An unknown register is 0 here, which says nothing. */
+static bool has_what_long_mode_has(const struct inq_regset *rs)
 {
+	return (rs->v[X86_64_CR4] & X86_64_CR4_PCIDE) || (rs->v[X86_64_CS_ATTR] & X86_64_SEG_L) ||
+	       (rs->v[X86_64_IDTR_BASE] | rs->v[X86_64_GDTR_BASE]) >> 32;
+}
+
+/* EFER.LMA cannot be set without PG and PAE. */
+int x86_64_long_mode(const struct inq_regset *rs)
+{
+	if (!inq_reg_known(rs, X86_64_CR0))
+		return -1;
 	if (!(rs->v[X86_64_CR0] & X86_64_CR0_PG))
 		return 0;
 	if (inq_reg_known(rs, X86_64_EFER))
 		return !!(rs->v[X86_64_EFER] & X86_64_EFER_LMA);
-	if (inq_reg_known(rs, X86_64_CR4) && !(rs->v[X86_64_CR4] & X86_64_CR4_PAE))
+	if (!inq_reg_known(rs, X86_64_CR4))
+		return -1;
+	if (!(rs->v[X86_64_CR4] & X86_64_CR4_PAE))
 		return 0;
-	return -1;
+	return has_what_long_mode_has(rs) ? 1 : -1;
 }
 
 static enum x86_64_mode protected_mode(const struct inq_regset *rs, bool ia32e)
@@ -47,7 +59,7 @@ enum x86_64_mode x86_64_mode_of(const struct inq_regset *rs)
 	if (!(rs->v[X86_64_CR0] & X86_64_CR0_PE))
 		return X86_64_MODE_REAL;
 
-	int ia32e = long_mode_active(rs);
+	int ia32e = x86_64_long_mode(rs);
 	if (ia32e < 0)
 		return X86_64_MODE_UNKNOWN;
 	if (ia32e)

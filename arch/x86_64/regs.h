@@ -19,6 +19,7 @@ _Static_assert((int)X86_64_NR_REGS <= (int)INQ_NR_REGS, "a regset holds them all
 #define X86_64_CR0_PG (UINT64_C(1) << 31)
 #define X86_64_CR4_PSE (UINT64_C(1) << 4)
 #define X86_64_CR4_PAE (UINT64_C(1) << 5)
+#define X86_64_CR4_PCIDE (UINT64_C(1) << 17)
 #define X86_64_CR4_LA57 (UINT64_C(1) << 12)
 #define X86_64_EFER_LME (UINT64_C(1) << 8)
 #define X86_64_EFER_LMA (UINT64_C(1) << 10)
@@ -35,6 +36,12 @@ extern const struct x86_64_reg_info x86_64_reg_info[X86_64_NR_REGS];
 
 /* enum x86_64_reg of a name, or -1. */
 int x86_64_reg_find(const char *name);
+
+/*
+ * Is the CPU in IA-32e mode?  1, 0, or -1: unknown.  Where EFER is not known, what no other mode
+ * allows tells.
+ */
+int x86_64_long_mode(const struct inq_regset *rs);
 
 enum x86_64_mode {
 	X86_64_MODE_UNKNOWN, /* a register that decides is unknown */

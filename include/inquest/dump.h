@@ -19,9 +19,9 @@ struct inq_extent {
 
 /* Raw state of one vCPU or of the VM, where it lies.  kind also takes these, for foreign cores: */
 enum {
-	INQ_BLOB_PRSTATUS = 0x100,   /* Linux struct elf_prstatus, x86-64, 336 bytes */
-	INQ_BLOB_QEMU_CPU = 0x101,   /* QEMU's note of that name, as it is */
-	INQ_BLOB_VMCOREINFO = 0x102, /* of the VM: the text, without a NUL */
+	INQ_BLOB_PRSTATUS = 0x100,   /* Linux struct elf_prstatus: x86-64, 336 bytes; i386, 144 */
+	INQ_BLOB_QEMU_CPU = 0x101,   /* QEMUCPUState of QEMU's target/i386/arch_dump.c */
+	INQ_BLOB_VMCOREINFO = 0x102, /* of the VM: text of the Linux kernel, "KEY=VALUE\n" */
 	/*
 	 * A foreign VMM's own state as named values, one behind the other, unaligned: u32 length of
 	 * the name, u32 length of the value, the name, the value; integers are little-endian.

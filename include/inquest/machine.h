@@ -37,6 +37,43 @@ struct inq_sample {
 	int t_known;
 };
 
+/* One thing that was found out about the kernel, and where. */
+struct inq_kernel_fact {
+	const char *fact;   /* "release", "build_id", "text", ...: analyzers/collect/kernel.c */
+	const char *source; /* "vmcoreinfo", "image", "cr3", "cr4", "idtr", "lstar", "gs" */
+	uint32_t cpu;       /* whose register it is, or INQ_SNAP_VM */
+	const struct inq_space *space; /* in which it was read at addr; NULL: note or register */
+	uint64_t addr;
+	uint64_t value; /* unless text says it */
+	char text[65];  /* "": value says it */
+};
+
+enum inq_kernel_known {
+	INQ_KERNEL_TEXT = 1, /* .text */
+	INQ_KERNEL_LAST = 2,
+	INQ_KERNEL_KASLR = 4,
+	INQ_KERNEL_PHYS_BASE = 8,
+	INQ_KERNEL_ROOT = 16, /* .root and .levels */
+};
+
+/* The operating system's kernel.  A value without its bit in known is unknown. */
+struct inq_kernel {
+	const char *os;      /* "linux"; NULL: none that is known here */
+	char note[160];      /* os NULL: what was looked at; else "" */
+	const char *source;  /* "cr3", "vmcoreinfo note", "vmcoreinfo in memory"; NULL */
+	char release[65];    /* "6.1.0-56-amd64"; "": unknown */
+	char build_id[41];   /* hex digits; "": unknown */
+	unsigned int known;  /* enum inq_kernel_known */
+	uint64_t text, last; /* its image, virtual, inclusive */
+	uint64_t kaslr;      /* how far it was moved from where it was linked */
+	uint64_t phys_base;  /* physical = virtual - 0xffffffff80000000 + this, modulo 2^64 */
+	uint64_t root;       /* physical address of the top table of its page tables */
+	int levels;          /* of them */
+	const struct inq_space *virt; /* "kernel": addresses through root; NULL: no root */
+	const struct inq_kernel_fact *facts;
+	size_t nr_facts;
+};
+
 struct inq_machine {
 	int64_t machine_id;               /* 1 for the machine of the dump itself */
 	const struct inq_machine *parent; /* NULL for that one */
@@ -48,6 +85,7 @@ struct inq_machine {
 	uint32_t nr_cpus;
 	const struct inq_space *const *spaces; /* all; [i]->space_id is unique in the file */
 	size_t nr_spaces;
+	const struct inq_kernel *kernel; /* never NULL */
 };
 
 /* The MSR, when the dump knows it.  Returns 1 and sets *ret_value, else 0. */

@@ -106,6 +106,38 @@ static void test_an_unknown_register_never_changes_the_mode(void **state)
 }
 
 /* An ELF core of QEMU has rip, but no control registers. */
+/* What a note without EFER leaves: each of these only IA-32e mode allows. */
+static void test_long_mode_is_told_by_what_needs_it(void **state)
+{
+	(void)state;
+	static const struct {
+		int reg;
+		uint64_t value;
+		int want;
+	} all[] = {
+		{X86_64_RSP, UINT64_MAX, -1},
+		{X86_64_CR4, 0x20, -1},
+		{X86_64_CR4, 0, 0},
+		{X86_64_CR4, X86_64_CR4_PCIDE | X86_64_CR4_PAE, 1},
+		{X86_64_CS_ATTR, X86_64_SEG_L | 0x9b, 1},
+		{X86_64_CS_ATTR, X86_64_SEG_DB | 0x9b, -1},
+		{X86_64_IDTR_BASE, 0xfffffe0000000000, 1},
+		{X86_64_GDTR_BASE, 0xfffffe0000001000, 1},
+		{X86_64_IDTR_BASE, 0xffffffff, -1},
+		{X86_64_RIP, 0x7f0000000000, -1},
+		{X86_64_CR0, X86_64_CR0_PE, 0},
+		{X86_64_EFER, X86_64_EFER_LME, 0},
+		{X86_64_EFER, X86_64_EFER_LMA, 1},
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct inq_regset rs = {0};
+		inq_reg_set(&rs, X86_64_CR0, X86_64_CR0_PG | X86_64_CR0_PE);
+		inq_reg_set(&rs, X86_64_CR4, X86_64_CR4_PAE);
+		inq_reg_set(&rs, (unsigned int)all[i].reg, all[i].value);
+		assert_int_equal(x86_64_long_mode(&rs), all[i].want);
+	}
+}
+
 static void test_a_rip_in_the_upper_half_is_its_own_linear_address(void **state)
 {
 	(void)state;
@@ -246,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_every_register_has_a_name_of_its_own),
 		cmocka_unit_test(test_control_registers_decide_the_mode_and_what_rip_means),
 		cmocka_unit_test(test_an_unknown_register_never_changes_the_mode),
+		cmocka_unit_test(test_long_mode_is_told_by_what_needs_it),
 		cmocka_unit_test(test_a_rip_in_the_upper_half_is_its_own_linear_address),
 		cmocka_unit_test(test_values_are_said_in_words),
 		cmocka_unit_test(test_all_words_fit_any_buffer),

@@ -19,6 +19,8 @@ static enum inq_status memory_read(const struct inq_space *self, uint64_t addr, 
 	return INQ_OK;
 }
 
+const struct inq_extent fuzz_extent = {.last = 0xffff, .kind = INQ_EXTENT_BYTES};
+
 size_t fuzz_blobs(struct span *s, struct inq_blob blobs[FUZZ_MAX_BLOBS])
 {
 	size_t nr = 0;
@@ -33,7 +35,7 @@ size_t fuzz_blobs(struct span *s, struct inq_blob blobs[FUZZ_MAX_BLOBS])
 		blobs[nr++] = (struct inq_blob){
 			.vcpu = vcpu == 0xff ? INQ_SNAP_VM : vcpu,
 			.sample = state >> 6,
-			.kind = kind == FUZZ_KIND_PRSTATUS ? INQ_BLOB_PRSTATUS : kind,
+			.kind = kind >= FUZZ_KIND_FOREIGN ? INQ_BLOB_PRSTATUS + 0xffu - kind : kind,
 			.state = (state & 3) % 3,
 			.n = len,
 			.p = (state & 3) % 3 ? NULL : span_take(s, len),

@@ -71,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 					   .header = n % 3 ? &header : NULL,
 					   .blobs = blobs,
 					   .nr_blobs = nr,
+					   .extents = &fuzz_extent,
+					   .nr_extents = 1,
 					   .phys = &phys.base,
 					   .smm = n % 2 ? &smm.base : NULL},
 				   .blobs = blobs,

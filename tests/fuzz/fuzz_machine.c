@@ -71,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct inq_dump dump = {.path = "fuzz",
 				.blobs = blobs,
 				.nr_blobs = nr,
+				.extents = &fuzz_extent,
+				.nr_extents = 1,
 				.phys = &phys.base,
 				.smm = n % 2 ? &smm.base : NULL};
 	struct inq_machine *m;
@@ -80,6 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	for (size_t i = 0; i < m->nr_spaces; i++)
 		MUST(m->spaces[i]->space_id == (int64_t)i + 1);
+	MUST(!m->kernel->os == !!*m->kernel->note);
+	for (size_t i = 0; i < m->kernel->nr_facts; i++)
+		MUST(memchr(m->kernel->facts[i].text, 0, sizeof(m->kernel->facts[i].text)));
 	for (uint32_t i = 0; i < m->nr_cpus; i++) {
 		touch_words(&m->cpus[i]);
 		touch_code(&m->cpus[i]);

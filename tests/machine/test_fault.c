@@ -14,6 +14,9 @@
 static unsigned int allocations, fail_at, live;
 
 void *__real_calloc(size_t n, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_malloc(size_t n);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void __real_free(void *p);
 void __wrap_free(void *p);
@@ -25,6 +28,20 @@ void *__wrap_calloc(size_t n, size_t size)
 	void *p = __real_calloc(n, size);
 	live += p != NULL;
 	return p;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return __wrap_calloc(1, n);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	if (++allocations == fail_at)
+		return NULL;
+	void *grown = __real_reallocarray(p, n, size);
+	live += !p && grown;
+	return grown;
 }
 
 void __wrap_free(void *p)
@@ -44,6 +61,8 @@ static void test_every_allocation_may_fail(void **state)
 		for (size_t i = 0; i < RAW_NR_PIECES; i++)
 			fake_blob(&f, cpu, raw_piece[i].kind, raw_bytes(&r, &raw_piece[i]),
 				  raw_piece[i].bytes);
+	/* a kernel by VMCOREINFO alone, or there is nothing to find out about one */
+	fake_blob(&f, INQ_SNAP_VM, INQ_BLOB_VMCOREINFO, "OSRELEASE=6.1\n", 14);
 	for (fail_at = 1;; fail_at++) {
 		struct inq_machine *m = NULL;
 		struct inq_err err = {0};

@@ -11,6 +11,7 @@
 #include "machine/machine.h"
 #include "tests/built/built.h"
 #include "tests/machine/fake.h"
+#include "tests/machine/qemu.h"
 #include "tests/machine/raw.h"
 
 /* An opened dump and its machine. */
@@ -314,6 +315,214 @@ static void test_prstatus_stands_in_for_a_lost_regs_note_only(void **state)
 	}
 }
 
+/* Every field another value, so that none can stand in for its neighbour. */
+static struct qemu_cpu qemu_cpu(void)
+{
+	struct qemu_cpu q = {.version = 1, .size = sizeof(q), .kernel_gs_base = 0xffff888000001234};
+
+	for (unsigned int i = 0; i < 18; i++)
+		q.gpr[i] = UINT64_C(0x1234567800000000) + i;
+	for (unsigned int i = 0; i < 10; i++) {
+		q.seg[i].selector = 0x10 + i, q.seg[i].limit = 0xfff0 + i;
+		q.seg[i].flags = 0xaf9b00 + (i << 12),
+		q.seg[i].base = UINT64_C(0xfffffe0000) << 8 | i;
+	}
+	for (unsigned int i = 0; i < 5; i++)
+		q.cr[i] = 0x80000000 + 0x1000 * i;
+	q.cr[0] |= 1, q.cr[4] = 0x20;
+	return q;
+}
+
+static const uint16_t qemu_gpr[18] = {X86_64_RAX, X86_64_RBX, X86_64_RCX,   X86_64_RDX, X86_64_RSI,
+				      X86_64_RDI, X86_64_RSP, X86_64_RBP,   X86_64_R8,  X86_64_R9,
+				      X86_64_R10, X86_64_R11, X86_64_R12,   X86_64_R13, X86_64_R14,
+				      X86_64_R15, X86_64_RIP, X86_64_RFLAGS};
+static const uint16_t qemu_seg[8] = {X86_64_CS_SEL, X86_64_DS_SEL, X86_64_ES_SEL,   X86_64_FS_SEL,
+				     X86_64_GS_SEL, X86_64_SS_SEL, X86_64_LDTR_SEL, X86_64_TR_SEL};
+
+/* What a machine must show of it. */
+static void qemu_want(const struct qemu_cpu *q, struct inq_regset *want)
+{
+	for (unsigned int i = 0; i < 18; i++)
+		inq_reg_set(want, qemu_gpr[i], q->gpr[i]);
+	for (unsigned int i = 0; i < 8; i++) {
+		inq_reg_set(want, qemu_seg[i], q->seg[i].selector);
+		inq_reg_set(want, qemu_seg[i] + 1u, q->seg[i].base);
+		inq_reg_set(want, qemu_seg[i] + 2u, q->seg[i].limit);
+		inq_reg_set(want, qemu_seg[i] + 3u, q->seg[i].flags >> 8 & 0xf0ff);
+	}
+	inq_reg_set(want, X86_64_GDTR_BASE, q->seg[8].base);
+	inq_reg_set(want, X86_64_GDTR_LIMIT, q->seg[8].limit);
+	inq_reg_set(want, X86_64_IDTR_BASE, q->seg[9].base);
+	inq_reg_set(want, X86_64_IDTR_LIMIT, q->seg[9].limit);
+	inq_reg_set(want, X86_64_CR0, q->cr[0]);
+	inq_reg_set(want, X86_64_CR2, q->cr[2]);
+	inq_reg_set(want, X86_64_CR3, q->cr[3]);
+	inq_reg_set(want, X86_64_CR4, q->cr[4]);
+}
+
+static void check_regs(const struct inq_cpu *cpu, const struct inq_regset *want)
+{
+	for (unsigned int r = 0; r < X86_64_NR_REGS; r++)
+		if (inq_reg_known(&cpu->regs, r) != inq_reg_known(want, r) ||
+		    cpu->regs.v[r] != want->v[r])
+			fail_msg("cpu %u: %s", cpu->index, x86_64_reg_info[r].name);
+}
+
+static void test_a_qemu_note_tells_all_that_is_in_it_and_no_more(void **state)
+{
+	(void)state;
+	struct qemu_cpu q = qemu_cpu();
+	struct inq_regset want = {0};
+	struct built *b = built_core();
+	built_segment(b, 0, 0x1000);
+	built_note(b, "QEMU", 0, &q, sizeof(q));
+	struct lab l = lab_open(b);
+	uint64_t gs = 0;
+	qemu_want(&q, &want);
+	assert_int_equal(l.m->nr_cpus, 1);
+	check_regs(&l.m->cpus[0], &want);
+	assert_int_equal(inq_cpu_msr(&l.m->cpus[0], 0xc0000102, &gs), 1);
+	assert_true(gs == q.kernel_gs_base);
+	assert_int_equal(l.m->cpus[0].nr_msrs, 1);
+	/* its tables lie above 4 GiB: long mode, though EFER is not in the note */
+	assert_int_equal(x86_64_mode_of(&l.m->cpus[0].regs), X86_64_MODE_LONG);
+	assert_non_null(l.m->cpus[0].virt);
+	lab_close(&l);
+}
+
+static void test_an_old_or_a_foreign_qemu_note_tells_what_it_can(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t version, size;
+		size_t bytes;
+		unsigned int cpus;
+		bool regs, gs;
+	} all[] = {
+		{1, 440, 440, 1, true, true},   {1, 432, 440, 1, true, false},
+		{1, 432, 432, 1, true, false},  {1, 440, 432, 1, true, false},
+		{1, 440, 480, 1, true, true},   {2, 440, 440, 1, false, false},
+		{1, 431, 440, 1, false, false}, {1, 440, 428, 0, false, false},
+		{0, 0, 440, 1, false, false},   {1, 440, 0, 0, false, false},
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		uint8_t bytes[480] = {0};
+		struct qemu_cpu q = qemu_cpu();
+		uint64_t gs;
+		struct built *b = built_core();
+		q.version = all[i].version, q.size = all[i].size;
+		memcpy(bytes, &q, sizeof(q));
+		built_segment(b, 0, 0x1000);
+		built_note(b, "QEMU", 0, bytes, all[i].bytes);
+		struct lab l = lab_open(b);
+		assert_int_equal(l.m->nr_cpus, all[i].cpus);
+		assert_int_equal(l.dump->nr_damages, !all[i].cpus);
+		if (all[i].cpus) {
+			assert_int_equal(inq_reg_known(&l.m->cpus[0].regs, X86_64_CR3),
+					 all[i].regs);
+			assert_int_equal(inq_cpu_msr(&l.m->cpus[0], 0xc0000102, &gs), all[i].gs);
+		}
+		lab_close(&l);
+	}
+}
+
+static void put_prstatus(struct built *b, size_t bytes, uint32_t pid, uint64_t rip)
+{
+	uint8_t desc[336] = {0};
+	bool is32 = bytes == 144;
+
+	memcpy(desc + (is32 ? 24 : 32), &pid, 4);
+	memcpy(desc + (is32 ? 120 : 240), &rip, is32 ? 4 : 8);
+	built_note(b, "CORE", 1, desc, bytes);
+}
+
+/* QEMU numbers CPUs in pr_pid, from 1; what was unplugged is missing.  Others have PIDs there. */
+static void test_pr_pid_is_the_cpu_plus_one_where_qemu_wrote_it(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t pid[2];
+		unsigned int qemu, cpu[2];
+	} all[] = {
+		{{1, 2}, 2, {0, 1}}, {{1, 4}, 2, {0, 3}},    {{2, 3}, 2, {1, 2}},
+		{{3, 7}, 0, {0, 1}}, {{0, 1}, 2, {0, 1}},    {{2, 2}, 2, {0, 1}},
+		{{4, 1}, 2, {0, 1}}, {{1, 4097}, 2, {0, 1}}, {{1, 4}, 1, {0, 1}},
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct qemu_cpu q = qemu_cpu();
+		struct built *b = built_core();
+		built_segment(b, 0, 0x1000);
+		put_prstatus(b, 336, all[i].pid[0], 0);
+		put_prstatus(b, 144, all[i].pid[1], 0);
+		for (q.gpr[16] = 0; q.gpr[16] < all[i].qemu; q.gpr[16]++)
+			built_note(b, "QEMU", 0, &q, sizeof(q));
+		struct lab l = lab_open(b);
+		assert_int_equal(l.m->nr_cpus, all[i].cpu[1] + 1);
+		for (unsigned int k = 0; k < 2; k++) {
+			const struct inq_regset *rs = &l.m->cpus[all[i].cpu[k]].regs;
+			assert_true(inq_reg_known(rs, X86_64_RIP));
+			assert_int_equal(rs->v[X86_64_RIP], k < all[i].qemu ? k : 0);
+		}
+		lab_close(&l);
+	}
+}
+
+static void test_prstatus_of_i386_tells_what_is_in_it(void **state)
+{
+	(void)state;
+	struct built *b = built_core();
+	uint8_t desc[144] = {0};
+	static const uint16_t where[16] = {
+		X86_64_RBX,    X86_64_RCX,    X86_64_RDX,    X86_64_RSI,
+		X86_64_RDI,    X86_64_RBP,    X86_64_RAX,    X86_64_DS_SEL,
+		X86_64_ES_SEL, X86_64_FS_SEL, X86_64_GS_SEL, X86_64_NR_REGS,
+		X86_64_RIP,    X86_64_CS_SEL, X86_64_RFLAGS, X86_64_RSP};
+	struct inq_regset want = {0};
+	for (uint32_t i = 0; i < 17; i++) { /* struct user_regs_struct of i386 */
+		uint32_t value = 0xf000 + i;
+		memcpy(desc + 72 + 4 * i, &value, 4);
+		if (i == 16)
+			inq_reg_set(&want, X86_64_SS_SEL, value);
+		else if (where[i] != X86_64_NR_REGS)
+			inq_reg_set(&want, where[i], value);
+	}
+	built_segment(b, 0, 0x1000);
+	built_note(b, "CORE", 1, desc, sizeof(desc));
+	struct lab l = lab_open(b);
+	assert_int_equal(l.dump->nr_damages, 0);
+	assert_int_equal(l.m->nr_cpus, 1);
+	check_regs(&l.m->cpus[0], &want);
+	lab_close(&l);
+}
+
+/* Ours comes first, and what its producer refused is not asked of others. */
+static void test_a_qemu_note_stands_in_for_lost_notes_only(void **state)
+{
+	(void)state;
+	struct raw raw[2] = {raw_random(71), raw_random(72)};
+	struct qemu_cpu q = qemu_cpu();
+	for (size_t piece = 0; piece < 2; piece++) { /* REGS, SREGS2 */
+		for (enum lost how = LOST_NOTHING; how <= LOST_FAILED; how++) {
+			struct built *b = two_cpus(raw, piece, how);
+			built_note(b, "QEMU", 0, &q, sizeof(q));
+			built_note(b, "QEMU", 0, &q, sizeof(q));
+			struct lab l = lab_open(b);
+			const struct inq_regset *rs = &l.m->cpus[1].regs;
+			unsigned int r = piece ? X86_64_CR3 : X86_64_RIP;
+			uint64_t ours = piece ? raw[1].sregs2.cr3 : raw[1].regs.rip;
+			assert_int_equal(inq_reg_known(rs, r), how <= LOST_NOTE);
+			assert_true(rs->v[r] == (how == LOST_NOTHING ? ours
+						 : how > LOST_NOTE   ? 0
+						 : piece             ? q.cr[3]
+								     : q.gpr[16]));
+			assert_true(rs->v[piece ? X86_64_RIP : X86_64_CR3] ==
+				    (piece ? raw[1].regs.rip : raw[1].sregs2.cr3));
+			lab_close(&l);
+		}
+	}
+}
+
 static void test_only_the_snapshot_itself_counts(void **state)
 {
 	(void)state;
@@ -370,6 +579,11 @@ int main(void)
 		cmocka_unit_test(test_cpuid_gives_the_address_width_and_the_page_sizes),
 		cmocka_unit_test(test_a_foreign_core_knows_what_prstatus_holds),
 		cmocka_unit_test(test_prstatus_stands_in_for_a_lost_regs_note_only),
+		cmocka_unit_test(test_a_qemu_note_tells_all_that_is_in_it_and_no_more),
+		cmocka_unit_test(test_an_old_or_a_foreign_qemu_note_tells_what_it_can),
+		cmocka_unit_test(test_pr_pid_is_the_cpu_plus_one_where_qemu_wrote_it),
+		cmocka_unit_test(test_prstatus_of_i386_tells_what_is_in_it),
+		cmocka_unit_test(test_a_qemu_note_stands_in_for_lost_notes_only),
 		cmocka_unit_test(test_only_the_snapshot_itself_counts),
 		cmocka_unit_test(test_absurd_numbers_of_cpus_are_refused),
 	};

@@ -15,6 +15,7 @@ static const char tables[] =
 	"CREATE TABLE lapic_reg(machine_id, sample_id, cpu, off, name, value, text);"
 	"CREATE TABLE smm(machine_id, sample_id, cpu, in_smm, smbase, map, revision, smi_count);"
 	"CREATE TABLE smm_save(machine_id, sample_id, cpu, name, addr, value, text);"
+	"CREATE TABLE kernel_fact(machine_id, nr, fact, value, words, source, cpu, space_id, addr);"
 	"CREATE TABLE mem_range(machine_id, first, last, space_id, kind);"
 	"CREATE TABLE insn(machine_id, sample_id, cpu, addr, nr, len, bytes, text, is_rip, in_loop,"
 	" mem_addr);"

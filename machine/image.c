@@ -1,0 +1,265 @@
+/*
+ * Knows how Linux maps its own image on x86-64, and which things in it show themselves.
+ * Source: Linux arch/x86/kernel/head64.c (__startup_64: what lies around the image is not mapped),
+ * arch/x86/mm/init_64.c (cleanup_highmap, mark_rodata_ro), init/version.c (linux_banner),
+ * kernel/crash_core.c (vmcoreinfo_data, vmcoreinfo_size), arch/x86/kernel/setup_percpu.c;
+ * elf(5), Elf64_Nhdr.
+ */
+#include "machine/image.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "base/span.h"
+
+enum {
+	PAGE = 4096,
+	CHUNK = 1 << 20,
+	MARGIN = 256,        /* the longest thing that is looked for */
+	MAX_WALKS = 1 << 16, /* 256 MiB of single pages */
+	BUILD_ID_BYTES = 20, /* SHA-1, ld's default */
+	VDSO_PAGES = 3,      /* the images for user space lie within, with notes of their own */
+	NEAR = 32,           /* bytes between vmcoreinfo_data and vmcoreinfo_size */
+	LEAST_VMCOREINFO = 200,
+};
+
+static void free_bytes(uint8_t **p)
+{
+	free(*p);
+}
+
+/* One more stretch; false when it does not continue the image linearly. */
+static bool add_piece(struct image *im, uint64_t va, uint64_t pa, uint64_t bytes, bool nx)
+{
+	uint64_t phys_base = pa - va + IMAGE_BASE;
+
+	if (!im->nr) {
+		im->first = va;
+		im->phys_base = phys_base;
+	}
+	if (phys_base != im->phys_base)
+		return false;
+	struct image_piece *last = im->nr ? &im->piece[im->nr - 1] : NULL;
+	im->last = va + bytes - 1;
+	im->mapped += bytes;
+	if (last && last->nx == nx && last->va + last->bytes == va) {
+		last->bytes += bytes;
+		return true;
+	}
+	if (im->nr == IMAGE_MAX_PIECES)
+		return false;
+	im->piece[im->nr++] = (struct image_piece){va, bytes, nx};
+	return true;
+}
+
+/* Where to go on behind an entry that maps nothing. */
+static uint64_t behind(const struct paging_mode *mode, const struct paging_walk *w, uint64_t va)
+{
+	int level = w->nr_steps ? w->step[w->nr_steps - 1].level : 1;
+	uint64_t size = UINT64_C(1) << paging_shift(mode, level);
+
+	return (va | (size - 1)) + 1;
+}
+
+bool image_map(const struct inq_space *phys, const struct paging_mode *mode, struct image *ret)
+{
+	uint64_t va = IMAGE_BASE;
+
+	*ret = (struct image){0};
+	if (mode->levels < 4)
+		return false;
+	for (int i = 0; i < MAX_WALKS && va >= IMAGE_BASE && va < IMAGE_END; i++) {
+		struct paging_walk w;
+
+		paging_walk(mode, phys, va, &w);
+		if (w.verdict != PAGING_OK) {
+			va = behind(mode, &w, va);
+			continue;
+		}
+		uint64_t bytes = w.page_bytes - (va & (w.page_bytes - 1));
+		/* what lies elsewhere in memory are modules, or no image at all */
+		(void)add_piece(ret, va, w.pa, bytes, w.nx);
+		va += bytes;
+	}
+	/* an image has its text first, and none is that long */
+	return ret->nr && ret->first % IMAGE_ALIGN == 0 && ret->phys_base % PAGE == 0 &&
+	       ret->mapped <= IMAGE_MAX_BYTES;
+}
+
+/* One pass over a stretch of the image. */
+struct search {
+	const struct inq_space *virt;
+	const struct image *im;
+	const uint64_t *gs;
+	size_t nr_gs, first_gs; /* the first that is known */
+	struct image_facts *out;
+	uint8_t *buf; /* CHUNK + MARGIN bytes */
+};
+
+/* All that can be read of it; the rest is zero. */
+static void read_what_is_there(const struct search *s, uint64_t va, uint8_t *buf, size_t n)
+{
+	if (!inq_read(s->virt, va, buf, n, NULL))
+		return;
+	for (size_t at = 0, len; at < n; at += len) {
+		len = PAGE - (va + at) % PAGE;
+		len = len < n - at ? len : n - at;
+		if (inq_read(s->virt, va + at, buf + at, len, NULL))
+			memset(buf + at, 0, len);
+	}
+}
+
+static void look_for_banner(struct search *s, uint64_t va, const uint8_t *p, size_t n)
+{
+	static const char start[] = "Linux version ";
+	const size_t len = sizeof(start) - 1;
+	const uint8_t *end = p + n, *hit = p;
+
+	while (!s->out->banner && (hit = memmem(hit, (size_t)(end - hit), start, len))) {
+		const char *word = (const char *)hit + len;
+		size_t left = (size_t)(end - hit) - len, k = 0;
+		while (k < left && k < VMCOREINFO_RELEASE && isascii(word[k]) && isgraph(word[k]))
+			k++;
+		if (k && k < left && k < VMCOREINFO_RELEASE && word[k] == ' ' && isdigit(word[0])) {
+			memcpy(s->out->release, word, k);
+			s->out->release[k] = 0;
+			s->out->banner = va + (uint64_t)(hit - p);
+		}
+		hit++;
+	}
+}
+
+/* The images that user space gets are ELF files, each at the start of a page. */
+static bool is_of_vdso(const struct search *s, uint64_t va)
+{
+	for (unsigned int i = 0; i < VDSO_PAGES; i++) {
+		uint64_t page = (va & ~(uint64_t)(PAGE - 1)) - UINT64_C(4096) * i;
+		uint8_t magic[4];
+		if (image_has(s->im, page) &&
+		    !inq_read(s->virt, page, magic, sizeof(magic), NULL) &&
+		    !memcmp(magic, "\177ELF", sizeof(magic)))
+			return true;
+	}
+	return false;
+}
+
+static void look_for_build_id(struct search *s, uint64_t va, const uint8_t *p, size_t n)
+{
+	/* n_namesz 4, n_descsz 20, NT_GNU_BUILD_ID, the name */
+	static const uint8_t head[16] = {4,   0,   0,   0, BUILD_ID_BYTES, 0, 0, 0, 3, 0, 0, 0,
+					 'G', 'N', 'U', 0};
+	const uint8_t *end = p + n, *hit = p;
+
+	while (!s->out->build_id_at &&
+	       (hit = memmem(hit, (size_t)(end - hit), head, sizeof(head)))) {
+		uint64_t at = va + (uint64_t)(hit - p);
+		struct span id = span_of(hit, (size_t)(end - hit));
+		span_skip(&id, sizeof(head));
+		const uint8_t *b = span_take(&id, BUILD_ID_BYTES);
+		if (b && at % 4 == 0 && !is_of_vdso(s, at)) {
+			for (size_t i = 0; i < BUILD_ID_BYTES; i++) {
+				s->out->build_id[2 * i] = "0123456789abcdef"[b[i] >> 4];
+				s->out->build_id[2 * i + 1] = "0123456789abcdef"[b[i] & 15];
+			}
+			s->out->build_id_at = at;
+		}
+		hit++;
+	}
+}
+
+static uint64_t word_at(const uint8_t *p)
+{
+	struct span s = span_of(p, 8);
+
+	return span_u64le(&s);
+}
+
+/* A kernel's pointer to a page, with the length of a VMCOREINFO text beside it. */
+static bool points_to_vmcoreinfo(const uint8_t *p, size_t n, size_t at)
+{
+	uint64_t v = word_at(p + at);
+
+	if (v >> 56 != 0xff || v % VMCOREINFO_PAGE || v >= IMAGE_BASE)
+		return false;
+	for (size_t near = at < NEAR ? 0 : at - NEAR; near <= at + NEAR && near + 8 <= n;
+	     near += 8) {
+		uint64_t size = word_at(p + near);
+		if (size >= LEAST_VMCOREINFO && size <= VMCOREINFO_PAGE)
+			return true;
+	}
+	return false;
+}
+
+/* Does the word at `at` lead to VMCOREINFO?  Few words get as far as being read through. */
+static void try_vmcoreinfo(struct search *s, uint64_t va, const uint8_t *p, size_t n, size_t at)
+{
+	char start[sizeof(VMCOREINFO_START) - 1];
+	uint64_t to = word_at(p + at);
+
+	if (s->out->vmcoreinfo || !points_to_vmcoreinfo(p, n, at) ||
+	    inq_read(s->virt, to, start, sizeof(start), NULL) ||
+	    memcmp(start, VMCOREINFO_START, sizeof(start)))
+		return;
+	s->out->vmcoreinfo = to;
+	s->out->vmcoreinfo_at = va + at;
+}
+
+/* Is this the entry of CPU s->first_gs in an array that has those of all others, too? */
+static bool is_per_cpu(const struct search *s, const uint8_t *p, size_t n, size_t at)
+{
+	for (size_t i = s->first_gs; i < s->nr_gs && at + 8 <= n; i++, at += 8)
+		if (s->gs[i] && word_at(p + at) != s->gs[i])
+			return false;
+	return true;
+}
+
+static void look_for_words(struct search *s, uint64_t va, const uint8_t *p, size_t n)
+{
+	uint64_t gs = s->first_gs < s->nr_gs ? s->gs[s->first_gs] : 0;
+
+	for (size_t at = 0; at + 8 <= n; at += 8) {
+		uint64_t v = word_at(p + at);
+		if (v >> 56 != 0xff) /* no pointer of a kernel's */
+			continue;
+		if (v == gs && !s->out->per_cpu && is_per_cpu(s, p, n, at))
+			s->out->per_cpu = va + at - 8 * s->first_gs;
+		if (v % VMCOREINFO_PAGE == 0)
+			try_vmcoreinfo(s, va, p, n, at);
+	}
+}
+
+static void search_piece(struct search *s, const struct image_piece *piece)
+{
+	for (uint64_t off = 0; off < piece->bytes; off += CHUNK) {
+		uint64_t left = piece->bytes - off, va = piece->va + off;
+		size_t n = left < CHUNK + MARGIN ? (size_t)left : CHUNK + MARGIN;
+
+		read_what_is_there(s, va, s->buf, n);
+		look_for_banner(s, va, s->buf, n);
+		look_for_build_id(s, va, s->buf, n);
+		look_for_words(s, va, s->buf, n);
+	}
+}
+
+enum inq_status image_search(const struct inq_space *virt, const struct image *im,
+			     const uint64_t *gs, size_t nr_gs, struct image_facts *ret,
+			     struct inq_err *err)
+{
+	INQ_SCOPED(free_bytes) uint8_t *buf = malloc(CHUNK + MARGIN);
+	struct search s = {
+		.virt = virt, .im = im, .gs = gs, .nr_gs = nr_gs, .out = ret, .buf = buf};
+
+	if (!buf)
+		return inq_fail(err, INQ_ENOMEM, "a piece of the kernel's image");
+	*ret = (struct image_facts){0};
+	while (s.first_gs < nr_gs && !gs[s.first_gs])
+		s.first_gs++;
+	/* code holds none of it, but before mark_rodata_ro all may be code */
+	for (int nx = 1; nx >= 0 && !ret->banner; nx--)
+		for (size_t i = 0; i < im->nr; i++)
+			if (im->piece[i].nx == nx)
+				search_piece(&s, &im->piece[i]);
+	return INQ_OK;
+}
