@@ -22,7 +22,7 @@
 #include "base/sanitized.h"
 #include "base/scope.h"
 
-enum { SIBLINGS_MAX = 1000 };
+enum { SIBLINGS_MAX = 256 }; /* a rule takes about 20 us */
 
 /* What headers of Linux 6.1 do not have yet: include/uapi/linux/landlock.h of 6.15. */
 enum {
@@ -160,16 +160,24 @@ static void close_folder(DIR **folder)
 		closedir(*folder);
 }
 
+static bool is_regular(DIR *dir, const struct dirent *e)
+{
+	struct stat sb_of;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_REG;
+	return !fstatat(dirfd(dir), e->d_name, &sb_of, AT_SYMLINK_NOFOLLOW) &&
+	       S_ISREG(sb_of.st_mode);
+}
+
 void sandbox_may_read_in(struct sandbox *sb, const char *folder)
 {
 	INQ_SCOPED(close_folder) DIR *dir = sb->ruleset >= 0 ? opendir(folder) : NULL;
 	struct dirent *e;
-	struct stat sb_of;
 	unsigned nr = 0;
 
 	while (dir && (e = readdir(dir))) {
-		if (fstatat(dirfd(dir), e->d_name, &sb_of, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISREG(sb_of.st_mode))
+		if (!is_regular(dir, e))
 			continue;
 		if (nr++ == SIBLINGS_MAX) {
 			sandbox_may_read(sb, folder);

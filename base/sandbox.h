@@ -28,7 +28,7 @@ void sandbox_may_read(struct sandbox *sb, const char *path);
 
 /*
  * The regular files in folder, not those of folders in it, and no symbolic link: who made the dump
- * may have made that too.  A folder of more than a thousand is allowed as a whole.
+ * may have made that too.  A folder of more than 256 is allowed as a whole.
  */
 void sandbox_may_read_in(struct sandbox *sb, const char *folder);
 

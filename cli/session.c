@@ -11,6 +11,7 @@
 #include "analyzers/rules.h"
 #include "cli/fence.h"
 #include "cli/places.h"
+#include "loader/loaders.h"
 #include "views/query.h"
 
 static void free_text(char **p)
@@ -200,6 +201,9 @@ static enum inq_status open_file(struct session *s, bool fresh, struct inq_err *
 /* Who did what: for people who wonder. */
 static void tell(const struct session *s)
 {
+	for (size_t i = 0; s->dump && loader_at(i); i++)
+		if (!strcmp(loader_at(i)->name, s->dump->format))
+			cli_note(s->dump->format, "%s", loader_at(i)->doc);
 	if (s->dump)
 		cli_note(s->file,
 			 "opened by %s as %s; stretches of memory: %zu, notes: %zu, damages: %zu",

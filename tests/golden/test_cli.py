@@ -197,6 +197,7 @@ def verbose_tells_sandbox_loader_and_index():
     said, code = verbose("show", "--verbose", "cpus", "stuck.core")
     assert code == 0 and re.search(r"^inquest: sandbox: (Landlock ABI \d|no Landlock: )", said, re.M), said
     assert re.search(r"^inquest: sandbox: (seccomp: no socket|no seccomp: )", said, re.M), said
+    assert re.search(r"^inquest: elfcore: ELF cores", said, re.M), said
     assert "inquest: stuck.core: opened by elfcore as inquest snapshot; " in said, said
     subprocess.run([INQUEST, "index", "stuck.core"], check=True, stdout=subprocess.DEVNULL)
     said, _ = verbose("show", "--verbose", "cpus", "stuck.core")

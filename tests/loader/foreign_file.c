@@ -131,7 +131,8 @@ struct foreign_file lkcd_build(const uint64_t *pfn, size_t nr, bool packed, cons
 	pad(&o, 65536);
 	for (size_t i = 0; i < nr; i++)
 		put_lkcd_page(&o, pfn[i], packed);
-	put_le(&o, 0, 12);
+	put_le(&o, 0, 8);
+	put_le(&o, 0, 4);
 	put_le(&o, 4, 4); /* the end */
 	return (struct foreign_file){o.p, o.n, 65536};
 }

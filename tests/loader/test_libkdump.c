@@ -11,12 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sanitized.h"
 #include "foreign_file.h"
 #include "kdump_file.h"
 #include "tests/built/built.h"
 #include "tests/loader/touch.h"
 
-enum { PAGE = FOREIGN_PAGE };
+enum {
+	PAGE = FOREIGN_PAGE,
+	SLOW = BASE_SANITIZED ? 7
+			      : 1, /* each opening forks a process with the sanitizer's memory */
+};
 
 /* The page at which the library crashes; ALWAYS: when it opens. */
 #define NEVER UINT64_MAX
@@ -242,13 +247,13 @@ static void flips_and_cuts_open_or_say_why(void **state)
 	struct foreign_file lkcd = lkcd_build(pages, NR_PAGES, true, "x86_64"), disk = diskdump();
 
 	(void)state;
-	survive(&lkcd, 8, 64, 1);
-	survive(&lkcd, 64, 800, 31);
-	survive(&lkcd, lkcd.pages_at, lkcd.n, 5);
-	survive(&disk, 8, 500, 11);
-	survive(&disk, disk.pages_at, disk.n, 23);
-	survive_cuts(&lkcd, 2039);
-	survive_cuts(&disk, 509);
+	survive(&lkcd, 8, 64, SLOW);
+	survive(&lkcd, 64, 800, 61 * SLOW);
+	survive(&lkcd, lkcd.pages_at, lkcd.n, 13 * SLOW);
+	survive(&disk, 8, 500, 29 * SLOW);
+	survive(&disk, disk.pages_at, disk.pages_at + 200, 7 * SLOW);
+	survive_cuts(&lkcd, 4093 * SLOW);
+	survive_cuts(&disk, 2039 * SLOW);
 	free(lkcd.p);
 	free(disk.p);
 }

@@ -69,7 +69,7 @@ static void make_file(const char *name)
 static int set_up(void **state)
 {
 	static const char *const folders[] = {"dump", "dump/deeper", "debug", "debug/.build-id",
-					      "out",  "elsewhere"};
+					      "out",  "elsewhere",   "full"};
 
 	(void)state;
 	if (!mkdtemp(folder) || chdir(folder))
@@ -207,6 +207,31 @@ static void no_other_file_opens(void **state)
 {
 	(void)state;
 	in_child(open_other_files);
+}
+
+static void open_in_a_full_folder(void)
+{
+	struct sandbox sb;
+	char name[32];
+
+	sandbox_init(&sb);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "full/%d", i);
+		make_file(name);
+	}
+	sandbox_may_read_in(&sb, "full");
+	sandbox_enter(&sb);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "full/%d", i);
+		EXPECT(open_fails(name, O_RDONLY), 0);
+	}
+	EXPECT(open_fails("elsewhere/secret", O_RDONLY), EACCES);
+}
+
+static void a_folder_of_many_files_opens_whole(void **state)
+{
+	(void)state;
+	in_child(open_in_a_full_folder);
 }
 
 static void write_index(void)
@@ -407,6 +432,7 @@ int main(void)
 		cmocka_unit_test(what_was_given_and_what_lies_beside_it_opens),
 		cmocka_unit_test(a_vmlinux_that_comes_late_opens),
 		cmocka_unit_test(no_other_file_opens),
+		cmocka_unit_test(a_folder_of_many_files_opens_whole),
 		cmocka_unit_test(where_the_index_goes_can_be_written),
 		cmocka_unit_test(no_socket_no_program_no_tracing),
 		cmocka_unit_test(no_signal_reaches_others),
