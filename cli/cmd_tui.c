@@ -12,6 +12,11 @@ static enum inq_status prepare(void *ctx, const struct view *v, struct inq_err *
 	return session_need_view(ctx, v, err);
 }
 
+static void on_stop(void *ctx, bool (*stop)(void))
+{
+	((struct session *)ctx)->escaped = stop;
+}
+
 /* Everything, as the command index keeps it. */
 static enum inq_status save(void *ctx, char **ret_path, struct inq_err *err)
 {
@@ -47,10 +52,13 @@ static int run(const struct cli_args *a)
 					       .title = s->file,
 					       .prepare = prepare,
 					       .save = s->machine ? save : NULL,
+					       .on_stop = on_stop,
 					       .ctx = s,
 					       .first = "findings"};
 		st = tui_run(&src, &err);
 	}
+	if (s)
+		s->escaped = NULL; /* the terminal is no longer the TUI's */
 	return st ? cli_fail(a->arg[0], &err, NULL) : CLI_GOOD;
 }
 

@@ -25,7 +25,7 @@ static int on_stop(void *ctx)
 
 	if (s->doing && !s->quiet)
 		cli_progress_show(&s->progress, s->doing);
-	return cli_interrupted();
+	return cli_interrupted() || (s->escaped && s->escaped());
 }
 
 const struct inq_machine *session_machine(struct session *s)
@@ -57,7 +57,7 @@ static bool live_progress(void *ctx, uint64_t done, uint64_t total)
 		snprintf(text, sizeof(text), "%" PRIu64 " MiB", done >> 20);
 	if (!s->quiet)
 		cli_progress_show(&s->progress, text);
-	return !cli_interrupted();
+	return !cli_interrupted() && !(s->escaped && s->escaped());
 }
 
 void session_close(struct session *s)

@@ -33,8 +33,9 @@ struct session {
 	struct live_host live;
 	struct store *store;
 	bool rules_asked;
-	bool quiet;        /* the screen belongs to the TUI: no notes */
-	const char *doing; /* for the progress line */
+	bool (*escaped)(void); /* the TUI: what takes long shall be given up; or NULL */
+	bool quiet;            /* the screen belongs to the TUI: no notes */
+	const char *doing;     /* for the progress line */
 	struct cli_progress progress;
 };
 

@@ -16,6 +16,8 @@ static unsigned int digit_of(char c)
 	return c >= 'a' && c <= 'f' ? (unsigned int)(c - 'a') + 10 : UINT_MAX;
 }
 
+enum { MAX_STEPS = 1 << 14 };
+
 bool machine_number(const char *text, size_t n, uint64_t *ret)
 {
 	unsigned int base = 10;
@@ -257,21 +259,23 @@ static bool next_physical(const struct inq_machine *m, const struct inq_space *s
 	return true;
 }
 
-bool machine_space_next(const struct inq_machine *m, const struct inq_space *sp, uint64_t addr,
-			uint64_t last, uint64_t *ret_addr)
+/*
+ * steps: how many entries may still be looked at, of all spaces together.  Hostile tables map
+ * 2^36 pages to where no memory is: who asks looks for himself when there are none left.
+ */
+static bool next_mapped(const struct inq_machine *m, const struct inq_space *sp, uint64_t addr,
+			uint64_t last, unsigned int *steps, uint64_t *ret)
 {
 	const struct paging_space *ps = paging_space_of(sp);
 	struct paging_walk w;
 	uint64_t left, at;
 
 	if (!ps)
-		return addr <= last && next_physical(m, sp, addr, last, ret_addr);
-	while (addr <= last) {
+		return addr <= last && next_physical(m, sp, addr, last, ret);
+	for (; addr <= last && *steps; --*steps) {
 		paging_walk(&ps->mode, sp->lower, addr, &w);
-		if (w.verdict == PAGING_ABSENT) {
-			*ret_addr = addr;
-			return true;
-		}
+		if (w.verdict == PAGING_ABSENT)
+			break;
 		if (w.verdict != PAGING_OK) {
 			if (!behind(&ps->mode, &w, addr, &addr))
 				return false;
@@ -280,13 +284,24 @@ bool machine_space_next(const struct inq_machine *m, const struct inq_space *sp,
 		left = ps->mode.levels ? (addr | (w.page_bytes - 1)) - addr : UINT64_MAX - addr;
 		if (left > last - addr)
 			left = last - addr;
-		if (machine_space_next(m, sp->lower, w.pa, w.pa + left, &at)) {
-			*ret_addr = addr + (at - w.pa);
+		if (next_mapped(m, sp->lower, w.pa, w.pa + left, steps, &at)) {
+			*ret = addr + (at - w.pa);
 			return true;
 		}
 		if (left == last - addr)
 			return false;
 		addr += left + 1;
+		if (!*steps)
+			break;
 	}
-	return false;
+	*ret = addr;
+	return addr <= last;
+}
+
+bool machine_space_next(const struct inq_machine *m, const struct inq_space *sp, uint64_t addr,
+			uint64_t last, uint64_t *ret_addr)
+{
+	unsigned int steps = MAX_STEPS;
+
+	return next_mapped(m, sp, addr, last, &steps, ret_addr);
 }

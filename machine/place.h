@@ -60,7 +60,7 @@ INQ_MUST enum inq_status machine_place(const struct inq_machine *m, const char *
 
 /*
  * The first address from addr on, last at most, that the space may map: skips what its page tables
- * or the dump's extents leave out.  False: there is none.
+ * or the dump's extents leave out, but not without end.  False: there is none.
  */
 bool machine_space_next(const struct inq_machine *m, const struct inq_space *sp, uint64_t addr,
 			uint64_t last, uint64_t *ret_addr);

@@ -272,6 +272,8 @@ static enum inq_status search_round(struct machine_search *s, struct inq_err *er
 	cut_chunks(s);
 	s->chunk_at = s->hit_at = 0;
 	s->taken = 0;
+	if (!s->nr_chunks)
+		return INQ_OK;
 	while (nr + 1 < s->nr_threads && nr + 1 < s->nr_chunks &&
 	       !pthread_create(&thread[nr], NULL, run_thread, s))
 		nr++;

@@ -53,6 +53,10 @@ static bool same_ref(const struct view_ref *a, const struct view_ref *b)
 	for (int i = 0; i < VIEW_REF_PARTS; i++)
 		if (a->known >> i & 1 && a->part[i] != b->part[i])
 			return false;
+	for (int i = 0; i < VIEW_TEXTS; i++)
+		if (!a->text[i] != !b->text[i] ||
+		    (a->text[i] && strcmp(a->text[i], b->text[i]) != 0))
+			return false;
 	return true;
 }
 
@@ -101,6 +105,8 @@ enum inq_status tui_start(struct tui *t, const struct tui_source *src, struct in
 	const struct view *v = view_find(first);
 
 	t->src = src;
+	if (src->on_stop && t->escaped)
+		src->on_stop(src->ctx, t->escaped);
 	if (v)
 		tui_open(t, v, tui_fill_store, NULL);
 	else

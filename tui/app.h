@@ -22,12 +22,15 @@ struct tui {
 	bool failed;             /* the status tells of an error */
 	char find[TUI_FIND_MAX]; /* what was searched last, UTF-8 */
 	char typed[TUI_FIND_MAX];
-	bool asking; /* typing what to search */
+	/* typing: what to search among the rows, where to go, what to search in memory */
+	enum tui_asking { TUI_ASK_NOT, TUI_ASK_ROWS, TUI_ASK_PLACE, TUI_ASK_MEMORY } asking;
 	bool quit;
 	char note[96]; /* what belongs below the findings: what was not asked, not seen */
-	/* Both optional.  Draw now, since something slow follows; shall it be given up? */
+	/* All optional.  Draw now, since something slow follows; shall it be given up?  The second
+	   is the end of all, the third only of that. */
 	void (*show)(struct tui *t);
 	bool (*stopped)(void);
+	bool (*escaped)(void);
 };
 
 /* Open the first view.  There is always a page afterwards, or INQ_ENOMEM. */

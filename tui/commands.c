@@ -20,6 +20,38 @@ static const struct view_ref *selected(const struct tui *t)
 	return p->at < p->rows.nr ? &p->rows.ref[p->at] : &none;
 }
 
+/* The space that a row names in its column SPACE, else the one that its page is about. */
+static const char *space_of(const struct tui *t)
+{
+	const struct tui_page *p = tui_top(t);
+	int col = tui_view_col(p->view, "SPACE");
+	const char *cell =
+		col >= 0 && p->at < p->rows.nr ? tui_rows_cell(&p->rows, p->at, (size_t)col) : "-";
+
+	if (strcmp(cell, "-") != 0)
+		return cell;
+	return strcmp(p->view->name, "hits") != 0 ? p->from.text[0] : NULL;
+}
+
+/* The selected row, with what was typed to get here. */
+static struct view_ref reference(const struct tui *t)
+{
+	struct view_ref from = *selected(t);
+
+	from.text[0] = space_of(t);
+	return from;
+}
+
+static bool is_memory(const char *view)
+{
+	static const char *const names[] = {"mem", "words", "text", "pt", "dis"};
+
+	for (size_t i = 0; view && i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(names[i], view))
+			return true;
+	return false;
+}
+
 static void run_move(struct tui *t, const struct tui_command *c, int key)
 {
 	(void)key;
@@ -59,6 +91,13 @@ static void open_listed(struct tui *t)
 		tui_open(t, v, tui_fill_store, NULL);
 }
 
+static void open_from(struct tui *t, const struct view *v)
+{
+	struct view_ref from = is_memory(v->name) ? reference(t) : *selected(t);
+
+	tui_open(t, v, tui_fill_store, &from);
+}
+
 static void run_open(struct tui *t, const struct tui_command *c, int key)
 {
 	const struct tui_page *p = tui_top(t);
@@ -71,7 +110,7 @@ static void run_open(struct tui *t, const struct tui_command *c, int key)
 	else if (p->fill != tui_fill_store || p->at >= p->rows.nr)
 		tui_say(t, false, "nothing to open here");
 	else if (v)
-		tui_open(t, v, tui_fill_store, selected(t));
+		open_from(t, v);
 	else
 		tui_open(t, &tui_record_view, tui_fill_record, selected(t));
 }
@@ -96,9 +135,8 @@ static void run_quit(struct tui *t, const struct tui_command *c, int key)
 
 static void run_ask(struct tui *t, const struct tui_command *c, int key)
 {
-	(void)c;
 	(void)key;
-	t->asking = true;
+	t->asking = (enum tui_asking)c->n;
 	t->typed[0] = '\0';
 }
 
@@ -200,6 +238,45 @@ static void run_view(struct tui *t, const struct tui_command *c, int key)
 	tui_open(t, v, tui_fill_store, &from);
 }
 
+static void run_memory(struct tui *t, const struct tui_command *c, int key)
+{
+	const struct view *v = view_find(c->view);
+	struct view_ref from = reference(t);
+
+	(void)key;
+	if (!v)
+		tui_say(t, true, "no view %s", c->view);
+	else if (from.known >> VIEW_REF_ADDR & 1)
+		tui_open(t, v, tui_fill_store, &from);
+	else
+		tui_say(t, false, "this row has no address: ':' asks for one");
+}
+
+/* SPACE:ADDRESS, or an address of the space that is on the screen. */
+static void go_to_place(struct tui *t)
+{
+	const struct view *v = view_find("mem");
+	struct view_ref from = {.text = {space_of(t), t->typed}};
+	char *colon = strrchr(t->typed, ':');
+
+	if (colon) {
+		*colon = '\0';
+		from.text[0] = t->typed;
+		from.text[1] = colon + 1;
+	}
+	if (v)
+		tui_open(t, v, tui_fill_store, &from);
+}
+
+static void search_memory(struct tui *t)
+{
+	const struct view *v = view_find("hits");
+	const struct view_ref from = {.text = {t->typed, space_of(t)}};
+
+	if (v)
+		tui_open(t, v, tui_fill_store, &from);
+}
+
 /* Which CPUs have rows in a view: the answer to one question, found by passing over all rows. */
 struct cpu_scan {
 	int64_t now;   /* shown; below 0: all */
@@ -288,7 +365,7 @@ static const struct tui_command commands[] = {
 	{{'q'}, "q", "back", "back to the view before; at the first one, quit", run_back, .n = 1},
 	{{TUI_KEY_ESC, -KEY_BACKSPACE, TUI_KEY_DEL, '\b'}, "Esc, Backspace", NULL, "back to the view before", run_back},
 	{{'?', 'h', 'H', -KEY_F(1)}, "?, h, F1", "help", "this list", run_help},
-	{{'/'}, "/", "search", "search forward; upper case matters if you type some", run_ask},
+	{{'/'}, "/", "search", "search forward; upper case matters if you type some", run_ask, .n = TUI_ASK_ROWS},
 	{{'n'}, "n", NULL, "next row found", run_next, .n = 1},
 	{{'N'}, "N", NULL, "row found before", run_next, .n = -1},
 	{{'v', 's'}, "v, s", "views", "list of all views", run_menu},
@@ -299,6 +376,13 @@ static const struct tui_command commands[] = {
 		.view = "insns", .ref = REF_MACHINE | REF_CPU},
 	{{'l'}, "l", "lapic", "local APIC, of the selected row's CPU if it has one", run_view,
 		.view = "lapic", .ref = REF_MACHINE | REF_CPU},
+	{{'m'}, "m", "memory", "memory at the selected row's address", run_memory, .view = "mem"},
+	{{'W'}, "W", NULL, "the same as words", run_memory, .view = "words"},
+	{{'T'}, "T", NULL, "the same as text", run_memory, .view = "text"},
+	{{'p'}, "p", NULL, "page tables of the selected row's address", run_memory, .view = "pt"},
+	{{'D'}, "D", NULL, "code at the selected row's address", run_memory, .view = "dis"},
+	{{':'}, ":", NULL, "memory at a place that you type: phys:0x1000, cpu0:rsp", run_ask, .n = TUI_ASK_PLACE},
+	{{'S'}, "S", NULL, "search memory: text, hex:f4eb, ptr:0x1000-0x1fff; Esc stops", run_ask, .n = TUI_ASK_MEMORY},
 	{{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}, "0-9", NULL, "only the rows of this CPU", run_cpu},
 	{{'+', '='}, "+", NULL, "next CPU; behind the last, all", run_cpu_step, .n = 1},
 	{{'-'}, "-", NULL, "CPU before; before the first, all", run_cpu_step, .n = -1},
@@ -354,27 +438,39 @@ static void append_typed(struct tui *t, int key)
 	t->typed[n + len] = '\0';
 }
 
-static void type_key(struct tui *t, int key)
+static void answer(struct tui *t)
 {
 	static const struct tui_command forward = {.n = 1};
+	enum tui_asking asked = t->asking;
 
+	t->asking = TUI_ASK_NOT;
+	if (asked == TUI_ASK_PLACE && *t->typed)
+		go_to_place(t);
+	else if (asked == TUI_ASK_MEMORY && *t->typed)
+		search_memory(t);
+	if (asked != TUI_ASK_ROWS)
+		return;
+	if (*t->typed)
+		memcpy(t->find, t->typed, sizeof(t->find));
+	run_next(t, &forward, '\r');
+}
+
+static void type_key(struct tui *t, int key)
+{
 	switch (key) {
 	case '\r':
 	case '\n':
 	case -KEY_ENTER:
-		t->asking = false;
-		if (*t->typed)
-			memcpy(t->find, t->typed, sizeof(t->find));
-		run_next(t, &forward, key);
+		answer(t);
 		break;
 	case TUI_KEY_ESC:
-		t->asking = false;
+		t->asking = TUI_ASK_NOT;
 		break;
 	case -KEY_BACKSPACE:
 	case TUI_KEY_DEL:
 	case '\b':
 		if (!*t->typed)
-			t->asking = false;
+			t->asking = TUI_ASK_NOT;
 		erase_typed(t);
 		break;
 	default:

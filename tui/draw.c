@@ -246,7 +246,7 @@ static void draw_status(const struct tui *t, int y, bool colors)
 
 	if (t->asking) {
 		int over = tui_text_width(t->typed) + 2 - COLS;
-		put_text(y, 0, 1, "/", A_BOLD);
+		put_text(y, 0, 1, &"/:?"[t->asking - TUI_ASK_ROWS], A_BOLD);
 		put(y, 1, (struct tui_clip){t->typed, over > 0 ? over : 0, COLS - 1}, A_NORMAL, 0);
 		return;
 	}
@@ -268,7 +268,7 @@ static void place_cursor(const struct tui *t, const struct tui_page *p, const st
 
 	for (size_t row = p->top; row < p->at && line < f->height; row++)
 		line += tui_page_lines(p, row);
-	curs_set(t->asking);
+	curs_set(t->asking != TUI_ASK_NOT);
 	if (t->asking && f->status >= 0)
 		move(f->status, typed < COLS ? typed : COLS - 1);
 	else if (line < f->height)

@@ -26,6 +26,12 @@ struct tui_page *tui_page_create(const struct view *v, tui_fill_fn *fill,
 	p->hidden = -1;
 	if (from)
 		p->from = *from;
+	for (int i = 0; i < VIEW_TEXTS && from; i++) {
+		if (!from->text[i])
+			continue;
+		(void)snprintf(p->text[i], sizeof(p->text[i]), "%s", from->text[i]);
+		p->from.text[i] = p->text[i];
+	}
 	tui_rows_init(&p->rows, tui_view_cols(v));
 	return p;
 }

@@ -13,7 +13,8 @@ typedef enum inq_status tui_fill_fn(struct tui *t, struct tui_page *p, struct in
 struct tui_page {
 	const struct view *view;
 	tui_fill_fn *fill;
-	struct view_ref from; /* the row that opened it; nothing known when opened alone */
+	struct view_ref from;       /* the row that opened it; nothing known when opened alone */
+	char text[VIEW_TEXTS][128]; /* what from.text leads to */
 	struct tui_rows rows;
 	size_t at, top; /* the selected row, and the first one on the screen */
 	/* The column that the title makes superfluous, every row being of that CPU; or -1. */

@@ -90,8 +90,9 @@ enum inq_status tui_fill_store(struct tui *t, struct tui_page *p, struct inq_err
 	struct filling f = {.t = t, .p = p};
 	struct inq_err why = {0};
 	enum inq_status st = src->prepare ? src->prepare(src->ctx, p->view, err) : INQ_OK;
+	bool alone = !p->from.known && !p->from.text[0] && !p->from.text[1];
 	enum inq_status rows =
-		view_each(src->store, p->view, p->from.known ? &p->from : NULL, keep_row, &f, &why);
+		view_each(src->store, p->view, alone ? NULL : &p->from, keep_row, &f, &why);
 
 	if (rows == INQ_ELIMIT && p->rows.more)
 		rows = INQ_OK;

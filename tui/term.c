@@ -194,6 +194,20 @@ static int after_escape(void)
 	return TUI_KEY_ESC;
 }
 
+bool tui_term_escaped(void)
+{
+	wint_t c = 0;
+	int rc = get_wch(&c);
+
+	if (rc == OK && c == TUI_KEY_ESC)
+		return after_escape() == TUI_KEY_ESC;
+	if (rc == OK)
+		unget_wch((wchar_t)c);
+	else if (rc == KEY_CODE_YES)
+		ungetch((int)c);
+	return false;
+}
+
 /* False: the terminal has gone.  Signals are let in only while waiting, so that none is missed. */
 static bool wait_input(const sigset_t *let_in)
 {

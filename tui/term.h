@@ -26,6 +26,9 @@ void tui_term_close(struct tui_term *term);
 /* The signal that asked to stop, or 0. */
 int tui_term_signal(void);
 
+/* Is the key that was typed next Esc?  Then it is taken; any other stays.  Never waits. */
+bool tui_term_escaped(void);
+
 /*
  * Wait for a key, as struct tui_command has them; -KEY_RESIZE after a change of size,
  * TUI_KEY_NONE when a signal came, TUI_KEY_GONE when the terminal has gone.

@@ -52,7 +52,7 @@ static enum inq_status run_keys(struct session *s, struct inq_err *err)
 
 enum inq_status tui_run(const struct tui_source *src, struct inq_err *err)
 {
-	struct session s = {.tui = {.show = show, .stopped = stopped}};
+	struct session s = {.tui = {.show = show, .stopped = stopped, .escaped = tui_term_escaped}};
 
 	if (!strcmp(setlocale(LC_CTYPE, NULL), "C"))
 		setlocale(LC_CTYPE, ""); /* which characters the terminal shows, and how wide */

@@ -2,6 +2,8 @@
 #ifndef TUI_TUI_H
 #define TUI_TUI_H
 
+#include <stdbool.h>
+
 #include <inquest/err.h>
 
 struct store;
@@ -17,7 +19,9 @@ struct tui_source {
 	 * there is nothing to keep, the file is an index itself.
 	 */
 	enum inq_status (*save)(void *ctx, char **ret_path, struct inq_err *err);
-	void *ctx;         /* of both */
+	/* Ask this now and then while something takes long: true, Esc was pressed.  Optional. */
+	void (*on_stop)(void *ctx, bool (*stop)(void));
+	void *ctx;         /* of all */
 	const char *first; /* name of the first view: "findings" */
 };
 

@@ -82,6 +82,7 @@ const struct view view_group_index[] = {
 			{"LAST", VIEW_HEX, 18},
 			{"BYTES", VIEW_HEX, 12},
 			{"KIND", VIEW_TEXT, 8}},
+		.opens = "mem",
 	},
 	{
 		.name = "samples",

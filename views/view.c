@@ -49,6 +49,10 @@ static enum inq_status open_query(sqlite3 *db, const struct view *v, const struc
 	for (int i = 0; from && i < sqlite3_bind_parameter_count(*ret) && i < VIEW_REF_PARTS; i++)
 		if (from->known >> i & 1 && sqlite3_bind_int64(*ret, 1 + i, from->part[i]))
 			return sql_fail(db, INQ_EIO, "bind", err);
+	for (int i = 0; from && i < VIEW_TEXTS; i++)
+		if (VIEW_REF_PARTS + i < sqlite3_bind_parameter_count(*ret) &&
+		    sql_bind_text(*ret, 1 + VIEW_REF_PARTS + i, from->text[i]))
+			return sql_fail(db, INQ_EIO, "bind", err);
 	return INQ_OK;
 }
 

@@ -11,13 +11,15 @@
 
 struct store;
 
-enum { VIEW_COLS = 12, VIEW_NEEDS = 8 };
+enum { VIEW_COLS = 12, VIEW_NEEDS = 8, VIEW_TEXTS = 2 };
 
 /* Which row this is: what Enter hands to the view that it opens. */
 enum view_ref_part { VIEW_REF_MACHINE, VIEW_REF_CPU, VIEW_REF_ADDR, VIEW_REF_ROW, VIEW_REF_PARTS };
 struct view_ref {
 	int64_t part[VIEW_REF_PARTS];
 	uint32_t known; /* one bit per part: a finding has no address, a page no row */
+	/* What a person typed, for views of memory: a space, an address.  NULL: nothing. */
+	const char *text[VIEW_TEXTS];
 };
 
 enum view_fmt { VIEW_TEXT, VIEW_DEC, VIEW_HEX /* 0x..., unsigned */ };
@@ -37,7 +39,7 @@ struct view {
 	/*
 	 * Columns: machine_id, cpu, addr, row (NULL where a row has none), then one per heading.
 	 * ?1 to ?4 are the same four of the row that opened this view; NULL when opened alone, so
-	 * queries say (?1 IS NULL OR machine_id = ?1).
+	 * queries say (?1 IS NULL OR machine_id = ?1).  ?5 and ?6 are its texts.
 	 */
 	const char *sql;
 	struct view_col col[VIEW_COLS]; /* ends at a NULL head */

@@ -12,6 +12,7 @@
 	X(smm)                                                                                     \
 	X(code)                                                                                    \
 	X(flight)                                                                                  \
+	X(memory)                                                                                  \
 	X(index)
 
 #define VIEW_GROUP_DECLARE(n) extern const struct view view_group_##n[];

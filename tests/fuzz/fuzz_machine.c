@@ -13,6 +13,7 @@
 #include "arch/x86_64/smm.h"
 #include "base/span.h"
 #include "machine/machine.h"
+#include "machine/place.h"
 #include "tests/fuzz/blobs.h"
 #include "tests/fuzz/must.h"
 
@@ -62,6 +63,27 @@ static void touch_code(const struct inq_cpu *cpu)
 		(void)x86_64_smm_value(&map->field[i], area);
 }
 
+/* Every space of every CPU, nested ones among them, at addresses of all kinds. */
+static void touch_spaces(const struct inq_machine *m)
+{
+	static const uint64_t at[] = {0, 0x400010, 0x800000000000, 0xffffffff81000ff9};
+	struct inq_err err = {0};
+	uint8_t bytes[16];
+
+	for (size_t i = 0; i < m->nr_spaces; i++) {
+		const struct inq_space *sp = m->spaces[i], *in;
+		for (size_t k = 0; k < sizeof(at) / sizeof(*at); k++) {
+			uint64_t to = 0;
+			if (inq_read(sp, at[k], bytes, sizeof(bytes), &err))
+				MUST(err.msg[0]);
+			if (!paging_resolve(sp, at[k], &in, &to, &err))
+				MUST(!paging_space_of(in));
+			if (machine_space_next(m, sp, at[k], UINT64_MAX, &to))
+				MUST(to >= at[k]);
+		}
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct inq_blob blobs[FUZZ_MAX_BLOBS];
@@ -89,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		touch_words(&m->cpus[i]);
 		touch_code(&m->cpus[i]);
 	}
+	touch_spaces(m);
 	machine_close(m);
 	return 0;
 }

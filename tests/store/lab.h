@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "analyzers/live/live.h"
 #include "store/store.h"
 
 struct lab {
@@ -78,6 +79,22 @@ static inline struct store *lab_store(const struct lab *l)
 	if (store_create(&s, &err) || store_add_machine(s, &l->machine, &err))
 		fail_msg("%s", err.msg);
 	return s;
+}
+
+static inline const struct inq_machine *lab_no_machine(void *ctx)
+{
+	(void)ctx;
+	return NULL;
+}
+
+/* The functions over memory, as a connection without a dump has them: views name them. */
+static inline void lab_live(struct store *s)
+{
+	static const struct live_host host = {.machine = lab_no_machine};
+	struct inq_err err = {0};
+
+	if (live_register(s, &host, &err))
+		fail_msg("%s", err.msg);
 }
 
 #endif

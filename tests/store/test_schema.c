@@ -87,6 +87,7 @@ static void every_view_is_a_query_over_the_real_tables(void **state)
 	FILE *null = fopen("/dev/null", "w");
 	const struct view *v;
 
+	lab_live(s);
 	for (size_t i = 0; collector_at(i); i++)
 		assert_int_equal(store_create_table(s, collector_at(i), &err), INQ_OK);
 	for (size_t i = 0; (v = view_at(i)); i++)

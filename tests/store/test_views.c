@@ -44,6 +44,7 @@ static struct store *open_rows(const char *sql)
 	struct lab l;
 	lab_init(&l);
 	struct store *s = lab_store(&l);
+	lab_live(s);
 	run_sql(s, tables);
 	run_sql(s, sql);
 	return s;
