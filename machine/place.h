@@ -22,6 +22,7 @@ struct machine_where {
 #define MACHINE_SPACE_HELP                                                                         \
 	"  phys           physical memory\n"                                                       \
 	"  smm            the same as a CPU in SMM sees it\n"                                      \
+	"  kernel         virtual memory of the kernel that was found\n"                           \
 	"  cpuN           virtual memory of CPU N as it is\n"                                      \
 	"  cr3=ROOT       virtual memory of the process with that page table root\n"               \
 	"  nestedN        physical memory of the guest that CPU N's guest runs (EPT, NPT)\n"       \
