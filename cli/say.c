@@ -90,9 +90,17 @@ void cli_note(const char *file, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+/* Does the terminal know escape sequences? */
+static bool knows_escapes(void)
+{
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb") != 0;
+}
+
 void cli_progress_start(struct cli_progress *p)
 {
-	*p = (struct cli_progress){.on = isatty(STDERR_FILENO)};
+	*p = (struct cli_progress){.on = isatty(STDERR_FILENO) && knows_escapes()};
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
 }
 
@@ -177,7 +185,6 @@ int cli_flush(int code)
 bool cli_colour(void)
 {
 	const char *no = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+	return isatty(STDOUT_FILENO) && !(no && *no) && knows_escapes();
 }
