@@ -59,7 +59,7 @@ const struct cli_command cli_cmd_dis = {
 		"or 64.  What is no instruction and what cannot be read is said, and passed over.\n"
 		"`inquest help mem` explains SPACE:ADDRESS.  In SQL the same is\n"
 		"dis(space, address, count, bits).\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_FORMAT,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_FORMAT,
 	.min_args = 2,
 	.max_args = 3,
 	.run = run,

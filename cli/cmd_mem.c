@@ -81,7 +81,7 @@ const struct cli_command cli_cmd_mem = {
 		"is\n" MACHINE_SPACE_HELP "\n"
 		"What was not dumped and what nothing is mapped at is said, and passed over.  In\n"
 		"SQL the same is mem_line(space, address, bytes), and mem() yields the bytes.\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_FORMAT,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_FORMAT,
 	.min_args = 2,
 	.max_args = 3,
 	.run = run,

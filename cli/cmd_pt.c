@@ -63,7 +63,7 @@ const struct cli_command cli_cmd_pt = {
 		"not present.  Where a hypervisor's tables (EPT, NPT) lie below a guest's, the\n"
 		"walk that finds an entry stands indented above it.  `inquest help mem` explains\n"
 		"SPACE:ADDRESS.  In SQL the same is pt_walk(space, address).\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE,
 	.min_args = 2,
 	.max_args = 2,
 	.run = run,

@@ -125,7 +125,7 @@ static int search(const struct cli_args *a, uint64_t limit, const char *range)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	INQ_SCOPED(free_text) char *what = quote(a->arg[1]);
-	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose};
+	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose, .base = a->base};
 	struct asking q = {.limit = limit};
 	struct inq_err err = {0};
 	enum inq_status st = what ? session_open(&plan, &s, &err)
@@ -172,7 +172,7 @@ const struct cli_command cli_cmd_search = {
 		"over in silence.  SPACE is phys unless given, from address A to B or all of it;\n"
 		"`inquest help mem` explains spaces.  In SQL the same is\n"
 		"search(what, space, first, last).\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_LIMIT,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_LIMIT,
 	.min_args = 2,
 	.max_args = 3,
 	.run = run,

@@ -108,7 +108,8 @@ const struct cli_command cli_cmd_formats = {
 	.doc = "list the formats of files that can be opened, and what each tells",
 	.help = "  inquest formats\n"
 		"\n"
-		"A file is known by its content, never by its name.\n",
+		"A file is known by its content, never by its name.  docs/formats.md says what of\n"
+		"each format is known and unknown.\n",
 	.run = run_formats,
 };
 
@@ -242,7 +243,8 @@ static int run_help(const struct cli_args *a)
 	      "FILE is a dump, or an index made by inquest index; its content decides.\n"
 	      "Options, where a command takes them: --json, --sql, -o FILE, --format, --limit;\n"
 	      "--help, --version; --verbose, for all that open FILE, says which loader reads it\n"
-	      "and which sandbox it is read in.  NO_COLOR turns colours off.\n"
+	      "and which sandbox it is read in; --base ADDRESS, for the same, says that FILE is\n"
+	      "memory without a header, from there on.  NO_COLOR turns colours off.\n"
 	      "Exit codes: 0 nothing of severity error or worse; 1 report found such; 2 usage\n"
 	      "error or unreadable input.\n",
 	      stdout);

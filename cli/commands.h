@@ -4,6 +4,7 @@
 #define CLI_COMMANDS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define CLI_COMMANDS(X)                                                                            \
 	X(report)                                                                                  \
@@ -30,6 +31,7 @@ struct cli_args {
 	const char *output; /* -o, or NULL */
 	const char *format; /* --format, or NULL */
 	const char *limit;  /* --limit, or NULL */
+	const uint64_t *base; /* --base, or NULL */
 	char **arg;         /* what is no option */
 	int nr_args;
 };
@@ -41,6 +43,7 @@ enum {
 	CLI_VERBOSE = 8,
 	CLI_FORMAT = 16,
 	CLI_LIMIT = 32,
+	CLI_BASE = 64,
 };
 
 struct cli_command {

@@ -1,8 +1,10 @@
 /* Knows the shape of every command line: inquest COMMAND [OPTION...] FILE, or inquest FILE. */
+#include <errno.h>
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,7 +28,16 @@ const struct cli_command *cli_command_find(const char *name)
 	return NULL;
 }
 
-enum { OPT_JSON = 256, OPT_SQL, OPT_HELP, OPT_VERSION, OPT_VERBOSE, OPT_FORMAT, OPT_LIMIT };
+enum {
+	OPT_JSON = 256,
+	OPT_SQL,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_VERBOSE,
+	OPT_FORMAT,
+	OPT_LIMIT,
+	OPT_BASE,
+};
 
 static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
 					     {"sql", no_argument, NULL, OPT_SQL},
@@ -36,13 +47,27 @@ static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSO
 					     {"verbose", no_argument, NULL, OPT_VERBOSE},
 					     {"format", required_argument, NULL, OPT_FORMAT},
 					     {"limit", required_argument, NULL, OPT_LIMIT},
+					     {"base", required_argument, NULL, OPT_BASE},
 					     {0}};
 
 struct parsed {
 	struct cli_args args;
 	bool help, version;
 	unsigned used; /* CLI_JSON... */
+	uint64_t base;
+	const char *bad_base; /* what stands there is no address; NULL: it is */
 };
+
+static void note_base(struct parsed *p)
+{
+	char *end;
+
+	errno = 0;
+	p->base = strtoull(optarg, &end, 0);
+	p->bad_base = errno || end == optarg || *end || *optarg == '-' ? optarg : NULL;
+	p->args.base = &p->base;
+	p->used |= CLI_BASE;
+}
 
 static void note_option(struct parsed *p, int opt)
 {
@@ -70,6 +95,9 @@ static void note_option(struct parsed *p, int opt)
 	case OPT_LIMIT:
 		p->args.limit = optarg;
 		p->used |= CLI_LIMIT;
+		break;
+	case OPT_BASE:
+		note_base(p);
 		break;
 	case OPT_VERSION:
 		p->version = true;
@@ -103,14 +131,16 @@ static int parse(int argc, char **argv, struct parsed *p)
 
 static int check(const struct cli_command *c, const struct parsed *p)
 {
-	static const char *const names[] = {"--json",	 "--sql",    "--output",
-					    "--verbose", "--format", "--limit"};
+	static const char *const names[] = {"--json",   "--sql",   "--output", "--verbose",
+					    "--format", "--limit", "--base"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if ((p->used & ~c->options) >> i & 1)
 			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
+	if (p->bad_base)
+		return cli_fail_usage(hint, "%s: --base %s is no address", c->name, p->bad_base);
 	if (p->args.output && !*p->args.output)
 		return cli_fail_usage(hint, "%s: --output is empty", c->name);
 	if (p->args.nr_args < c->min_args)
@@ -124,7 +154,7 @@ static int check(const struct cli_command *c, const struct parsed *p)
 /* inquest FILE: look around on a terminal, read otherwise. */
 static const struct cli_command *default_command(const struct parsed *p)
 {
-	if (!(p->used & ~(unsigned)CLI_VERBOSE) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+	if (!(p->used & ~(unsigned)(CLI_VERBOSE | CLI_BASE)) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		return &cli_cmd_tui;
 	return &cli_cmd_report;
 }

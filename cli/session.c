@@ -175,13 +175,15 @@ static enum inq_status open_machine(struct session *s, struct inq_err *err)
 	return st ? st : store_add_machine(s->store, s->machine, err);
 }
 
-static enum inq_status open_dump(struct session *s, bool fresh, struct inq_err *err)
+static enum inq_status open_dump(struct session *s, const struct session_plan *plan,
+				 struct inq_err *err)
 {
-	enum inq_status st = inq_dump_open(s->file, &s->dump, err);
+	enum inq_status st = plan->base ? inq_dump_open_raw(s->file, *plan->base, &s->dump, err)
+					: inq_dump_open(s->file, &s->dump, err);
 
 	if (st)
 		return st;
-	if (!fresh) {
+	if (!plan->fresh) {
 		INQ_SCOPED(free_text) char *beside = places_index_beside(s->file);
 		INQ_SCOPED(free_text) char *cached = places_index_cached(s->dump->content_id);
 		use_index(s, beside);
@@ -191,11 +193,12 @@ static enum inq_status open_dump(struct session *s, bool fresh, struct inq_err *
 	return s->store ? INQ_OK : open_machine(s, err);
 }
 
-static enum inq_status open_file(struct session *s, bool fresh, struct inq_err *err)
+static enum inq_status open_file(struct session *s, const struct session_plan *plan,
+				 struct inq_err *err)
 {
-	if (store_is_index(s->file))
+	if (!plan->base && store_is_index(s->file))
 		return store_open(s->file, &s->store, err);
-	return open_dump(s, fresh, err);
+	return open_dump(s, plan, err);
 }
 
 /* Who did what: for people who wonder. */
@@ -223,7 +226,7 @@ enum inq_status session_open(const struct session_plan *plan, struct session **r
 	s->file = plan->file;
 	cli_progress_start(&s->progress);
 	fence_enter(plan);
-	enum inq_status st = open_file(s, plan->fresh, err);
+	enum inq_status st = open_file(s, plan, err);
 	if (st)
 		return st;
 	if (plan->verbose)

@@ -21,6 +21,7 @@ struct session_plan {
 	bool fresh;         /* never look at an index of the dump */
 	bool keeps_index;   /* it may be written: to output, beside the dump, or in the cache */
 	const char *output; /* -o; NULL: not given */
+	const uint64_t *base; /* the file is memory without a header from there on; NULL: a dump */
 	bool verbose;       /* tell which sandbox, loader and index */
 };
 

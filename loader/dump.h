@@ -61,6 +61,7 @@ struct loader_space {
 struct loader_segment {
 	uint64_t gpa, memsz, off, filesz;
 	uint64_t zero_at; /* number of its first page in the zero bitmap, or LOADER_NO_BITS */
+	bool left_out;    /* the machine has it, and the writer wanted none of it in the file */
 };
 
 /* A piece that lies over phys in smm; bytes beyond have were lost with the end of the file. */
@@ -94,6 +95,8 @@ struct loader_dump {
 	void (*own_free)(void *own);
 	struct loader_unpacker *unpacker; /* made by loader_blocks_init */
 	char *path;
+	uint64_t base;   /* of raw memory, when the user told it */
+	bool base_given; /* then nothing else is looked for */
 	uint8_t *notes; /* a copy, so that blobs survive a file that shrinks */
 	size_t notes_n;
 	struct inq_extent *extents;
@@ -117,7 +120,9 @@ struct loader_dump {
 	struct loader_overlay *overlays; /* ascending, without overlap */
 	size_t nr_overlays;
 	struct inq_ring *rings;
-	struct loader_space phys, smm;
+	struct inq_extent *virt_extents; /* of loader_virt_add */
+	size_t nr_virt_extents, virt_cap;
+	struct loader_space phys, smm, virt;
 };
 
 /* Record damage; never fails.  The message is cut to its room. */
@@ -145,7 +150,8 @@ struct loader_segments {
 	struct loader_segment *p;
 	size_t nr, cap;
 	uint64_t memory_bytes, missing_bytes;
-	size_t nr_cut; /* segments that miss something */
+	size_t nr_cut;      /* segments that miss something */
+	size_t nr_left_out; /* and that are not there on purpose */
 };
 void loader_segments_deinit(struct loader_segments *l);
 /* One more, unless it contradicts itself, which is damage.  Errors: INQ_ENOMEM, INQ_ELIMIT. */
@@ -159,6 +165,9 @@ void loader_segments_report(struct loader_dump *d, const struct loader_segments 
 /* All of the above, then phys and extents.  Errors: INQ_ECORRUPT (there is none), INQ_ENOMEM. */
 INQ_MUST enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_segments *l,
 					     struct inq_err *err);
+
+/* Was all that open believed there while it looked?  Errors: INQ_EIO. */
+INQ_MUST enum inq_status loader_still_there(const struct loader_dump *d, struct inq_err *err);
 
 /* What the notes of a snapshot of ours promise: checked and made usable. */
 struct loader_frame {
@@ -188,6 +197,12 @@ INQ_MUST enum inq_status loader_rings(struct loader_dump *d, struct inq_err *err
 /* Make d->pub.phys; and smm when with_smm.  Cannot fail. */
 void loader_phys_init(struct loader_dump *d);
 void loader_smm_init(struct loader_dump *d);
+
+/* A stretch of linear memory that lies flat at off, as much as the file has.  Errors: INQ_ENOMEM. */
+INQ_MUST enum inq_status loader_virt_add(struct loader_dump *d, uint64_t addr, uint64_t n,
+					 uint64_t off, struct inq_err *err);
+/* After the last one: make d->pub.virt of them.  Cannot fail. */
+void loader_virt_init(struct loader_dump *d);
 
 /* The file that holds memory. */
 static inline const struct mapping *loader_memory(const struct loader_dump *d)

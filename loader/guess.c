@@ -26,11 +26,11 @@ static const struct {
 	{"PK\x03\x04", 4, "a zip archive: unpack it first"},
 	{"SQLite format 3", 15, "an SQLite database, perhaps an index of inquest"},
 	{"DISKDUMP", 8, "a diskdump"},
-	{"PAGEDU64", 8, "a Windows crash dump"},
-	{"PAGEDUMP", 8, "a Windows crash dump"},
 	{"QEVM", 4, "a QEMU migration stream"},
 	{"LibvirtQemudSave", 16, "a libvirt save file"},
 	{"QFI\xfb", 4, "a qcow2 disk image"},
+	{"\0\0\x64\x86\x84\x19\x10\x07", 8,
+	 "the state of a Firecracker snapshot: open its memory file"},
 };
 
 static int all_printable(struct span head)

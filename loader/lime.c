@@ -355,7 +355,9 @@ static enum inq_status open_lime(struct loader_dump *d, struct inq_err *err)
 	if (!st)
 		st = loader_index_blobs(d, err);
 	const struct span head = span_of(d->map->p, d->map->n < RANGE_HEAD ? d->map->n : RANGE_HEAD);
-	return st ? st : loader_content_id(d, &head, 1, err);
+	if (!st)
+		st = loader_content_id(d, &head, 1, err);
+	return st ? st : loader_still_there(d, err);
 }
 
 const struct inq_loader loader_lime = {

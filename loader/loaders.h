@@ -11,7 +11,10 @@
 	X(kdump)                                                                                   \
 	X(lime)                                                                                    \
 	X(qemu)                                                                                    \
-	X(libkdump)
+	X(libkdump)                                                                                \
+	X(windows)                                                                                 \
+	X(vmware)                                                                                  \
+	X(raw)
 
 struct loader_dump;
 

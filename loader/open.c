@@ -67,19 +67,23 @@ static enum inq_status refuse(struct span head, struct inq_err *err)
 		at += (size_t)snprintf(shown + at, sizeof(shown) - at, plain ? "%c" : "\\x%02x",
 				       head.p[i]);
 	}
-	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s)",
-			shown, loader_guess(head));
+	const char *guess = loader_guess(head);
+	bool maybe_memory = !strcmp(guess, "binary data") || !strcmp(guess, "zeros");
+	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s%s)", shown,
+			guess, maybe_memory ? "; is it raw memory? then add --base 0x0" : "");
 }
 
 static void publish(struct loader_dump *d)
 {
 	d->pub.path = d->path;
-	d->pub.file_bytes = d->map->n;
+	d->pub.file_bytes = loader_memory(d)->n;
 	d->pub.blobs = d->blobs;
 	d->pub.nr_blobs = d->nr_blobs;
 	d->pub.extents = d->extents;
 	d->pub.damages = d->damages;
 	d->pub.nr_damages = d->nr_damages;
+	d->pub.virt_extents = d->virt_extents;
+	d->pub.nr_virt_extents = d->nr_virt_extents;
 }
 
 static void dump_destroy(struct loader_dump *d)
@@ -105,13 +109,14 @@ static void dump_destroy(struct loader_dump *d)
 	free(d->by_key);
 	free(d->overlays);
 	free(d->rings);
+	free(d->virt_extents);
 	free(d);
 }
 INQ_DEFINE_SCOPE(struct loader_dump, dump_destroy)
 
-/* ret_lost: it failed, and the file shrank while it was opened. */
-static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, int *ret_lost,
-				 struct inq_err *err)
+/* base NULL: content decides.  ret_lost: it failed, and the file shrank while it was opened. */
+static enum inq_status open_dump(const char *path, const uint64_t *base, struct inq_dump **ret_dump,
+				 int *ret_lost, struct inq_err *err)
 {
 	INQ_SCOPED(dump_destroy_scope_) struct loader_dump *d = calloc(1, sizeof(*d));
 
@@ -124,12 +129,14 @@ static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, i
 		return st;
 
 	struct span head = span_of(d->map->p, d->map->n < HEAD ? d->map->n : HEAD);
-	const struct inq_loader *ld = find_loader(head);
+	const struct inq_loader *ld = base ? &loader_raw : find_loader(head);
 	if (!ld)
 		return refuse(head, err);
+	d->base_given = base != NULL;
+	d->base = base ? *base : 0;
 	st = ld->open(d, err);
 	if (st) {
-		*ret_lost = mapping_lost(d->map);
+		*ret_lost = loader_dump_lost(&d->pub);
 		return st;
 	}
 	d->pub.format = ld->name;
@@ -138,16 +145,28 @@ static enum inq_status open_dump(const char *path, struct inq_dump **ret_dump, i
 	return INQ_OK;
 }
 
-enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump, struct inq_err *err)
+static enum inq_status open_again(const char *path, const uint64_t *base,
+				  struct inq_dump **ret_dump, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
 	int lost = 0, tries = TRIES;
 
 	do { /* what is left of a file that shrank is a dump that was cut */
 		lost = 0;
-		st = open_dump(path, ret_dump, &lost, err);
+		st = open_dump(path, base, ret_dump, &lost, err);
 	} while (st && lost && --tries);
 	return inq_wrap(err, st, "%s", path);
+}
+
+enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump, struct inq_err *err)
+{
+	return open_again(path, NULL, ret_dump, err);
+}
+
+enum inq_status inq_dump_open_raw(const char *path, uint64_t base, struct inq_dump **ret_dump,
+				  struct inq_err *err)
+{
+	return open_again(path, &base, ret_dump, err);
 }
 
 void inq_dump_close(struct inq_dump *dump)

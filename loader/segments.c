@@ -57,8 +57,12 @@ enum inq_status loader_segments_add(struct loader_dump *d, struct loader_segment
 	enum inq_status st = make_room(l, err);
 	if (st)
 		return st;
-	add_to(&l->memory_bytes, s.memsz);
-	loader_segments_lost(l, s.filesz > left ? s.filesz - left : 0);
+	if (s.left_out) {
+		l->nr_left_out++;
+	} else {
+		add_to(&l->memory_bytes, s.memsz);
+		loader_segments_lost(l, s.filesz > left ? s.filesz - left : 0);
+	}
 	l->p[l->nr++] = s;
 	return INQ_OK;
 }
@@ -86,7 +90,7 @@ void loader_segments_report(struct loader_dump *d, const struct loader_segments 
 	d->truncated = 1;
 	loader_damage(d, INQ_EABSENT, 0, n, l->missing_bytes,
 		      "%s: %zu of %zu segments and %s of memory are missing", cause ? cause : end,
-		      l->nr_cut, l->nr, share);
+		      l->nr_cut, l->nr - l->nr_left_out, share);
 }
 
 enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_segments *l,
@@ -97,4 +101,11 @@ enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_s
 	loader_segments_report(d, l, NULL);
 	loader_phys_init(d);
 	return loader_extents(d, l->p, l->nr, err);
+}
+
+enum inq_status loader_still_there(const struct loader_dump *d, struct inq_err *err)
+{
+	if (!loader_dump_lost(&d->pub))
+		return INQ_OK;
+	return inq_fail(err, INQ_EIO, "the file shrank or could not be read while it was opened");
 }

@@ -13,6 +13,8 @@
 #include "machine/nested.h"
 #include "machine/qemu_note.h"
 #include "machine/qemu_state.h"
+#include "machine/vmware.h"
+#include "machine/windows.h"
 
 enum { MSR_SMBASE = 0x9e, MAX_OTHER_SPACES = 3, MAX_CPU_SPACES = 4 };
 
@@ -30,6 +32,7 @@ struct whole_machine {
 	struct inq_machine m;
 	struct owned *owned; /* one per CPU */
 	struct inq_kernel *kernel;
+	struct machine_windows *windows;
 	const struct inq_space **spaces;
 };
 INQ_DEFINE_SCOPE(struct inq_machine, machine_close)
@@ -51,6 +54,7 @@ void machine_close(struct inq_machine *m)
 		free(w->owned[i].cpuid);
 		free(w->owned[i].qemu);
 	}
+	machine_windows_close(w->windows);
 	free(w->owned);
 	kernel_destroy(w->kernel);
 	free(w->spaces);
@@ -65,13 +69,18 @@ static bool is_of_cpu(const struct inq_blob *b)
 		b->kind == INQ_BLOB_NAMED || b->kind == INQ_BLOB_QEMU_CPU);
 }
 
+static bool tells_of_cpu(const struct inq_blob *b)
+{
+	return is_of_cpu(b) || (b->kind == INQ_BLOB_VMWARE && b->vcpu != INQ_SNAP_VM);
+}
+
 static enum inq_status count_cpus(const struct inq_dump *dump, uint32_t *ret_nr,
 				  struct inq_err *err)
 {
 	uint32_t nr = dump->header ? dump->header->nr_vcpus : 0;
 
 	for (size_t i = 0; i < dump->nr_blobs; i++)
-		if (is_of_cpu(&dump->blobs[i]) && dump->blobs[i].vcpu >= nr)
+		if (tells_of_cpu(&dump->blobs[i]) && dump->blobs[i].vcpu >= nr)
 			nr = dump->blobs[i].vcpu + 1;
 	if (nr > INQ_SNAP_MAX_VCPUS)
 		return inq_fail(err, INQ_ELIMIT, "%s: %" PRIu32 " cpus, %u at most", dump->path, nr,
@@ -151,7 +160,10 @@ static void open_spaces(struct whole_machine *w, struct inq_cpu *cpu, const stru
 	machine_nested_open(b, cpu, dump->phys, maxphyaddr(cpu), gbpages(cpu), &own->nested);
 	/* an inner guest's page tables lie where its hypervisor's tables say */
 	under = own->nested.runs && own->nested.phys.base.name ? &own->nested.phys.base : cpu->phys;
-	if (!paging_mode_of(&cpu->regs, maxphyaddr(cpu), gbpages(cpu), &mode, NULL)) {
+	cpu->virt = dump->virt; /* a file that holds linear memory has no page tables */
+	if (!dump->virt &&
+	    (!paging_mode_of(&cpu->regs, maxphyaddr(cpu), gbpages(cpu), &mode, NULL) ||
+	     machine_windows_mode(w->windows, &cpu->regs, &mode))) {
 		(void)snprintf(own->name, sizeof(own->name), "cpu%" PRIu32 "-virt", cpu->index);
 		paging_space_init(&own->virt, own->name, under, &mode);
 		add_space(w, &own->virt.base);
@@ -197,10 +209,16 @@ static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, struct mach
 		st = machine_kvm_cpuid(b, &own->cpuid, &cpu->nr_cpuid, err);
 	if (st)
 		return inq_wrap(err, st, "%s: cpu %" PRIu32, w->m.dump->path, i);
+	if (!own->msrs)
+		st = machine_windows_msrs(w->windows, i, &own->msrs, &cpu->nr_msrs, err);
+	if (st)
+		return inq_wrap(err, st, "%s: cpu %" PRIu32, w->m.dump->path, i);
 	cpu->msrs = own->msrs;
 	cpu->cpuid = own->cpuid;
 	cpu->lapic = machine_kvm_lapic(b);
 	machine_kvm_regs(b, &cpu->regs);
+	machine_windows_regs(w->windows, i, &cpu->regs);
+	machine_vmware_regs(inq_dump_blob(w->m.dump, i, 0, INQ_BLOB_VMWARE), &cpu->regs);
 	if (inq_cpu_msr(cpu, MSR_SMBASE, &smbase))
 		inq_reg_set(&cpu->regs, X86_64_SMBASE, smbase);
 	open_spaces(w, cpu, b, own);
@@ -247,6 +265,22 @@ static void describe(struct inq_machine *m, const struct inq_dump *dump)
 	}
 }
 
+/* Of a Windows dump, which knows more CPUs than it has blobs of. */
+static enum inq_status open_windows(struct whole_machine *w, uint32_t *nr, struct inq_err *err)
+{
+	enum inq_status st = machine_windows_open(w->m.dump, &w->windows, err);
+	const struct inq_windows *pub = machine_windows_pub(w->windows);
+
+	if (st || !pub)
+		return inq_wrap(err, st, "%s", w->m.dump->path);
+	w->m.windows = pub;
+	if (*nr < pub->nr_cpus)
+		*nr = pub->nr_cpus;
+	w->m.sample.t_ns = pub->t_ns;
+	w->m.sample.t_known = pub->t_known;
+	return INQ_OK;
+}
+
 enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **ret_machine,
 			     struct inq_err *err)
 {
@@ -260,7 +294,10 @@ enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **r
 		return inq_fail(err, INQ_ENOMEM, "%s: machine", dump->path);
 	INQ_SCOPED(machine_close_scope_) struct inq_machine *m = &w->m;
 	describe(m, dump);
-	if ((st = allocate(w, nr, err)))
+	st = open_windows(w, &nr, err);
+	if (!st)
+		st = allocate(w, nr, err);
+	if (st)
 		return st;
 	INQ_SCOPED(blobs_free_scope_)
 	struct machine_blobs *blobs = calloc(nr ? nr : 1, sizeof(*blobs));
@@ -271,6 +308,8 @@ enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **r
 	add_space(w, dump->phys);
 	if (dump->smm)
 		add_space(w, dump->smm);
+	if (dump->virt)
+		add_space(w, dump->virt);
 	for (uint32_t i = 0; i < nr; i++)
 		if ((st = open_cpu(w, i, &blobs[i], err)))
 			return st;

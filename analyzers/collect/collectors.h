@@ -26,7 +26,10 @@
 	X(twin)                                                                                    \
 	X(step)                                                                                    \
 	X(write_log)                                                                               \
-	X(trace)
+	X(trace)                                                                                   \
+	X(bugcheck)                                                                                \
+	X(bugcheck_param)                                                                          \
+	X(windows_cpu)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
 ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)

@@ -27,8 +27,10 @@ enum {
 	 * the name, u32 length of the value, the name, the value; integers are little-endian.
 	 */
 	INQ_BLOB_NAMED = 0x103,
-	INQ_BLOB_WIN_CONTEXT = 0x104, /* Windows CONTEXT of x64 */
-	INQ_BLOB_WIN_SPECIAL = 0x105, /* Windows KSPECIAL_REGISTERS of x64 */
+	INQ_BLOB_WIN_HEADER = 0x104, /* of the VM: Windows DUMP_HEADER64, 8192 bytes */
+	INQ_BLOB_WIN_KDBG = 0x105,   /* of the VM: Windows KDDEBUGGER_DATA64, what there is of it */
+	INQ_BLOB_WIN_PRCB = 0x106,   /* of the VM: KPRCB of the processor that crashed */
+	INQ_BLOB_VMWARE = 0x107, /* VMware's own state of a CPU, in the form of INQ_BLOB_NAMED */
 };
 struct inq_blob {
 	uint32_t vcpu; /* index, or INQ_SNAP_VM */
@@ -62,7 +64,7 @@ struct inq_dump {
 	const char *format;  /* the loader's name: "elfcore" */
 	const char *variant; /* "inquest snapshot", "elf core" */
 	char content_id[33]; /* 128 bit in hex: same content, same id */
-	uint64_t file_bytes;
+	uint64_t file_bytes; /* of the file, or of the one that holds its memory */
 	const struct inq_snap_header *header; /* NULL unless the file is a snapshot of ours */
 	const struct inq_extent *extents;     /* ascending, without overlap */
 	size_t nr_extents;
@@ -74,6 +76,9 @@ struct inq_dump {
 	size_t nr_damages;
 	struct inq_space *phys; /* guest physical memory, address space 0 */
 	struct inq_space *smm;  /* the same as a CPU in SMM sees it; NULL: not told */
+	struct inq_space *virt; /* pieces of the kernel's linear memory; NULL: phys has it all */
+	const struct inq_extent *virt_extents; /* of virt, ascending, without overlap */
+	size_t nr_virt_extents;
 };
 
 /*
@@ -83,6 +88,9 @@ struct inq_dump {
  */
 INQ_MUST enum inq_status inq_dump_open(const char *path, struct inq_dump **ret_dump,
 				       struct inq_err *err);
+/* The same for memory without a header, which begins at physical address base. */
+INQ_MUST enum inq_status inq_dump_open_raw(const char *path, uint64_t base,
+					   struct inq_dump **ret_dump, struct inq_err *err);
 void inq_dump_close(struct inq_dump *dump);
 
 /* The blob, present or not; NULL when the file has no such note at all. */

@@ -74,6 +74,30 @@ struct inq_kernel {
 	size_t nr_facts;
 };
 
+/* One processor as the Windows kernel lists it. */
+struct inq_windows_cpu {
+	uint64_t prcb;     /* linear address of its KPRCB; 0: unknown */
+	int has_context;   /* registers were found, in the header or at the PRCB */
+	int has_special;   /* control registers were found at the PRCB */
+};
+
+/* What a Windows kernel said when it stopped; from the header of its dump, and its memory. */
+struct inq_windows {
+	uint32_t build;
+	uint32_t bugcheck; /* code */
+	uint64_t param[4];
+	uint64_t cr3;  /* of the process that was current: DirectoryTableBase */
+	uint64_t kdbg; /* linear address of KdDebuggerDataBlock */
+	int64_t t_ns;  /* realtime of the crash; meaningless unless t_known */
+	int t_known;
+	uint64_t rip, rsp;       /* of the processor that crashed; meaningless unless has_context */
+	int has_context;
+	int64_t crashed, hung;   /* number of the CPU; -1: unknown; hung: of CLOCK_WATCHDOG_TIMEOUT */
+	const struct inq_windows_cpu *cpus; /* nr_cpus of the machine */
+	uint32_t nr_cpus;
+	char why[256]; /* why the processors could not be found; empty: they were */
+};
+
 struct inq_machine {
 	int64_t machine_id;               /* 1 for the machine of the dump itself */
 	const struct inq_machine *parent; /* NULL for that one */
@@ -81,6 +105,7 @@ struct inq_machine {
 	const char *arch;                 /* "x86_64" */
 	const struct inq_dump *dump;
 	struct inq_sample sample;
+	const struct inq_windows *windows; /* NULL unless the dump was written by Windows */
 	struct inq_cpu *cpus;
 	uint32_t nr_cpus;
 	const struct inq_space *const *spaces; /* all; [i]->space_id is unique in the file */

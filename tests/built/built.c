@@ -34,7 +34,8 @@ struct loose {
 struct built {
 	struct loose loose[MAX_FILES]; /* the first is the dump */
 	size_t nr_loose;
-	bool by_folder;
+	bool by_folder, has_base;
+	uint64_t base;
 	bool is_snapshot, want_smram, want_zero, pn_xnum, packed, done;
 	uint16_t ehsize;
 	struct inq_snap_header header;
@@ -131,6 +132,17 @@ struct built *built_file(const char *name)
 void built_by_folder(struct built *b)
 {
 	b->by_folder = true;
+}
+
+void built_set_base(struct built *b, uint64_t base)
+{
+	b->base = base;
+	b->has_base = true;
+}
+
+const uint64_t *built_base(const struct built *b)
+{
+	return b->has_base ? &b->base : NULL;
 }
 
 static struct loose *loose_of(struct built *b, size_t more)

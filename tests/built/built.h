@@ -82,6 +82,10 @@ void built_beside(struct built *b, const char *name);
 /* It is opened by its folder, not by the name of a file in it. */
 void built_by_folder(struct built *b);
 
+/* It is memory without a header, from base on; and what was said, NULL: nothing. */
+void built_set_base(struct built *b, uint64_t base);
+const uint64_t *built_base(const struct built *b);
+
 /* The file; computed once, owned by b.  Its bytes may then be changed at will. */
 uint8_t *built_finish(struct built *b, size_t *ret_n);
 /* Cut the finished file. */

@@ -1,11 +1,13 @@
 /*
  * Knows how files of other formats are written down: bytes and integers in the order of the file,
  * and for what would be tedious a statement that computes it.
- * Source: LiME's doc/README; AVML src/image.rs; Snappy's framing_format.txt.
+ * Source: LiME's doc/README; AVML src/image.rs; Snappy's framing_format.txt;
+ * Volatility layers/vmware.py.
  */
 #include "words.h"
 
 #include <snappy-c.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,11 @@ static void say_bytes(struct text *t)
 static void say_at(struct text *t)
 {
 	built_seek(t->b, (size_t)text_number(t, text_word(t, 1)));
+}
+
+static void say_base(struct text *t)
+{
+	built_set_base(t->b, text_number(t, text_word(t, 1)));
 }
 
 static void say_beside(struct text *t)
@@ -91,12 +98,68 @@ static void say_range(struct text *t)
 	free(p);
 }
 
+/* tag NAME/INDEX/INDEX SIZE VALUE, or ... block|packed BYTES; "tag end" ends a group. */
+static void say_tag(struct text *t)
+{
+	char name[64];
+	uint32_t index[3];
+	unsigned int nr = 0;
+
+	snprintf(name, sizeof(name), "%s", text_word(t, 1));
+	if (!strcmp(name, "end")) {
+		built_put_le(t->b, 0, 2);
+		return;
+	}
+	for (char *at = strchr(name, '/'); at && nr < 3; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		index[nr++] = (uint32_t)strtoul(at + 1, NULL, 0);
+	}
+	const char *how = text_word(t, 2);
+	bool packed = !strcmp(how, "packed"), block = packed || !strcmp(how, "block");
+	size_t n = block ? 0 : (size_t)text_number(t, how), name_n = strlen(name);
+	built_put_le(t->b, (packed ? 62 : block ? 63 : n) | nr << 6, 1);
+	built_put_le(t->b, name_n, 1);
+	built_put(t->b, name, name_n);
+	for (unsigned int i = 0; i < nr; i++)
+		built_put_le(t->b, index[i], 4);
+	if (!block) {
+		built_put_le(t->b, text_number(t, text_word(t, 3)), n);
+		return;
+	}
+	uint8_t *p = text_bytes_from(t, 3, &n);
+	built_put_le(t->b, n, 8);
+	built_put_le(t->b, n, 8);
+	built_put_le(t->b, 2, 2);
+	built_put_le(t->b, 0, 2);
+	built_put(t->b, p, n);
+	free(p);
+}
+
+/* group NAME OFFSET SIZE: an entry of VMware's table */
+static void say_group(struct text *t)
+{
+	char name[64] = "";
+
+	snprintf(name, sizeof(name), "%s", text_word(t, 1));
+	built_put(t->b, name, sizeof(name));
+	built_put_le(t->b, text_number(t, text_word(t, 2)), 8);
+	built_put_le(t->b, text_number(t, text_word(t, 3)), 8);
+}
+
 static const struct {
 	const char *name;
 	void (*say)(struct text *t);
 } statements[] = {
 	{"le", say_le},         {"bytes", say_bytes}, {"at", say_at},
 	{"beside", say_beside}, {"lime", say_range},  {"avml", say_range},
+	{"base", say_base},
+	{"tag", say_tag},
+	{"group", say_group},
+	{"windows", text_say_windows},
+	{"triage", text_say_structure},
+	{"context", text_say_structure},
+	{"special", text_say_structure},
+	{"kdbg", text_say_structure},
 };
 
 bool text_say_bytes(struct text *t)

@@ -54,6 +54,10 @@ static void show_dump(FILE *out, const struct inq_dump *d)
 			d->damages[i].in_memory ? "memory" : "file", d->damages[i].addr,
 			d->damages[i].length, d->damages[i].message);
 	fprintf(out, "smm %s\n", d->smm ? "yes" : "no");
+	for (size_t i = 0; i < d->nr_virt_extents; i++)
+		fprintf(out, "virt 0x%" PRIx64 "..0x%" PRIx64 " at 0x%" PRIx64 "\n",
+			d->virt_extents[i].first, d->virt_extents[i].last,
+			d->virt_extents[i].file_off);
 }
 
 static void ask_read(FILE *out, const struct inq_space *sp, const struct built_ask *q)
@@ -86,6 +90,13 @@ static void ask_runs(FILE *out, const struct inq_space *sp, const struct built_a
 	}
 }
 
+static const struct inq_space *space_of(const struct inq_dump *d, const struct built_ask *q)
+{
+	if (q->virt)
+		return d->virt;
+	return q->smm ? d->smm : d->phys;
+}
+
 static char *answer(const char *path)
 {
 	struct built_ask asks[MAX_ASKS];
@@ -98,15 +109,16 @@ static char *answer(const char *path)
 	struct inq_err err;
 
 	built_place(b, &at);
-	if (inq_dump_open(at.path, &d, &err)) {
+	const uint64_t *base = built_base(b);
+	if (base ? inq_dump_open_raw(at.path, *base, &d, &err) : inq_dump_open(at.path, &d, &err)) {
 		fprintf(out, "%s: %s\n", inq_status_name(err.status),
 			strchr(err.msg, ':') ? strchr(err.msg, ':') + 2 : err.msg);
 	} else {
 		show_dump(out, d);
 		for (size_t i = 0; i < nr_asks; i++) {
-			const struct inq_space *sp = asks[i].smm ? d->smm : d->phys;
+			const struct inq_space *sp = space_of(d, &asks[i]);
 			if (!sp)
-				fprintf(out, "no smm\n");
+				fprintf(out, "no %s\n", asks[i].smm ? "smm" : "virt");
 			else
 				(asks[i].runs ? ask_runs : ask_read)(out, sp, &asks[i]);
 		}

@@ -10,18 +10,12 @@
 
 enum { RUN_BYTES = 288 };
 
-struct field {
-	const char *name;
-	size_t off, n;
-};
-
-/* Fill the words from..end, each field=value, into a structure. */
-static void fill(const struct text *t, const struct field *f, uint8_t *at)
+void text_fill(const struct text *t, const struct text_field *f, uint8_t *at)
 {
 	for (size_t i = 1; i < t->nr_words; i++) {
 		char key[32];
 		const char *eq = strchr(t->word[i], '=');
-		const struct field *hit = f;
+		const struct text_field *hit = f;
 		if (!eq || (size_t)(eq - t->word[i]) >= sizeof(key))
 			text_mistake(t, "'%s' is not field=value", t->word[i]);
 		snprintf(key, sizeof(key), "%.*s", (int)(eq - t->word[i]), t->word[i]);
@@ -49,7 +43,7 @@ static void fill(const struct text *t, const struct field *f, uint8_t *at)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-static const struct field regs_fields[] = {
+static const struct text_field regs_fields[] = {
 	F(kvm_regs, rax),
 	F(kvm_regs, rbx),
 	F(kvm_regs, rcx),
@@ -70,7 +64,7 @@ static const struct field regs_fields[] = {
 	F(kvm_regs, rflags),
 	{0},
 };
-static const struct field sregs2_fields[] = {
+static const struct text_field sregs2_fields[] = {
 	SEG(cs),
 	SEG(ds),
 	SEG(es),
@@ -97,7 +91,7 @@ static const struct field sregs2_fields[] = {
 	F(kvm_sregs2, pdptrs[3]),
 	{0},
 };
-static const struct field debugregs_fields[] = {
+static const struct text_field debugregs_fields[] = {
 	F(kvm_debugregs, db[0]),
 	F(kvm_debugregs, db[1]),
 	F(kvm_debugregs, db[2]),
@@ -106,7 +100,7 @@ static const struct field debugregs_fields[] = {
 	F(kvm_debugregs, dr7),
 	{0},
 };
-static const struct field events_fields[] = {
+static const struct text_field events_fields[] = {
 	F(kvm_vcpu_events, exception.injected),
 	F(kvm_vcpu_events, exception.nr),
 	F(kvm_vcpu_events, exception.has_error_code),
@@ -130,8 +124,8 @@ static const struct field events_fields[] = {
 	F(kvm_vcpu_events, exception_payload),
 	{0},
 };
-static const struct field mp_state_fields[] = {F(kvm_mp_state, mp_state), {0}};
-static const struct field run_fields[] = {
+static const struct text_field mp_state_fields[] = {F(kvm_mp_state, mp_state), {0}};
+static const struct text_field run_fields[] = {
 	F(kvm_run, immediate_exit),
 	F(kvm_run, exit_reason),
 	F(kvm_run, ready_for_interrupt_injection),
@@ -150,7 +144,7 @@ static const struct raw {
 	const char *name;
 	enum inq_snap_kind kind;
 	size_t n;
-	const struct field *fields;
+	const struct text_field *fields;
 } raws[] = {
 	{"regs", INQ_SNAP_REGS, sizeof(struct kvm_regs), regs_fields},
 	{"sregs2", INQ_SNAP_SREGS2, sizeof(struct kvm_sregs2), sregs2_fields},
@@ -179,24 +173,24 @@ static void say_raw(struct text *t)
 	const struct raw *r = raw_named(t, t->word[0]);
 	uint8_t at[sizeof(struct kvm_run)] = {0};
 
-	fill(t, r->fields, at);
+	text_fill(t, r->fields, at);
 	built_note_of(t->b, r->kind, text_vcpu(t), at, r->n);
 }
 
-static const struct field flight_fields[] = {
+static const struct text_field flight_fields[] = {
 	F(inq_snap_flight, nr),    F(inq_snap_flight, t_ns),  F(inq_snap_flight, rip),
 	F(inq_snap_flight, addr),  F(inq_snap_flight, value), F(inq_snap_flight, reason),
 	F(inq_snap_flight, what),  F(inq_snap_flight, flags), F(inq_snap_flight, size),
 	F(inq_snap_flight, items), F(inq_snap_flight, error), {0},
 };
-static const struct field rip_fields[] = {
+static const struct text_field rip_fields[] = {
 	F(inq_snap_rip, t_ns), F(inq_snap_rip, rip), F(inq_snap_rip, flags), {0}};
 
 static void say_flight(struct text *t)
 {
 	struct inq_snap_flight r = {0};
 
-	fill(t, flight_fields, (uint8_t *)&r);
+	text_fill(t, flight_fields, (uint8_t *)&r);
 	built_flight(t->b, text_vcpu(t), &r);
 }
 
@@ -204,7 +198,7 @@ static void say_rips(struct text *t)
 {
 	struct inq_snap_rip r = {0};
 
-	fill(t, rip_fields, (uint8_t *)&r);
+	text_fill(t, rip_fields, (uint8_t *)&r);
 	built_note_of(t->b, INQ_SNAP_RIPS, text_vcpu(t), &r, sizeof(r));
 }
 
@@ -294,12 +288,12 @@ static void say_prstatus(struct text *t)
 		"r15",    "r14", "r13", "r12",     "rbp",     "rbx", "r11",      "r10", "r9",
 		"r8",     "rax", "rcx", "rdx",     "rsi",     "rdi", "orig_rax", "rip", "cs",
 		"rflags", "rsp", "ss",  "fs_base", "gs_base", "ds",  "es",       "fs",  "gs"};
-	struct field f[28] = {{0}};
+	struct text_field f[28] = {{0}};
 	uint64_t regs[27] = {0};
 
 	for (size_t i = 0; i < 27; i++)
-		f[i] = (struct field){names[i], 8 * i, 8};
-	fill(t, f, (uint8_t *)regs);
+		f[i] = (struct text_field){names[i], 8 * i, 8};
+	text_fill(t, f, (uint8_t *)regs);
 	built_prstatus(t->b, regs);
 }
 
@@ -360,6 +354,7 @@ static void say_ask(struct text *t)
 		text_mistake(t, "no more questions here, %zu at most", t->max_asks);
 	t->asks[t->nr_asks++] = (struct built_ask){.runs = t->word[0][1] == 'u',
 						   .smm = !strcmp(text_word(t, 1), "smm"),
+						   .virt = !strcmp(text_word(t, 1), "virt"),
 						   .addr = text_number(t, text_word(t, 2)),
 						   .n = text_number(t, text_word(t, 3))};
 }

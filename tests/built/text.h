@@ -6,7 +6,7 @@
 
 /* Something to ask of the dump once it is open, from a line of text. */
 struct built_ask {
-	bool smm, runs; /* which space; runs or read */
+	bool smm, virt, runs; /* which space; runs or read */
 	uint64_t addr, n;
 };
 /*
@@ -40,11 +40,15 @@ struct built_ask {
  *	le 4 0x4c694d45 1                        integers of 4 bytes, little-endian
  *	bytes 55*4096 'text' deadbeef
  *	at 0x2000                                go on there
+ *	base 0x1000                              it is opened as memory without a header
  *	beside NAME                              go on with another file of its folder
  *	lime 0x1000 55*4096                      a range of LiME, version 1
+ *	group NAME OFFSET SIZE | tag NAME/INDEX 4 VALUE | tag NAME/INDEX block BYTES | tag end   VMware
+ *	windows type=1 bugcheck=0x101 p1=2 ...   the header of a Windows dump, see windows.c
+ *	triage|context|special|kdbg field=value  structures of Windows, at the present place
  *	avml 0x1000 55*4096                      a range of AVML, version 2: in Snappy's frames
  *
- *	read phys 0x1000 16 | runs smm 0x30000 0x2000        questions, returned in order
+ *	read phys 0x1000 16 | runs smm|virt 0x30000 0x2000   questions, returned in order
  *
  * Up to max questions go to asks.  The result is for built_free.
  */

@@ -36,8 +36,19 @@ char *text_cut(const struct text *t, char *w);
 /* Bytes from words: hex or 'text', each with an optional *times.  The caller frees. */
 uint8_t *text_bytes_from(const struct text *t, size_t first, size_t *ret_n);
 
+/* A field of a structure; the table ends at a NULL name. */
+struct text_field {
+	const char *name;
+	size_t off, n;
+};
+/* Fill the words, each field=value (vcpu= is passed over), into a structure. */
+void text_fill(const struct text *t, const struct text_field *f, uint8_t *at);
+
 /* Statements of bytes.c: was it one of them? */
 bool text_say_bytes(struct text *t);
+/* Statements of windows.c. */
+void text_say_windows(struct text *t);
+void text_say_structure(struct text *t);
 /* Statements of history.c. */
 void text_say_steps(struct text *t);
 void text_say_payload(struct text *t);

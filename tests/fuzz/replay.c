@@ -1,6 +1,7 @@
 /*
- * Runs a fuzz target over a corpus without libFuzzer.  usage: replay [--sweep] FILE|FOLDER ...
+ * Runs a fuzz target over a corpus without libFuzzer.  usage: replay [--sweep[=all]] FILE|FOLDER ...
  * --sweep: of every small file also each beginning, and each single bit the other way.
+ * --sweep=all: of a large one as many of them as of a small one, spread over it.
  */
 #include <ftw.h>
 #include <stdbool.h>
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 enum { SWEEP_BYTES = 2500 };
 
 static unsigned int nr_files;
-static bool sweeps;
+static bool sweeps, sweeps_all;
 
 /* From a copy of exactly n bytes, so that a sanitizer sees who reads behind it. */
 static void run(const uint8_t *data, size_t n)
@@ -31,9 +32,12 @@ static void run(const uint8_t *data, size_t n)
 
 static void sweep(uint8_t *data, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	size_t step = n / SWEEP_BYTES + 1;
+
+	for (size_t i = 0; i < n; i += step)
 		run(data, i);
-	for (size_t bit = 0; bit < 8 * n; bit++) {
+	step += step > 1 && step % 2 == 0; /* odd: all bits of a byte get their turn */
+	for (size_t bit = 0; bit < 8 * n; bit += step) {
 		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		run(data, n);
 		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -51,7 +55,7 @@ static int replay(const char *path, const struct stat *sb, int type, struct FTW 
 		if (fread(data, 1, n, f) != n)
 			return 1;
 		run(data, n);
-		if (sweeps && n <= SWEEP_BYTES)
+		if (sweeps && (sweeps_all || n <= SWEEP_BYTES))
 			sweep(data, n);
 		nr_files++;
 	}
@@ -63,7 +67,8 @@ static int replay(const char *path, const struct stat *sb, int type, struct FTW 
 
 int main(int argc, char **argv)
 {
-	sweeps = argc > 1 && !strcmp(argv[1], "--sweep");
+	sweeps_all = argc > 1 && !strcmp(argv[1], "--sweep=all");
+	sweeps = sweeps_all || (argc > 1 && !strcmp(argv[1], "--sweep"));
 	for (int i = 1 + sweeps; i < argc; i++)
 		if (nftw(argv[i], replay, 8, FTW_PHYS)) {
 			fprintf(stderr, "%s: cannot read\n", argv[i]);

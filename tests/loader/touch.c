@@ -117,6 +117,19 @@ static void touch_space(const struct inq_dump *d, const struct inq_space *sp)
 	}
 }
 
+static void touch_virt(const struct inq_dump *d)
+{
+	touch_around(d->virt, 0);
+	for (size_t i = 0; i < d->nr_virt_extents; i++) {
+		const struct inq_extent *e = &d->virt_extents[i];
+		HOLD(e->kind == INQ_EXTENT_BYTES && e->first <= e->last);
+		HOLD(!i || e[-1].last < e->first);
+		HOLD(e->file_off < d->file_bytes && e->last - e->first < d->file_bytes - e->file_off);
+		touch_around(d->virt, e->first);
+		touch_around(d->virt, e->last);
+	}
+}
+
 static void touch_blobs(const struct inq_dump *d)
 {
 	for (size_t i = 0; i < d->nr_blobs; i++) {
@@ -133,7 +146,7 @@ static void touch_blobs(const struct inq_dump *d)
 
 void touch_dump(const struct inq_dump *d)
 {
-	HOLD(d->phys && d->format && d->variant && d->nr_extents);
+	HOLD(d->phys && d->format && d->variant && (d->nr_extents || d->virt));
 	HOLD(strlen(d->content_id) == 32 && strspn(d->content_id, "0123456789abcdef") == 32);
 	for (size_t i = 0; i < d->nr_extents; i++) {
 		const struct inq_extent *e = &d->extents[i];
@@ -155,6 +168,8 @@ void touch_dump(const struct inq_dump *d)
 	touch_space(d, d->phys);
 	if (d->smm)
 		touch_space(d, d->smm);
+	if (d->virt)
+		touch_virt(d);
 }
 
 enum inq_status touch_path(const char *path, struct inq_err *ret_err)
