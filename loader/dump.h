@@ -95,6 +95,7 @@ struct loader_dump {
 	void (*own_free)(void *own);
 	struct loader_unpacker *unpacker; /* made by loader_blocks_init */
 	char *path;
+	bool folder;     /* path is one, and map a file in it */
 	uint64_t base;   /* of raw memory, when the user told it */
 	bool base_given; /* then nothing else is looked for */
 	uint8_t *notes; /* a copy, so that blobs survive a file that shrinks */

@@ -14,6 +14,7 @@
 	X(libkdump)                                                                                \
 	X(windows)                                                                                 \
 	X(vmware)                                                                                  \
+	X(cloud_hypervisor)                                                                        \
 	X(raw)
 
 struct loader_dump;

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "loader/dump.h"
 
@@ -114,6 +116,30 @@ static void dump_destroy(struct loader_dump *d)
 }
 INQ_DEFINE_SCOPE(struct loader_dump, dump_destroy)
 
+static void free_text(char **p)
+{
+	free(*p);
+}
+
+/* The file; or of a folder the one that tells what the folder is. */
+static enum inq_status open_map(struct loader_dump *d, struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *state = NULL;
+	struct stat sb;
+
+	if (stat(d->path, &sb) || !S_ISDIR(sb.st_mode))
+		return mapping_open(d->path, &d->map, err);
+	if (asprintf(&state, "%s/state.json", d->path) < 0) {
+		state = NULL;
+		return inq_fail(err, INQ_ENOMEM, "out of memory");
+	}
+	d->folder = true;
+	if (access(state, F_OK))
+		return inq_fail(err, INQ_EUNSUPPORTED,
+				"a folder without state.json: no snapshot of Cloud Hypervisor");
+	return mapping_open(state, &d->map, err);
+}
+
 /* base NULL: content decides.  ret_lost: it failed, and the file shrank while it was opened. */
 static enum inq_status open_dump(const char *path, const uint64_t *base, struct inq_dump **ret_dump,
 				 int *ret_lost, struct inq_err *err)
@@ -124,7 +150,7 @@ static enum inq_status open_dump(const char *path, const uint64_t *base, struct 
 		d->path = strdup(path);
 	if (!d || !d->path)
 		return inq_fail(err, INQ_ENOMEM, "out of memory");
-	enum inq_status st = mapping_open(path, &d->map, err);
+	enum inq_status st = open_map(d, err);
 	if (st)
 		return st;
 

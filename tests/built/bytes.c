@@ -35,6 +35,42 @@ static void say_at(struct text *t)
 	built_seek(t->b, (size_t)text_number(t, text_word(t, 1)));
 }
 
+/* Text with ` for a double quote and ~ for one that is escaped, as JSON within a string has it. */
+static void say_json(struct text *t)
+{
+	size_t n;
+	uint8_t *p = text_bytes_from(t, 1, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '~')
+			built_put(t->b, "\\\"", 2);
+		else
+			built_put(t->b, p[i] == '`' ? (const uint8_t *)"\"" : &p[i], 1);
+	}
+	free(p);
+}
+
+/* array BYTES OFFSET=VALUE ...: a structure as an array of numbers; values have 8 bytes. */
+static void say_array(struct text *t)
+{
+	size_t n = (size_t)text_number(t, text_word(t, 1));
+	uint8_t *p = calloc(1, n + 8);
+
+	for (size_t i = 2; p && i < t->nr_words; i++) {
+		char *v = strchr(t->word[i], '=');
+		uint64_t value = text_number(t, v ? v + 1 : NULL);
+		*v = '\0';
+		memcpy(p + text_number(t, t->word[i]) % n, &value, 8);
+	}
+	for (size_t i = 0; p && i < n; i++) {
+		char number[8];
+		int len = snprintf(number, sizeof(number), "%c%d", i ? ',' : '[', p[i]);
+		built_put(t->b, number, (size_t)len);
+	}
+	built_put(t->b, "]", 1);
+	free(p);
+}
+
 static void say_base(struct text *t)
 {
 	built_set_base(t->b, text_number(t, text_word(t, 1)));
@@ -152,6 +188,8 @@ static const struct {
 } statements[] = {
 	{"le", say_le},         {"bytes", say_bytes}, {"at", say_at},
 	{"beside", say_beside}, {"lime", say_range},  {"avml", say_range},
+	{"json", say_json},
+	{"array", say_array},
 	{"base", say_base},
 	{"tag", say_tag},
 	{"group", say_group},

@@ -40,6 +40,8 @@ struct built_ask {
  *	le 4 0x4c694d45 1                        integers of 4 bytes, little-endian
  *	bytes 55*4096 'text' deadbeef
  *	at 0x2000                                go on there
+ *	json '{`a`:`{~b~:'                       ` is a double quote, ~ one within a string
+ *	array 144 128=0x1000                     a structure as JSON has it, 8 bytes at an offset
  *	base 0x1000                              it is opened as memory without a header
  *	beside NAME                              go on with another file of its folder
  *	lime 0x1000 55*4096                      a range of LiME, version 1
