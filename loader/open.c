@@ -70,8 +70,8 @@ static enum inq_status refuse(struct span head, struct inq_err *err)
 				       head.p[i]);
 	}
 	const char *guess = loader_guess(head);
-	bool maybe_memory = !strcmp(guess, "binary data") || !strcmp(guess, "zeros");
-	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s%s)", shown,
+	bool maybe_memory = head.left == HEAD && (!strcmp(guess, "binary data") || !strcmp(guess, "zeros"));
+	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s)%s", shown,
 			guess, maybe_memory ? "; is it raw memory? then add --base 0x0" : "");
 }
 
