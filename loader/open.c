@@ -136,7 +136,7 @@ static enum inq_status open_map(struct loader_dump *d, struct inq_err *err)
 	d->folder = true;
 	if (access(state, F_OK))
 		return inq_fail(err, INQ_EUNSUPPORTED,
-				"a folder without state.json: no snapshot of Cloud Hypervisor");
+				"is a directory without state.json, no snapshot of Cloud Hypervisor");
 	return mapping_open(state, &d->map, err);
 }
 
