@@ -100,7 +100,7 @@ static void read_configuration_part(struct qemu *q)
 	else if (!strcmp(name, "configuration/uuid"))
 		span_skip(&q->s, UUID);
 	else
-		q->s.bad = true;
+		qemu_odd(q);
 }
 
 static void read_configuration(struct qemu *q)
@@ -109,7 +109,7 @@ static void read_configuration(struct qemu *q)
 	const uint8_t *p = span_take(&q->s, n);
 
 	if (!p || n >= QEMU_NAME) {
-		q->s.bad = true;
+		qemu_odd(q);
 		return;
 	}
 	memcpy(q->machine, p, n);
@@ -161,7 +161,7 @@ static enum inq_status read_section(struct qemu *q, uint64_t kind, struct inq_er
 		read_command(q);
 		return INQ_OK;
 	default:
-		q->s.bad = true;
+		qemu_odd(q);
 		return INQ_OK;
 	}
 }
@@ -171,17 +171,17 @@ static void report_break(struct qemu *q, uint64_t at)
 {
 	struct loader_dump *d = q->d;
 
-	d->truncated = !q->s.left;
-	if (at >= d->map->n)
+	d->truncated = !q->odd;
+	if (q->odd)
+		loader_damage(d, INQ_ECORRUPT, 0, at, d->map->n - at,
+			      "the section at 0x%" PRIx64 " makes no sense at 0x%" PRIx64
+			      ": what follows is unknown",
+			      at, qemu_at(q));
+	else
 		loader_damage(d, INQ_EABSENT, 0, d->map->n, 0,
 			      "the file ends at 0x%zx, in the middle of the stream: what follows "
 			      "is unknown",
 			      d->map->n);
-	else
-		loader_damage(d, INQ_ECORRUPT, 0, at, d->map->n - at,
-			      "the section at 0x%" PRIx64
-			      " ends early or makes no sense: what follows is unknown",
-			      at);
 }
 
 static enum inq_status read_sections(struct qemu *q, struct inq_err *err)
@@ -196,7 +196,7 @@ static enum inq_status read_sections(struct qemu *q, struct inq_err *err)
 	if (st)
 		return st;
 	if (q->s.bad || !q->s.left) {
-		report_break(q, q->s.left ? at : q->d->map->n);
+		report_break(q, at);
 		return INQ_OK;
 	}
 	return qemu_devices(q, err);

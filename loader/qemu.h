@@ -38,6 +38,7 @@ struct qemu {
 	struct loader_dump *d;
 	struct span s; /* what was not read yet */
 	char machine[QEMU_NAME];
+	bool odd;                       /* it says what it cannot; else it ends early */
 	bool mapped_ram, ignore_shared; /* capabilities that change the RAM section */
 	struct qemu_block *blocks;
 	size_t nr_blocks, blocks_cap;
@@ -55,6 +56,13 @@ struct qemu {
 static inline uint64_t qemu_at(const struct qemu *q)
 {
 	return q->d->map->n - q->s.left;
+}
+
+/* What was read cannot be: nothing behind it can be found any more. */
+static inline void qemu_odd(struct qemu *q)
+{
+	q->odd |= !q->s.bad;
+	q->s.bad = true;
 }
 
 /* u8 length and that many bytes; an empty string after a failure.  ret: QEMU_NAME bytes. */

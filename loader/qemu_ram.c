@@ -70,7 +70,7 @@ static enum inq_status read_mapped(struct qemu *q, const struct qemu_block *b, s
 
 	if (q->s.bad || version != MAPPED_VERSION || page_size != LOADER_PAGE || bitmap > n ||
 	    (nr + 7) / 8 > n - bitmap || __builtin_add_overflow(pages, b->bytes, &end)) {
-		q->s.bad = true;
+		qemu_odd(q);
 		return INQ_OK;
 	}
 	const uint8_t *bits = q->d->map->p + bitmap;
@@ -97,7 +97,7 @@ static enum inq_status read_block(struct qemu *q, uint64_t *left, struct inq_err
 		span_skip(&q->s, 8); /* its address */
 	if (q->s.bad || b.bytes % LOADER_PAGE || b.bytes > *left ||
 	    q->nr_blocks >= QEMU_MAX_BLOCKS) {
-		q->s.bad = true;
+		qemu_odd(q);
 		return INQ_OK;
 	}
 	*left -= b.bytes;
@@ -114,7 +114,7 @@ enum inq_status qemu_ram_start(struct qemu *q, struct inq_err *err)
 	enum inq_status st = INQ_OK;
 
 	if (!(total & FLAG_SIZE) || left > QEMU_MAX_RAM || q->nr_blocks)
-		q->s.bad = true;
+		qemu_odd(q);
 	while (!st && left && !q->s.bad)
 		st = read_block(q, &left, err);
 	return st || q->s.bad ? st : qemu_ram_part(q, err);
@@ -153,7 +153,8 @@ static void read_page(struct qemu *q, uint64_t flags, struct qemu_pages *p)
 		p->codec = LOADER_ZLIB;
 		p->packed = (uint32_t)span_be(&q->s, 4);
 		p->off = qemu_at(q);
-		q->s.bad |= p->packed > 2 * LOADER_PAGE;
+		if (p->packed > 2 * LOADER_PAGE)
+			qemu_odd(q);
 		span_skip(&q->s, p->packed);
 	}
 }
@@ -168,7 +169,7 @@ static enum inq_status add_page(struct qemu *q, uint64_t addr, uint64_t flags, s
 		q->block = q->s.bad ? NULL : qemu_block_named(q, name);
 	}
 	if (!q->block || addr >= q->block->bytes)
-		q->s.bad = true;
+		qemu_odd(q);
 	if (q->s.bad)
 		return INQ_OK;
 	p.first = q->block->page0 + addr / LOADER_PAGE;
@@ -185,7 +186,7 @@ enum inq_status qemu_ram_part(struct qemu *q, struct inq_err *err)
 		if (flags & (FLAG_XBZRLE | FLAG_HOOK | FLAG_MULTIFD_FLUSH))
 			return refuse(flags, err);
 		if (!(flags & (FLAG_ZERO | FLAG_PAGE | FLAG_COMPRESS))) {
-			q->s.bad = true;
+			qemu_odd(q);
 			return INQ_OK;
 		}
 		enum inq_status st = add_page(q, word & ~(uint64_t)FLAGS, flags, err);

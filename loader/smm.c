@@ -67,3 +67,14 @@ void loader_smm_init(struct loader_dump *d)
 		.dump = d};
 	d->pub.smm = &d->smm.base;
 }
+
+int inq_dump_smram(const struct inq_dump *dump, size_t i, uint64_t *ret_first, uint64_t *ret_last)
+{
+	const struct loader_dump *d = (const struct loader_dump *)dump;
+
+	if (i >= d->nr_overlays)
+		return 0;
+	*ret_first = d->overlays[i].first;
+	*ret_last = d->overlays[i].last;
+	return 1;
+}

@@ -480,7 +480,7 @@ static void say(struct text *t, char *line, bool late)
 		begin(t);
 	} else if (t->nr_words && t->word[0][0] == '@') {
 		say_segment(t);
-	} else if (t->nr_words && !text_say_bytes(t)) {
+	} else if (t->nr_words && !text_say_bytes(t) && !text_say_stream(t)) {
 		size_t i = 0, n = sizeof(statements) / sizeof(*statements);
 		while (i < n && strcmp(statements[i].name, t->word[0]) != 0)
 			i++;

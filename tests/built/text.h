@@ -50,6 +50,15 @@ struct built_ask {
  *	triage|context|special|kdbg field=value  structures of Windows, at the present place
  *	avml 0x1000 55*4096                      a range of AVML, version 2: in Snappy's frames
  *
+ * Of a stream of QEMU's (stream.c), behind "file":
+ *	be 4 7 0                                 integers of 4 bytes, big-endian
+ *	qemu pc-q35-7.2 [mapped-ram]             header, and the capabilities
+ *	ram pc.ram=0x4000 pc.bios=0x2000         the list of blocks
+ *	pages part | pages end                   begins a part; eos ends it
+ *	page pc.ram 0x1000 raw 55*4096           or: zero, packed BYTES; block - is the one before
+ *	device cpu 0 env.eip:uint64=5 a/b:buffer=00*3,ff +sub c:uint8=1
+ *	described                                the end, and what describes the devices
+ *
  *	read phys 0x1000 16 | runs smm|virt 0x30000 0x2000   questions, returned in order
  *
  * Up to max questions go to asks.  The result is for built_free.

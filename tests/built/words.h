@@ -3,6 +3,7 @@
 #define BUILT_WORDS_H
 
 #include <inquest/err.h>
+#include <stdio.h>
 
 #include "text.h"
 
@@ -17,6 +18,9 @@ struct text {
 	char *late[MAX_LATE]; /* poke and truncate: for the finished file */
 	unsigned int late_line[MAX_LATE];
 	size_t nr_late;
+	FILE *described; /* devices of a stream of QEMU's, as JSON */
+	char *description;
+	size_t description_n, nr_described;
 	char *word[MAX_WORDS + 1];
 	size_t nr_words;
 };
@@ -49,6 +53,7 @@ bool text_say_bytes(struct text *t);
 /* Statements of windows.c. */
 void text_say_windows(struct text *t);
 void text_say_structure(struct text *t);
+bool text_say_stream(struct text *t); /* of stream.c */
 /* Statements of history.c. */
 void text_say_steps(struct text *t);
 void text_say_payload(struct text *t);
