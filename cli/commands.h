@@ -19,6 +19,7 @@
 	X(views)                                                                                   \
 	X(rules)                                                                                   \
 	X(schema)                                                                                  \
+	X(capture)                                                                                 \
 	X(formats)                                                                                 \
 	X(help)
 
@@ -27,7 +28,8 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 
 /* What the command line says, taken apart. */
 struct cli_args {
-	bool json, sql, verbose;
+	bool json, sql, verbose, resume;
+	const char *qmp;    /* --qmp, or NULL */
 	const char *output; /* -o, or NULL */
 	const char *format; /* --format, or NULL */
 	const char *limit;  /* --limit, or NULL */
@@ -44,6 +46,8 @@ enum {
 	CLI_FORMAT = 16,
 	CLI_LIMIT = 32,
 	CLI_BASE = 64,
+	CLI_QMP = 128,
+	CLI_RESUME = 256,
 };
 
 struct cli_command {

@@ -37,6 +37,8 @@ enum {
 	OPT_FORMAT,
 	OPT_LIMIT,
 	OPT_BASE,
+	OPT_QMP,
+	OPT_RESUME
 };
 
 static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -48,6 +50,8 @@ static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSO
 					     {"format", required_argument, NULL, OPT_FORMAT},
 					     {"limit", required_argument, NULL, OPT_LIMIT},
 					     {"base", required_argument, NULL, OPT_BASE},
+					     {"qmp", required_argument, NULL, OPT_QMP},
+					     {"resume", no_argument, NULL, OPT_RESUME},
 					     {0}};
 
 struct parsed {
@@ -99,6 +103,14 @@ static void note_option(struct parsed *p, int opt)
 	case OPT_BASE:
 		note_base(p);
 		break;
+	case OPT_QMP:
+		p->args.qmp = optarg;
+		p->used |= CLI_QMP;
+		break;
+	case OPT_RESUME:
+		p->args.resume = true;
+		p->used |= CLI_RESUME;
+		break;
 	case OPT_VERSION:
 		p->version = true;
 		break;
@@ -132,7 +144,8 @@ static int parse(int argc, char **argv, struct parsed *p)
 static int check(const struct cli_command *c, const struct parsed *p)
 {
 	static const char *const names[] = {"--json",   "--sql",   "--output", "--verbose",
-					    "--format", "--limit", "--base"};
+					    "--format", "--limit", "--base",   "--qmp",
+					    "--resume"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/named.h"
+#include "base/span.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -460,4 +461,16 @@ void machine_qemu_state(const struct inq_blob *cpu, const struct inq_blob *vm,
 		nested = put_nested_svm(&w, ret->nested);
 	}
 	add_blob(&w, ret, INQ_SNAP_NESTED, ret->nested, nested);
+}
+
+int machine_qemu_msr(const struct machine_qemu_state *s, uint32_t index, uint64_t *ret)
+{
+	for (unsigned i = 0; i < s->nr; i++)
+		for (size_t at = 0; s->blob[i].kind == INQ_SNAP_MSRS && at < s->blob[i].n;
+		     at += 16) {
+			uint64_t found;
+			if (span_at(s->msrs, sizeof(s->msrs), at, 4, &found) && found == index)
+				return span_at(s->msrs, sizeof(s->msrs), at + 8, 8, ret);
+		}
+	return 0;
 }

@@ -29,4 +29,7 @@ struct machine_qemu_state {
 void machine_qemu_state(const struct inq_blob *cpu, const struct inq_blob *vm,
 			struct machine_qemu_state *ret);
 
+/* One of its MSRs.  Returns 1 and sets *ret, else 0. */
+int machine_qemu_msr(const struct machine_qemu_state *s, uint32_t index, uint64_t *ret);
+
 #endif

@@ -18,9 +18,11 @@ MAY_INCLUDE = {
     "analyzers": {"base", "arch", "vmcs", "symbols", "machine", "store"},
     "views": {"base", "store"},
     "tui": {"base", "views"},
-    "cli": {"base", "arch", "vmcs", "loader", "symbols", "machine", "store", "analyzers", "views", "tui"},
+    "cli": {"base", "arch", "vmcs", "loader", "symbols", "machine", "store", "analyzers", "views", "tui", "capture", "snap"},
     "plugins": set(),
-    "vmm": {"base", "arch/paging"},
+    "snap": {"base"},
+    "capture": {"base", "loader", "machine", "snap"},
+    "vmm": {"base", "arch/paging", "snap"},
     "tests": ALL, "docs": ALL, "tools": ALL,
 }
 # Library header -> paths that may include it, besides tests.  Any other <header> is the system's.
@@ -31,12 +33,12 @@ LIBRARY = {
     "libelf": {"loader", "symbols"}, "gelf": {"loader", "symbols"},
     "libdwarf": {"symbols"}, "dwarf": {"symbols"},
     "curses": {"tui"}, "ncurses": {"tui"}, "ncursesw": {"tui"},
-    "linux/kvm": {"vmm"},
-    "zlib": {"loader", "vmm"},
+    "linux/kvm": {"vmm", "snap", "capture"},
+    "zlib": {"loader", "vmm", "capture"},
     "libdeflate": {"loader"}, "lzo": {"loader"}, "snappy-c": {"loader"}, "zstd": {"loader", "vmm"},
     "seccomp": {"base"},
     "xxhash": {"loader"},
-    "json-c": {"loader"},
+    "json-c": {"loader", "capture"},
 }
 
 

@@ -61,9 +61,9 @@ static enum inq_status side_snapshot(struct vmm_session *s, const char *path, co
 				     struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct vmm_why why = {.reason = INQ_SNAP_WHY_COMMAND, .vcpu = INQ_SNAP_VM};
-	struct vmm_out out;
+	struct snap_out out;
 	bool paused = s->paused;
-	enum inq_status st = vmm_out_open(&out, path, err);
+	enum inq_status st = snap_out_open(&out, path, err);
 
 	if (st)
 		return st;
@@ -84,8 +84,8 @@ static enum inq_status side_snapshot(struct vmm_session *s, const char *path, co
 	vmm_live_destroy(s->live);
 	s->live = NULL;
 	if (!st)
-		st = vmm_out_commit(&out, err);
-	vmm_out_close(&out);
+		st = snap_out_commit(&out, err);
+	snap_out_close(&out);
 	return st;
 }
 
@@ -291,7 +291,7 @@ enum inq_status vmm_attend_until(struct vmm_session *s,
 	while (!st && !late && !(s->dead = vmm_vm_first_dead(s->vm)) && !vmm_attend_over(s) &&
 	       !done(s, arg)) {
 		vmm_attend(s);
-		if (vmm_out_signal())
+		if (snap_out_signal())
 			st = inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written",
 				      s->r->snapshot);
 		else

@@ -12,7 +12,7 @@ struct vmm_session {
 	const struct vmm_run *r;
 	const struct vmm_guest *guest;
 	struct vmm_vm *vm;
-	struct vmm_out out;
+	struct snap_out out;
 	struct vmm_vmstate vmstate;
 	struct vmm_state state[VMM_MAX_VCPUS];
 	unsigned nr_states;

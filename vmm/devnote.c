@@ -10,21 +10,21 @@
 struct device {
 	uint32_t id, version;
 	const char *name;
-	void (*save)(const struct vmm_vm *vm, struct vmm_notes *to); /* appends its payload; or */
+	void (*save)(const struct vmm_vm *vm, struct snap_notes *to); /* appends its payload; or */
 	size_t at, bytes; /* of struct vmm_vm: the payload as it lies there */
 	/* n bytes of that version (.bytes, if there is no .save).  False: they make no sense. */
 	bool (*restore)(struct vmm_vm *vm, const uint8_t *p, size_t n);
 };
 
-static void append(struct vmm_notes *n, const void *data, size_t size)
+static void append(struct snap_notes *n, const void *data, size_t size)
 {
 	static const uint8_t zero[8];
 
-	vmm_notes_raw(n, data, size);
-	vmm_notes_raw(n, zero, -size & 7);
+	snap_notes_raw(n, data, size);
+	snap_notes_raw(n, zero, -size & 7);
 }
 
-static void posts_save(const struct vmm_vm *vm, struct vmm_notes *to)
+static void posts_save(const struct vmm_vm *vm, struct snap_notes *to)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		const struct vmm_vcpu *v = &vm->vcpu[i];
@@ -134,9 +134,9 @@ static const struct device devices[] = {
 
 enum { NR_DEVICES = sizeof(devices) / sizeof(*devices) };
 
-void vmm_devnote_add(const struct vmm_vm *vm, struct vmm_notes *n)
+void vmm_devnote_add(const struct vmm_vm *vm, struct snap_notes *n)
 {
-	struct vmm_notes all = {0};
+	struct snap_notes all = {0};
 
 	for (size_t i = 0; i < NR_DEVICES; i++) {
 		struct inq_snap_device d = {.id = devices[i].id, .version = devices[i].version};
@@ -154,8 +154,8 @@ void vmm_devnote_add(const struct vmm_vm *vm, struct vmm_notes *n)
 	}
 	n->failed |= all.failed;
 	if (!all.failed)
-		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_DEVICES, all.bytes, all.len);
-	vmm_notes_deinit(&all);
+		snap_notes_add(n, INQ_SNAP_VM, INQ_SNAP_DEVICES, all.bytes, all.len);
+	snap_notes_deinit(&all);
 }
 
 static const struct device *device_of(uint32_t id)

@@ -2,12 +2,12 @@
 #ifndef VMM_DEVNOTE_H
 #define VMM_DEVNOTE_H
 
+#include "snap/notes.h"
 #include "vmm/load.h"
-#include "vmm/notes.h"
 #include "vmm/vm.h"
 
 /* All vCPUs are parked. */
-void vmm_devnote_add(const struct vmm_vm *vm, struct vmm_notes *n);
+void vmm_devnote_add(const struct vmm_vm *vm, struct snap_notes *n);
 
 /*
  * Into a VM that does not run yet; a snapshot without that note leaves the devices as they are

@@ -77,7 +77,7 @@ struct batch {
 
 struct writer {
 	const struct vmm_snapshot *s;
-	struct vmm_out *o;
+	struct snap_out *o;
 	struct vmm_parts parts;
 	uint64_t max_mapnr, bitmap_off, bitmap_bytes, desc_off, data_off; /* bitmap_bytes: of one */
 	struct page_desc *desc, zero;                                     /* desc: heap */
@@ -145,7 +145,7 @@ static enum inq_status put(struct writer *w, const void *p, uint64_t n, uint64_t
 			   struct inq_err *err)
 {
 	w->done.written_bytes += n;
-	return vmm_out_write(w->o, p, n, off, err);
+	return snap_out_write(w->o, p, n, off, err);
 }
 
 /* Compressed pages of a batch, one behind the other, with few writes. */
@@ -278,7 +278,7 @@ static void build_header(const struct writer *w, struct header *h)
 static void build_sub_header(const struct writer *w, struct sub_header *h)
 {
 	const struct vmm_snapshot *s = w->s;
-	const struct vmm_notes *n = &w->parts.notes;
+	const struct snap_notes *n = &w->parts.notes;
 	uint64_t base = 0;
 
 	*h = (struct sub_header){
@@ -381,10 +381,10 @@ static enum inq_status put_all(struct writer *w, struct inq_err *err)
 		st = vmm_parts_put_bulk(&w->parts, w->o, &w->done.written_bytes, err);
 	if (!st)
 		st = put_headers(w, err);
-	return st ? st : vmm_out_resize(w->o, w->data_off, err);
+	return st ? st : snap_out_resize(w->o, w->data_off, err);
 }
 
-enum inq_status vmm_kdump_write(const struct vmm_snapshot *s, struct vmm_out *o,
+enum inq_status vmm_kdump_write(const struct vmm_snapshot *s, struct snap_out *o,
 				struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct writer *w = calloc(1, sizeof(*w));

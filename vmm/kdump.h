@@ -6,7 +6,7 @@
 #include "vmm/snapshot.h"
 
 /* As vmm_snapshot_write(), for the formats VMM_FORMAT_KDUMP_*. */
-INQ_MUST enum inq_status vmm_kdump_write(const struct vmm_snapshot *s, struct vmm_out *o,
+INQ_MUST enum inq_status vmm_kdump_write(const struct vmm_snapshot *s, struct snap_out *o,
 					 struct vmm_snapshot_done *ret, struct inq_err *err);
 
 #endif

@@ -116,7 +116,7 @@ static enum inq_status passes(struct vmm_live *l, struct inq_err *err)
 	return st;
 }
 
-enum inq_status vmm_live_start(struct vmm_live **ret, struct vmm_vm *vm, struct vmm_out *o,
+enum inq_status vmm_live_start(struct vmm_live **ret, struct vmm_vm *vm, struct snap_out *o,
 			       struct inq_err *err)
 {
 	struct vmm_live *l = calloc(1, sizeof(*l));

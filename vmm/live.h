@@ -18,8 +18,8 @@ struct vmm_live {
  * Write all memory to an open output, and again what the guest changes meanwhile, until little is
  * left.  INQ_EUNSUPPORTED when this KVM does not log writes.
  */
-INQ_MUST enum inq_status vmm_live_start(struct vmm_live **ret, struct vmm_vm *vm, struct vmm_out *o,
-					struct inq_err *err);
+INQ_MUST enum inq_status vmm_live_start(struct vmm_live **ret, struct vmm_vm *vm,
+					struct snap_out *o, struct inq_err *err);
 
 /* All vCPUs are parked: .dirty is now all that is left to write. */
 INQ_MUST enum inq_status vmm_live_stopped(struct vmm_live *l, struct inq_err *err);

@@ -8,8 +8,8 @@
 
 #include "vmm/parts.h"
 
-enum inq_status vmm_pages_init(struct vmm_pages *p, const struct vmm_memory *mem, struct vmm_out *o,
-			       struct inq_err *err)
+enum inq_status vmm_pages_init(struct vmm_pages *p, const struct vmm_memory *mem,
+			       struct snap_out *o, struct inq_err *err)
 {
 	*p = (struct vmm_pages){.mem = mem, .o = o};
 	p->nr = vmm_parts_memory_bytes(mem) / VMM_PAGE;
@@ -58,8 +58,8 @@ static enum inq_status put_stretch(struct vmm_pages *p, struct stretch s, bool o
 		mark(p, s.page, bytes / VMM_PAGE, zero);
 		if (!zero || over) {
 			p->written_bytes += bytes;
-			st = vmm_out_write(p->o, run, bytes, p->memory_off + s.page * VMM_PAGE,
-					   err);
+			st = snap_out_write(p->o, run, bytes, p->memory_off + s.page * VMM_PAGE,
+					    err);
 		}
 		s.page += bytes / VMM_PAGE;
 	}

@@ -3,12 +3,12 @@
 #ifndef VMM_PAGES_H
 #define VMM_PAGES_H
 
+#include "snap/out.h"
 #include "vmm/memory.h"
-#include "vmm/out.h"
 
 struct vmm_pages {
 	const struct vmm_memory *mem;
-	struct vmm_out *o;
+	struct snap_out *o;
 	uint64_t memory_off;     /* of the first region in the file, the others behind */
 	uint8_t *zero;           /* pages that are zero, a bit each, in the regions' order; heap */
 	uint64_t zero_bytes, nr; /* of that; pages */
@@ -16,7 +16,7 @@ struct vmm_pages {
 };
 
 INQ_MUST enum inq_status vmm_pages_init(struct vmm_pages *p, const struct vmm_memory *mem,
-					struct vmm_out *o, struct inq_err *err);
+					struct snap_out *o, struct inq_err *err);
 void vmm_pages_deinit(struct vmm_pages *p); /* zeroed is fine */
 
 /* All of them, .memory_off being known by now. */

@@ -58,7 +58,7 @@ static void add_slots(struct vmm_parts *w, struct inq_snap_slot *slot)
 					       .bytes = s->bytes,
 					       .file_off = off};
 	}
-	vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, slot, m->nr_slots * sizeof(*slot));
+	snap_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SLOTS, slot, m->nr_slots * sizeof(*slot));
 }
 
 static void add_smram(struct vmm_parts *w)
@@ -77,10 +77,10 @@ static void add_smram(struct vmm_parts *w)
 		};
 	}
 	if (m->nr_windows)
-		vmm_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, bulk,
-			      m->nr_windows * sizeof(*bulk));
+		snap_notes_add(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, bulk,
+			       m->nr_windows * sizeof(*bulk));
 	else
-		vmm_notes_missing(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, INQ_SNAP_ABSENT, 0);
+		snap_notes_missing(&w->notes, INQ_SNAP_VM, INQ_SNAP_SMRAM, INQ_SNAP_ABSENT, 0);
 }
 
 static void add_rings(struct vmm_parts *w)
@@ -92,47 +92,29 @@ static void add_rings(struct vmm_parts *w)
 
 		r->ring.file_off = off;
 		r->ring.crc = (uint32_t)crc32_z(0, (const uint8_t *)r->at, r->ring.bytes);
-		vmm_notes_add(&w->notes, r->vcpu, INQ_SNAP_FLIGHT, &r->ring, sizeof(r->ring));
+		snap_notes_add(&w->notes, r->vcpu, INQ_SNAP_FLIGHT, &r->ring, sizeof(r->ring));
 		off += r->ring.bytes;
 	}
 }
 
-static void append(struct vmm_notes *to, const struct vmm_notes *from)
-{
-	if (to->failed || from->failed || from->len > INQ_SNAP_MAX_NOTES - to->len) {
-		to->failed = 1;
-		return;
-	}
-	uint8_t *p = realloc(to->bytes, to->len + from->len + 1);
-	if (!p) {
-		to->failed = 1;
-		return;
-	}
-	if (from->len)
-		memcpy(p + to->len, from->bytes, from->len);
-	to->bytes = p;
-	to->room = to->len + from->len + 1;
-	to->len += from->len;
-}
-
-enum inq_status vmm_parts_build(struct vmm_parts *w, const struct vmm_out *o, struct inq_err *err)
+enum inq_status vmm_parts_build(struct vmm_parts *w, const struct snap_out *o, struct inq_err *err)
 {
 	struct inq_snap_slot slot[VMM_MAX_SLOTS];
 	struct inq_snap_bulk zero = {0};
 	const struct vmm_snapshot *s = w->s;
-	struct vmm_notes *n = &w->notes;
+	struct snap_notes *n = &w->notes;
 
-	vmm_notes_deinit(n);
-	append(n, &s->core);
+	snap_notes_deinit(n);
+	snap_notes_append(n, &s->core);
 	w->header_at =
-		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, &s->header, sizeof(s->header));
-	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, s->host, strlen(s->host));
-	append(n, &s->vcpu);
+		snap_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HEADER, &s->header, sizeof(s->header));
+	snap_notes_add(n, INQ_SNAP_VM, INQ_SNAP_HOST, s->host, strlen(s->host));
+	snap_notes_append(n, &s->vcpu);
 	add_rings(w);
 	add_slots(w, slot);
 	add_smram(w);
 	if (w->has_bitmap)
-		w->zero_at = vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, &zero, sizeof(zero));
+		w->zero_at = snap_notes_add(n, INQ_SNAP_VM, INQ_SNAP_ZERO, &zero, sizeof(zero));
 	return n->failed ? inq_fail(err, INQ_ENOMEM, "%s: notes do not fit", o->path) : INQ_OK;
 }
 
@@ -146,14 +128,14 @@ void vmm_parts_place_bulk(struct vmm_parts *w, uint64_t smram_off)
 		w->bulk_end += w->s->ring[i].ring.bytes;
 }
 
-static enum inq_status put(struct vmm_out *o, const void *p, uint64_t n, uint64_t off,
+static enum inq_status put(struct snap_out *o, const void *p, uint64_t n, uint64_t off,
 			   uint64_t *written, struct inq_err *err)
 {
 	*written += n;
-	return vmm_out_write(o, p, n, off, err);
+	return snap_out_write(o, p, n, off, err);
 }
 
-enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, struct vmm_out *o, uint64_t *written,
+enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, struct snap_out *o, uint64_t *written,
 				   struct inq_err *err)
 {
 	const struct vmm_memory *m = w->s->mem;
@@ -198,5 +180,5 @@ void vmm_parts_finish(struct vmm_parts *w, const uint8_t *headers, size_t header
 
 void vmm_parts_deinit(struct vmm_parts *w)
 {
-	vmm_notes_deinit(&w->notes);
+	snap_notes_deinit(&w->notes);
 }

@@ -6,9 +6,9 @@
 
 struct vmm_parts {
 	const struct vmm_snapshot *s;
-	struct vmm_notes notes; /* all of them */
-	size_t header_at;       /* payload in notes.bytes */
-	size_t zero_at;         /* likewise; 0: this format has no zero bitmap */
+	struct snap_notes notes; /* all of them */
+	size_t header_at;        /* payload in notes.bytes */
+	size_t zero_at;          /* likewise; 0: this format has no zero bitmap */
 	bool has_bitmap;
 	uint64_t memory_off; /* of the first region, the others behind; 0: not as it is */
 	uint64_t smram_off, bitmap_off, rings_off, bulk_end;
@@ -28,7 +28,7 @@ bool vmm_page_is_zero(const uint8_t *page);
  * The notes, long before their offsets are right: their length does not change any more.  Then
  * place the bulk from smram_off on, and build them once more.
  */
-INQ_MUST enum inq_status vmm_parts_build(struct vmm_parts *w, const struct vmm_out *o,
+INQ_MUST enum inq_status vmm_parts_build(struct vmm_parts *w, const struct snap_out *o,
 					 struct inq_err *err);
 void vmm_parts_place_bulk(struct vmm_parts *w, uint64_t smram_off);
 
@@ -36,7 +36,7 @@ void vmm_parts_place_bulk(struct vmm_parts *w, uint64_t smram_off);
 uint64_t vmm_parts_ram_off(const struct vmm_parts *w, const uint8_t *host);
 
 /* Write SMRAM, zero bitmap and flight records; adds to *written. */
-INQ_MUST enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, struct vmm_out *o,
+INQ_MUST enum inq_status vmm_parts_put_bulk(const struct vmm_parts *w, struct snap_out *o,
 					    uint64_t *written, struct inq_err *err);
 
 /*

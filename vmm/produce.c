@@ -58,7 +58,7 @@ static enum inq_status fill_header(const struct vmm_vm *vm, const struct vmm_why
 }
 
 /* The registers that a triple fault may have erased, as sample 1: never those of the snapshot. */
-static void add_last_known(const struct vmm_vcpu *v, struct vmm_notes *n)
+static void add_last_known(const struct vmm_vcpu *v, struct snap_notes *n)
 {
 	struct inq_snap_last_known k = v->before_at;
 	struct kvm_run page;
@@ -77,8 +77,8 @@ static void add_last_known(const struct vmm_vcpu *v, struct vmm_notes *n)
 		    {INQ_SNAP_EVENTS, &page.s.regs.events, sizeof(page.s.regs.events)}};
 
 	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
-		vmm_notes_add_in(n, INQ_SNAP_LAST_SEEN, v->index, part[i].kind, part[i].p,
-				 part[i].n);
+		snap_notes_add_in(n, INQ_SNAP_LAST_SEEN, v->index, part[i].kind, part[i].p,
+				  part[i].n);
 }
 
 /* What was recorded while it ran.  Heap, to be freed as one by the caller: *ret_records. */
@@ -138,23 +138,23 @@ static void print_host(const struct vmm_vm *vm, FILE *f)
 		fprintf(f, "kvm.cap.%s=%d\n", vmm_cap_name((enum vmm_cap)i), vm->caps.value[i]);
 }
 
-static void add_tables(const struct vmm_vm *vm, struct vmm_notes *n)
+static void add_tables(const struct vmm_vm *vm, struct snap_notes *n)
 {
 	n->failed |= vm->tables.failed;
 	if (vm->tables.len)
-		vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_TABLES, vm->tables.bytes, vm->tables.len);
+		snap_notes_add(n, INQ_SNAP_VM, INQ_SNAP_TABLES, vm->tables.bytes, vm->tables.len);
 	else
-		vmm_notes_missing(n, INQ_SNAP_VM, INQ_SNAP_TABLES, INQ_SNAP_ABSENT, 0);
+		snap_notes_missing(n, INQ_SNAP_VM, INQ_SNAP_TABLES, INQ_SNAP_ABSENT, 0);
 }
 
 /* Behind the CORE notes: what other tools look for in the core of a kernel. */
 static void add_for_others(const struct vmm_vm *vm, const struct vmm_state *state,
-			   const struct vmm_vmcoreinfo *info, struct vmm_notes *n)
+			   const struct vmm_vmcoreinfo *info, struct snap_notes *n)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vmm_state_add_qemu(&state[i], n);
 	if (info->bytes)
-		vmm_notes_foreign(n, "VMCOREINFO", 0, info->text, info->bytes);
+		snap_notes_foreign(n, "VMCOREINFO", 0, info->text, info->bytes);
 }
 
 /* Heap; NULL when memory ran out. */
@@ -184,7 +184,7 @@ static void add_vcpu(const struct vmm_vm *vm, unsigned i, const struct vmm_state
 	vmm_state_add_notes(state, v, &snap->vcpu);
 	vmm_roots_add_note(state, vm->mem, i, &snap->vcpu);
 	if (v->nr_rips)
-		vmm_notes_add(&snap->vcpu, i, INQ_SNAP_RIPS, v->rip, v->nr_rips * sizeof(*v->rip));
+		snap_notes_add(&snap->vcpu, i, INQ_SNAP_RIPS, v->rip, v->nr_rips * sizeof(*v->rip));
 	add_last_known(v, &snap->vcpu);
 	vmm_vcpu_add_steps(v, &snap->vcpu);
 }
@@ -208,7 +208,7 @@ static void add_notes(const struct vmm_vm *vm, const struct vmm_moment *at,
 
 /* With what has to be freed behind it. */
 static enum inq_status write_all(const struct vmm_vm *vm, const struct vmm_moment *at,
-				 const struct vmm_snapshot *notes, struct vmm_out *out,
+				 const struct vmm_snapshot *notes, struct snap_out *out,
 				 struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct vmm_snapshot snap = *notes;
@@ -231,7 +231,8 @@ static enum inq_status write_all(const struct vmm_vm *vm, const struct vmm_momen
 }
 
 enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_moment *at,
-			    struct vmm_out *out, struct vmm_snapshot_done *ret, struct inq_err *err)
+			    struct snap_out *out, struct vmm_snapshot_done *ret,
+			    struct inq_err *err)
 {
 	struct vmm_snapshot snap = {.format = vm->format, .mem = vm->mem};
 	struct vmm_vmcoreinfo info;
@@ -254,8 +255,8 @@ enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_moment *at
 	snap.vmcoreinfo_bytes = info.bytes;
 	add_notes(vm, at, &info, &snap);
 	st = write_all(vm, at, &snap, out, ret, err);
-	vmm_notes_deinit(&snap.core);
-	vmm_notes_deinit(&snap.vcpu);
+	snap_notes_deinit(&snap.core);
+	snap_notes_deinit(&snap.vcpu);
 	free(host);
 	return st;
 }

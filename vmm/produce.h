@@ -28,7 +28,7 @@ struct vmm_moment {
 
 /* Writes to out; the caller commits it, for which the guest need not stand still any more. */
 INQ_MUST enum inq_status vmm_produce(const struct vmm_vm *vm, const struct vmm_moment *at,
-				     struct vmm_out *out, struct vmm_snapshot_done *ret,
+				     struct snap_out *out, struct vmm_snapshot_done *ret,
 				     struct inq_err *err);
 
 #endif

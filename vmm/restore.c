@@ -410,7 +410,7 @@ static void keep_tables(const struct vmm_load *l, struct vmm_vm *vm)
 	const struct vmm_load_note *n = vmm_load_note(l, INQ_SNAP_VM, INQ_SNAP_TABLES);
 
 	if (n && n->p && n->n)
-		vmm_notes_raw(&vm->tables, n->p, n->n);
+		snap_notes_raw(&vm->tables, n->p, n->n);
 }
 
 enum inq_status vmm_restore(const struct vmm_load *l, bool force, struct vmm_vm **ret,

@@ -14,11 +14,11 @@
 #include <time.h>
 
 #include "base/scope.h"
+#include "snap/out.h"
 #include "vmm/attend.h"
 #include "vmm/block.h"
 #include "vmm/console.h"
 #include "vmm/load.h"
-#include "vmm/out.h"
 #include "vmm/produce.h"
 #include "vmm/restore.h"
 #include "vmm/trace.h"
@@ -78,7 +78,7 @@ static enum inq_status step(struct session *s, struct inq_err *err)
 	struct vmm_vcpu *v = &s->v.vm->vcpu[s->r->step_vcpu];
 
 	for (uint64_t n = 1; n <= s->r->steps && v->end == VMM_ALIVE; n++) {
-		if (vmm_out_signal())
+		if (snap_out_signal())
 			return inq_fail(err, INQ_EINTR, "%s: interrupted", s->r->path);
 		if (!vmm_vcpu_step(v)) {
 			printf("step %" PRIu64 ": vcpu %u does not get on\n", n, v->index);
@@ -181,7 +181,7 @@ static enum inq_status write_snapshot(struct session *s, struct inq_err *err)
 	enum inq_status st = vmm_produce(v->vm, &at, &v->out, &done, err);
 
 	if (!st)
-		st = vmm_out_commit(&v->out, err);
+		st = snap_out_commit(&v->out, err);
 	if (!st)
 		printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written\n", s->r->snapshot,
 		       done.file_bytes, done.written_bytes);
@@ -238,7 +238,7 @@ static enum inq_status steps_and_time(struct session *s, struct inq_err *err)
 }
 
 /* out: where the snapshot at the end goes; NULL: there is none. */
-static enum inq_status course(const struct vmm_resume *r, struct vmm_out *out,
+static enum inq_status course(const struct vmm_resume *r, struct snap_out *out,
 			      struct vmm_control *control, struct vmm_console *console,
 			      struct inq_err *err)
 {
@@ -286,12 +286,12 @@ enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 {
 	struct vmm_console *console = NULL;
 	struct vmm_control *control = NULL;
-	struct vmm_out out;
+	struct snap_out out;
 	enum inq_status st = INQ_OK;
 
-	vmm_out_hold_signals();
+	snap_out_hold_signals();
 	if (r->snapshot)
-		st = vmm_out_open(&out, r->snapshot, err);
+		st = snap_out_open(&out, r->snapshot, err);
 	if (st)
 		return st;
 	if (r->control)
@@ -302,7 +302,7 @@ enum inq_status vmm_resume(const struct vmm_resume *r, struct inq_err *err)
 		st = course(r, r->snapshot ? &out : NULL, control, console, err);
 	vmm_control_destroy(control);
 	if (r->snapshot)
-		vmm_out_close(&out);
+		snap_out_close(&out);
 	enum inq_status closed = vmm_console_close(console, st ? NULL : err);
 	return st ? st : closed;
 }

@@ -134,13 +134,13 @@ bool vmm_roots_of(const struct vmm_state *s, const struct vmm_memory *m, struct 
 }
 
 void vmm_roots_add_note(const struct vmm_state *s, const struct vmm_memory *m, unsigned vcpu,
-			struct vmm_notes *n)
+			struct snap_notes *n)
 {
 	struct inq_snap_roots r;
 
 	if (vmm_roots_of(s, m, &r))
-		vmm_notes_add(n, vcpu, INQ_SNAP_PT_ROOTS, &r, sizeof(r));
+		snap_notes_add(n, vcpu, INQ_SNAP_PT_ROOTS, &r, sizeof(r));
 	else
-		vmm_notes_missing(n, vcpu, INQ_SNAP_PT_ROOTS, INQ_SNAP_FAILED,
-				  s->error[INQ_SNAP_SREGS]);
+		snap_notes_missing(n, vcpu, INQ_SNAP_PT_ROOTS, INQ_SNAP_FAILED,
+				   s->error[INQ_SNAP_SREGS]);
 }

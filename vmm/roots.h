@@ -13,6 +13,6 @@ bool vmm_roots_of(const struct vmm_state *s, const struct vmm_memory *m,
 
 /* The note: present, or failed like the control registers. */
 void vmm_roots_add_note(const struct vmm_state *s, const struct vmm_memory *m, unsigned vcpu,
-			struct vmm_notes *n);
+			struct snap_notes *n);
 
 #endif

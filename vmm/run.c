@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "snap/out.h"
 #include "vmm/attend.h"
 #include "vmm/block.h"
 #include "vmm/console.h"
-#include "vmm/out.h"
 #include "vmm/produce.h"
 #include "vmm/tables.h"
 #include "vmm/trace.h"
@@ -70,7 +70,7 @@ static enum inq_status write_snapshot(struct vmm_session *s, struct inq_err *err
 
 	s->pause_ns = vmm_now() - s->t_monotonic_ns;
 	if (!st)
-		st = vmm_out_commit(&s->out, err);
+		st = snap_out_commit(&s->out, err);
 	if (st)
 		return st;
 	printf("%s: %" PRIu64 " bytes, %" PRIu64 " of them written, %" PRIu64 " of %" PRIu64
@@ -184,7 +184,7 @@ static void hold_at(struct vmm_vm *vm, int post)
 }
 
 static enum inq_status run_with(const struct vmm_run *r, struct vmm_guest *guest,
-				struct vmm_out *out, struct vmm_control *control,
+				struct snap_out *out, struct vmm_control *control,
 				struct vmm_console *console, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_writes_destroy_scope_)
@@ -250,7 +250,7 @@ static enum inq_status open_console(const struct vmm_run *r, struct vmm_console 
 enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 {
 	INQ_SCOPED(vmm_guest_destroy_scope_) struct vmm_guest *guest = NULL;
-	struct vmm_out out;
+	struct snap_out out;
 	struct vmm_control *control = NULL;
 	struct vmm_console *console = NULL;
 	enum inq_status st = r->scenario ? vmm_guest_of_scenario(&guest, r, err)
@@ -258,8 +258,8 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 
 	if (st)
 		return st;
-	vmm_out_hold_signals();
-	st = vmm_out_open(&out, r->snapshot, err);
+	snap_out_hold_signals();
+	st = snap_out_open(&out, r->snapshot, err);
 	if (st)
 		return st;
 	if (r->cpuid)
@@ -274,7 +274,7 @@ enum inq_status vmm_run(const struct vmm_run *r, struct inq_err *err)
 		st = run_with(r, guest, &out, control, console, err);
 	}
 	vmm_control_destroy(control);
-	vmm_out_close(&out);
+	snap_out_close(&out);
 	enum inq_status closed = vmm_console_close(console, st ? NULL : err);
 	return st ? st : closed;
 }

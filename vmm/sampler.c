@@ -113,7 +113,7 @@ void vmm_sampler_poll(struct vmm_sampler *p, struct vmm_vm *vm)
 	p->next_ns = oldest.t_ns + p->o.ms * 1000000u;
 }
 
-static void add_words(const struct vmm_sampler *p, struct vmm_notes *n)
+static void add_words(const struct vmm_sampler *p, struct snap_notes *n)
 {
 	struct inq_snap_words head = {.t_ns = p->kept[0].t_ns, .count = p->o.word.nr};
 	size_t bytes =
@@ -133,11 +133,11 @@ static void add_words(const struct vmm_sampler *p, struct vmm_notes *n)
 		memcpy(at, &w, sizeof(w));
 	}
 	memcpy(at, p->kept[0].words, words_bytes(&p->o));
-	vmm_notes_add_in(n, INQ_SNAP_TWIN, INQ_SNAP_VM, INQ_SNAP_WORDS, all, bytes);
+	snap_notes_add_in(n, INQ_SNAP_TWIN, INQ_SNAP_VM, INQ_SNAP_WORDS, all, bytes);
 	free(all);
 }
 
-void vmm_sampler_add_notes(const struct vmm_sampler *p, struct vmm_notes *n)
+void vmm_sampler_add_notes(const struct vmm_sampler *p, struct snap_notes *n)
 {
 	if (!p->kept[0].t_ns)
 		return;
@@ -159,8 +159,8 @@ void vmm_sampler_add_notes(const struct vmm_sampler *p, struct vmm_notes *n)
 
 		for (size_t k = 0; t->rip.t_ns && k < sizeof(part) / sizeof(*part); k++)
 			if (part[k].has)
-				vmm_notes_add_in(n, INQ_SNAP_TWIN, i, part[k].kind, part[k].data,
-						 part[k].size);
+				snap_notes_add_in(n, INQ_SNAP_TWIN, i, part[k].kind, part[k].data,
+						  part[k].size);
 	}
 	add_words(p, n);
 }

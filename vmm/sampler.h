@@ -2,7 +2,7 @@
 #ifndef VMM_SAMPLER_H
 #define VMM_SAMPLER_H
 
-#include "vmm/notes.h"
+#include "snap/notes.h"
 #include "vmm/vm.h"
 
 struct vmm_sampler_options {
@@ -41,6 +41,6 @@ void vmm_sampler_take(struct vmm_vcpu *v, struct vmm_twin *to);
  * The older of the two pictures that are kept (it is at least `ms` older than the newer one) as
  * sample INQ_SNAP_TWIN.  Nothing before the second picture.
  */
-void vmm_sampler_add_notes(const struct vmm_sampler *p, struct vmm_notes *n);
+void vmm_sampler_add_notes(const struct vmm_sampler *p, struct snap_notes *n);
 
 #endif

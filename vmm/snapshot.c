@@ -17,7 +17,7 @@
 
 struct writer {
 	const struct vmm_snapshot *s;
-	struct vmm_out *o;
+	struct snap_out *o;
 	struct vmm_parts parts;
 	struct vmm_pages *pages, own; /* own: unless the snapshot brings some along */
 	struct vmm_snapshot_done done;
@@ -66,14 +66,14 @@ static enum inq_status lay_out(struct writer *w, struct inq_err *err)
 	p->bitmap_bytes = w->pages->zero_bytes;
 	vmm_parts_place_bulk(p, p->memory_off + vmm_parts_memory_bytes(w->s->mem));
 	st = vmm_parts_build(p, w->o, err);
-	return st ? st : vmm_out_resize(w->o, p->bulk_end, err);
+	return st ? st : snap_out_resize(w->o, p->bulk_end, err);
 }
 
 static enum inq_status put(struct writer *w, const void *p, uint64_t n, uint64_t off,
 			   struct inq_err *err)
 {
 	w->done.written_bytes += n;
-	return vmm_out_write(w->o, p, n, off, err);
+	return snap_out_write(w->o, p, n, off, err);
 }
 
 static enum inq_status put_memory(struct writer *w, struct inq_err *err)
@@ -177,7 +177,7 @@ bool vmm_format_find(const char *name, enum vmm_format *ret)
 	return false;
 }
 
-enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, struct vmm_out *o,
+enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, struct snap_out *o,
 				   struct vmm_snapshot_done *ret, struct inq_err *err)
 {
 	struct writer w = {.s = s, .o = o, .parts = {.s = s, .has_bitmap = true}};

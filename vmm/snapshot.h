@@ -2,9 +2,9 @@
 #ifndef VMM_SNAPSHOT_H
 #define VMM_SNAPSHOT_H
 
+#include "snap/notes.h"
+#include "snap/out.h"
 #include "vmm/memory.h"
-#include "vmm/notes.h"
-#include "vmm/out.h"
 #include "vmm/pages.h"
 
 /* A vCPU's flight record; ring.file_off and .crc are filled in by the writer. */
@@ -25,11 +25,11 @@ struct vmm_snapshot {
 	enum vmm_format format;
 	const struct vmm_memory *mem;
 	struct inq_snap_header header; /* who and why; sizes and checksums are filled in here */
-	struct vmm_notes core;         /* CORE notes */
+	struct snap_notes core;        /* CORE notes */
 	const char *host;              /* text of INQ_SNAP_HOST */
 	const char *vmcoreinfo;        /* borrowed; NULL: none */
 	size_t vmcoreinfo_bytes;
-	struct vmm_notes vcpu;          /* notes of ours, of all vCPUs, then the VM's */
+	struct snap_notes vcpu;         /* notes of ours, of all vCPUs, then the VM's */
 	struct vmm_snapshot_ring *ring; /* flight records, nr_rings of them */
 	unsigned nr_rings;
 	struct vmm_pages *pages; /* borrowed: memory that is in the file already; NULL: none */
@@ -50,7 +50,7 @@ struct vmm_snapshot_done {
 };
 
 /* Into an open output; the caller commits. */
-INQ_MUST enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, struct vmm_out *o,
+INQ_MUST enum inq_status vmm_snapshot_write(const struct vmm_snapshot *s, struct snap_out *o,
 					    struct vmm_snapshot_done *ret, struct inq_err *err);
 
 #endif

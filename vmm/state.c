@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "snap/kvm_notes.h"
 #include "vmm/msrs.h"
 #include "vmm/stats.h"
 
@@ -172,44 +173,6 @@ bool vmm_state_rip(const struct vmm_state *s, uint64_t *ret)
 	return true;
 }
 
-void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct vmm_notes *n)
-{
-	const struct kvm_regs *r = &s->regs;
-	const struct kvm_sregs *q = &s->sregs;
-	const uint64_t reg[VMM_NR_USER_REGS] = {
-		[VMM_R15] = r->r15,         [VMM_R14] = r->r14,
-		[VMM_R13] = r->r13,         [VMM_R12] = r->r12,
-		[VMM_RBP] = r->rbp,         [VMM_RBX] = r->rbx,
-		[VMM_R11] = r->r11,         [VMM_R10] = r->r10,
-		[VMM_R9] = r->r9,           [VMM_R8] = r->r8,
-		[VMM_RAX] = r->rax,         [VMM_RCX] = r->rcx,
-		[VMM_RDX] = r->rdx,         [VMM_RSI] = r->rsi,
-		[VMM_RDI] = r->rdi,         [VMM_ORIG_RAX] = UINT64_MAX, /* not in a system call */
-		[VMM_RIP] = r->rip,         [VMM_CS] = q->cs.selector,
-		[VMM_RFLAGS] = r->rflags,   [VMM_RSP] = r->rsp,
-		[VMM_SS] = q->ss.selector,  [VMM_FS_BASE] = q->fs.base,
-		[VMM_GS_BASE] = q->gs.base, [VMM_DS] = q->ds.selector,
-		[VMM_ES] = q->es.selector,  [VMM_FS] = q->fs.selector,
-		[VMM_GS] = q->gs.selector,
-	};
-	/* zeros that nobody read would look like registers */
-	if (s->state[INQ_SNAP_REGS] == INQ_SNAP_PRESENT &&
-	    s->state[INQ_SNAP_SREGS] == INQ_SNAP_PRESENT)
-		vmm_notes_prstatus(n, index, reg);
-}
-
-static struct vmm_qemu_segment qemu_segment(const struct kvm_segment *s)
-{
-	return (struct vmm_qemu_segment){
-		.selector = s->selector,
-		.limit = s->limit,
-		.flags = (uint32_t)s->type << 8 | (uint32_t)s->s << 12 | (uint32_t)s->dpl << 13 |
-			 (uint32_t)s->present << 15 | (uint32_t)s->avl << 20 |
-			 (uint32_t)s->l << 21 | (uint32_t)s->db << 22 | (uint32_t)s->g << 23,
-		.base = s->base,
-	};
-}
-
 static bool msr_of(const struct vmm_state *s, uint32_t index, uint64_t *ret)
 {
 	for (size_t i = 0; i < s->nr_msrs; i++)
@@ -220,46 +183,29 @@ static bool msr_of(const struct vmm_state *s, uint32_t index, uint64_t *ret)
 	return false;
 }
 
-void vmm_state_add_qemu(const struct vmm_state *s, struct vmm_notes *n)
+/* Zeros that nobody read would look like registers. */
+static bool has_registers(const struct vmm_state *s)
 {
-	const struct kvm_regs *r = &s->regs;
-	const struct kvm_sregs *q = &s->sregs;
-	struct vmm_qemu_cpu c = {
-		.version = 1,
-		.size = sizeof(c),
-		.rax = r->rax,
-		.rbx = r->rbx,
-		.rcx = r->rcx,
-		.rdx = r->rdx,
-		.rsi = r->rsi,
-		.rdi = r->rdi,
-		.rsp = r->rsp,
-		.rbp = r->rbp,
-		.r = {r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15},
-		.rip = r->rip,
-		.rflags = r->rflags,
-		.cs = qemu_segment(&q->cs),
-		.ds = qemu_segment(&q->ds),
-		.es = qemu_segment(&q->es),
-		.fs = qemu_segment(&q->fs),
-		.gs = qemu_segment(&q->gs),
-		.ss = qemu_segment(&q->ss),
-		.ldt = qemu_segment(&q->ldt),
-		.tr = qemu_segment(&q->tr),
-		.gdt = {.limit = q->gdt.limit, .base = q->gdt.base},
-		.idt = {.limit = q->idt.limit, .base = q->idt.base},
-		.cr = {q->cr0, 0, q->cr2, q->cr3, q->cr4},
-	};
-
-	if (!msr_of(s, MSR_KERNEL_GS_BASE, &c.kernel_gs_base))
-		c.size = offsetof(struct vmm_qemu_cpu, kernel_gs_base); /* it has none */
-
-	if (s->state[INQ_SNAP_REGS] == INQ_SNAP_PRESENT &&
-	    s->state[INQ_SNAP_SREGS] == INQ_SNAP_PRESENT)
-		vmm_notes_foreign(n, "QEMU", 0, &c, c.size);
+	return s->state[INQ_SNAP_REGS] == INQ_SNAP_PRESENT &&
+	       s->state[INQ_SNAP_SREGS] == INQ_SNAP_PRESENT;
 }
 
-void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct vmm_notes *n)
+void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct snap_notes *n)
+{
+	if (has_registers(s))
+		snap_kvm_prstatus(n, index, &s->regs, &s->sregs);
+}
+
+void vmm_state_add_qemu(const struct vmm_state *s, struct snap_notes *n)
+{
+	uint64_t base;
+	bool known = msr_of(s, MSR_KERNEL_GS_BASE, &base);
+
+	if (has_registers(s))
+		snap_kvm_qemu(n, &s->regs, &s->sregs, known ? &base : NULL);
+}
+
+void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct snap_notes *n)
 {
 	const struct {
 		enum inq_snap_kind kind;
@@ -285,16 +231,16 @@ void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, st
 
 	/* KVM does not tell what it was told */
 	if (v->debug.control)
-		vmm_notes_add(n, v->index, INQ_SNAP_GUEST_DEBUG, &v->debug, sizeof(v->debug));
+		snap_notes_add(n, v->index, INQ_SNAP_GUEST_DEBUG, &v->debug, sizeof(v->debug));
 	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++) {
 		enum inq_snap_kind k = part[i].kind;
 
 		if (k == INQ_SNAP_SREGS && s->state[INQ_SNAP_SREGS2] == INQ_SNAP_PRESENT)
 			continue;
 		if (s->state[k] == INQ_SNAP_PRESENT)
-			vmm_notes_add(n, v->index, k, part[i].data, part[i].size);
+			snap_notes_add(n, v->index, k, part[i].data, part[i].size);
 		else
-			vmm_notes_missing(n, v->index, k, (enum inq_snap_state)s->state[k],
-					  s->error[k]);
+			snap_notes_missing(n, v->index, k, (enum inq_snap_state)s->state[k],
+					   s->error[k]);
 	}
 }

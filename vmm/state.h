@@ -2,7 +2,7 @@
 #ifndef VMM_STATE_H
 #define VMM_STATE_H
 
-#include "vmm/notes.h"
+#include "snap/notes.h"
 #include "vmm/vm.h"
 
 /* What is kept of one vCPU.  state[k]: INQ_SNAP_PRESENT means that its member is filled. */
@@ -34,9 +34,9 @@ void vmm_state_deinit(struct vmm_state *s);
 bool vmm_state_rip(const struct vmm_state *s, uint64_t *ret);
 
 /* Nothing when the registers are unknown. */
-void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct vmm_notes *n);
+void vmm_state_add_prstatus(const struct vmm_state *s, unsigned index, struct snap_notes *n);
 /* The same as QEMU has it. */
-void vmm_state_add_qemu(const struct vmm_state *s, struct vmm_notes *n);
-void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct vmm_notes *n);
+void vmm_state_add_qemu(const struct vmm_state *s, struct snap_notes *n);
+void vmm_state_add_notes(const struct vmm_state *s, const struct vmm_vcpu *v, struct snap_notes *n);
 
 #endif

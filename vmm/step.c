@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#include "vmm/notes.h"
+#include "snap/notes.h"
 #include "vmm/vm.h"
 #include "vmm/watchpoint.h"
 
@@ -111,7 +111,7 @@ void vmm_vcpu_stepped(struct vmm_vcpu *v)
 	pthread_mutex_unlock(&v->vm->lock);
 }
 
-void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n)
+void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct snap_notes *n)
 {
 	struct inq_snap_step_regs regs[VMM_MAX_STEPS];
 	struct inq_snap_step all[VMM_MAX_STEPS];
@@ -128,8 +128,8 @@ void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n)
 	}
 	if (!v->nr_steps)
 		return;
-	vmm_notes_add(n, v->index, INQ_SNAP_STEPS, all, v->nr_steps * sizeof(*all));
-	vmm_notes_add(n, v->index, INQ_SNAP_STEP_REGS, regs, v->nr_steps * sizeof(*regs));
+	snap_notes_add(n, v->index, INQ_SNAP_STEPS, all, v->nr_steps * sizeof(*all));
+	snap_notes_add(n, v->index, INQ_SNAP_STEP_REGS, regs, v->nr_steps * sizeof(*regs));
 }
 
 /* Under the lock: until no step is wanted, or patience is at its end. */

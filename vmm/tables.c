@@ -217,13 +217,13 @@ enum inq_status vmm_tables_install(const struct vmm_memory *mem, unsigned nr_vcp
 	return INQ_OK;
 }
 
-void vmm_tables_copy(const struct vmm_memory *mem, struct vmm_notes *to)
+void vmm_tables_copy(const struct vmm_memory *mem, struct snap_notes *to)
 {
 	const struct inq_snap_tables head = {.gpa = VMM_TABLES_GPA, .bytes = BYTES};
 	const uint8_t *p = vmm_memory_at(mem, 0, VMM_TABLES_GPA, BYTES);
 
 	if (!p)
 		return;
-	vmm_notes_raw(to, &head, sizeof(head));
-	vmm_notes_raw(to, p, BYTES);
+	snap_notes_raw(to, &head, sizeof(head));
+	snap_notes_raw(to, p, BYTES);
 }

@@ -4,8 +4,8 @@
 
 #include <inquest/err.h>
 
+#include "snap/notes.h"
 #include "vmm/memory.h"
-#include "vmm/notes.h"
 
 /* Where they lie; the guest must be told that this is no RAM of its own. */
 enum { VMM_TABLES_GPA = 0x9c000, VMM_TABLES_DSDT = 0x9c800, VMM_TABLES_END = 0xa0000 };
@@ -21,6 +21,6 @@ INQ_MUST enum inq_status vmm_tables_install(const struct vmm_memory *mem, unsign
 void vmm_tables_seal(uint8_t *p, size_t n, size_t at);
 
 /* The whole block as it lies there now, as the payload of a note TABLES. */
-void vmm_tables_copy(const struct vmm_memory *mem, struct vmm_notes *to);
+void vmm_tables_copy(const struct vmm_memory *mem, struct snap_notes *to);
 
 #endif

@@ -259,7 +259,7 @@ static size_t lines_of(const char *text, size_t n, long tid, char *to, size_t mo
 	return most - at;
 }
 
-void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct vmm_notes *n)
+void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct snap_notes *n)
 {
 	size_t most = ALL_BYTES / vm->nr_vcpus;
 	struct vmm_trace_text all = {0};
@@ -271,8 +271,8 @@ void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, str
 		(void)put(t->dir, "tracing_on", "1");
 	}
 	if (!all.text) {
-		vmm_notes_missing(n, INQ_SNAP_VM, INQ_SNAP_TRACE,
-				  e ? INQ_SNAP_FAILED : INQ_SNAP_ABSENT, e);
+		snap_notes_missing(n, INQ_SNAP_VM, INQ_SNAP_TRACE,
+				   e ? INQ_SNAP_FAILED : INQ_SNAP_ABSENT, e);
 		return;
 	}
 	most = most < VCPU_BYTES ? most : VCPU_BYTES;
@@ -280,7 +280,7 @@ void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, str
 	for (unsigned i = 0; i < vm->nr_vcpus && lines; i++) {
 		size_t len = lines_of(all.text, all.n, vm->vcpu[i].tid, lines, most);
 
-		vmm_notes_add(n, i, INQ_SNAP_TRACE, lines, len);
+		snap_notes_add(n, i, INQ_SNAP_TRACE, lines, len);
 	}
 	n->failed |= !lines;
 	free(lines);

@@ -3,7 +3,7 @@
 #ifndef VMM_TRACE_H
 #define VMM_TRACE_H
 
-#include "vmm/notes.h"
+#include "snap/notes.h"
 #include "vmm/vm.h"
 
 struct vmm_trace;
@@ -20,7 +20,7 @@ void vmm_trace_destroy(struct vmm_trace *t);
 bool vmm_trace_is_on(const struct vmm_trace *t);
 
 /* The newest lines of each vCPU; or why there are none.  The VM stopped. */
-void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct vmm_notes *n);
+void vmm_trace_add_notes(const struct vmm_trace *t, const struct vmm_vm *vm, struct snap_notes *n);
 
 enum { VMM_TRACE_MAX_TEXT = 64 << 20 };
 

@@ -217,7 +217,7 @@ void vmm_vm_destroy(struct vmm_vm *vm)
 	pthread_cond_destroy(&vm->changed);
 	pthread_mutex_destroy(&vm->lock);
 	vmm_block_close(vm->disk);
-	vmm_notes_deinit(&vm->tables);
+	snap_notes_deinit(&vm->tables);
 	vmm_memory_destroy(vm->mem);
 	free(vm);
 }

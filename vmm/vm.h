@@ -95,16 +95,16 @@ struct vmm_sampler;
 struct vmm_trace;
 struct vmm_writes;
 struct vmm_watchpoints;
-struct vmm_notes;
+struct snap_notes;
 
 struct vmm_vm {
 	int kvm, fd;
 	struct vmm_caps caps;
 	bool has_pit;
 	struct vmm_memory *mem;
-	struct vmm_notes tables; /* payload of the note TABLES; empty: the guest got none */
-	struct vmm_block *disk;  /* owned; NULL: none; set before vmm_vm_start */
-	struct vmm_devices dev;  /* under lock once it runs */
+	struct snap_notes tables; /* payload of the note TABLES; empty: the guest got none */
+	struct vmm_block *disk;   /* owned; NULL: none; set before vmm_vm_start */
+	struct vmm_devices dev;   /* under lock once it runs */
 	unsigned nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
 	pthread_mutex_t lock;
@@ -182,7 +182,7 @@ void vmm_vcpu_stepped(struct vmm_vcpu *v);
 size_t vmm_vcpu_code(const struct vmm_vcpu *v, uint64_t linear, bool smm, uint8_t *to);
 
 /* The steps of the last vmm_vm_step as a note; none: no note. */
-void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct vmm_notes *n);
+void vmm_vcpu_add_steps(const struct vmm_vcpu *v, struct snap_notes *n);
 
 /* Make KVM_RUN return after each instruction, or no longer; interrupts wait meanwhile where KVM can
    do that.  From the vCPU's thread, or while it has none.  False: KVM refuses. */

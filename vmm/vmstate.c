@@ -30,7 +30,7 @@ void vmm_vmstate_take(struct vmm_vmstate *ret, const struct vmm_vm *vm)
 	take(s, INQ_SNAP_CLOCK, cap[VMM_CAP_ADJUST_CLOCK], vm->fd, KVM_GET_CLOCK, &s->clock);
 }
 
-void vmm_vmstate_add_notes(const struct vmm_vmstate *s, struct vmm_notes *n)
+void vmm_vmstate_add_notes(const struct vmm_vmstate *s, struct snap_notes *n)
 {
 	const struct {
 		enum inq_snap_kind kind;
@@ -48,9 +48,9 @@ void vmm_vmstate_add_notes(const struct vmm_vmstate *s, struct vmm_notes *n)
 		enum inq_snap_kind k = part[i].kind;
 
 		if (s->state[k] == INQ_SNAP_PRESENT)
-			vmm_notes_add(n, INQ_SNAP_VM, k, part[i].data, part[i].size);
+			snap_notes_add(n, INQ_SNAP_VM, k, part[i].data, part[i].size);
 		else
-			vmm_notes_missing(n, INQ_SNAP_VM, k, (enum inq_snap_state)s->state[k],
-					  s->error[k]);
+			snap_notes_missing(n, INQ_SNAP_VM, k, (enum inq_snap_state)s->state[k],
+					   s->error[k]);
 	}
 }

@@ -2,7 +2,7 @@
 #ifndef VMM_VMSTATE_H
 #define VMM_VMSTATE_H
 
-#include "vmm/notes.h"
+#include "snap/notes.h"
 #include "vmm/vm.h"
 
 /* state[k], error[k]: as in struct vmm_state. */
@@ -18,6 +18,6 @@ struct vmm_vmstate {
  * LAPIC is then in one of the two.
  */
 void vmm_vmstate_take(struct vmm_vmstate *ret, const struct vmm_vm *vm);
-void vmm_vmstate_add_notes(const struct vmm_vmstate *s, struct vmm_notes *n);
+void vmm_vmstate_add_notes(const struct vmm_vmstate *s, struct snap_notes *n);
 
 #endif

@@ -175,7 +175,7 @@ void vmm_writes_hit(struct vmm_writes *w, struct vmm_vcpu *v)
 	}
 }
 
-void vmm_writes_add_note(const struct vmm_writes *w, struct vmm_notes *n)
+void vmm_writes_add_note(const struct vmm_writes *w, struct snap_notes *n)
 {
 	uint64_t count = w->next < VMM_NR_WRITES ? w->next : VMM_NR_WRITES;
 	struct inq_snap_writes head = {.first = w->next - count,
@@ -198,6 +198,6 @@ void vmm_writes_add_note(const struct vmm_writes *w, struct vmm_notes *n)
 	}
 	for (uint64_t nr = head.first; nr < w->next; nr++, to += sizeof(*w->at))
 		memcpy(to, &w->at[nr % VMM_NR_WRITES], sizeof(*w->at));
-	vmm_notes_add(n, INQ_SNAP_VM, INQ_SNAP_WRITES, all, (size_t)(to - all));
+	snap_notes_add(n, INQ_SNAP_VM, INQ_SNAP_WRITES, all, (size_t)(to - all));
 	free(all);
 }

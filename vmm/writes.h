@@ -2,7 +2,7 @@
 #ifndef VMM_WRITES_H
 #define VMM_WRITES_H
 
-#include "vmm/notes.h"
+#include "snap/notes.h"
 #include "vmm/vm.h"
 #include "vmm/watchpoint.h"
 
@@ -29,6 +29,6 @@ bool vmm_writes_take(struct vmm_writes *w, struct vmm_vcpu *v);
 void vmm_writes_hit(struct vmm_writes *w, struct vmm_vcpu *v);
 
 /* The VM stopped. */
-void vmm_writes_add_note(const struct vmm_writes *w, struct vmm_notes *n);
+void vmm_writes_add_note(const struct vmm_writes *w, struct snap_notes *n);
 
 #endif

@@ -97,6 +97,11 @@ void inq_dump_close(struct inq_dump *dump);
 const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,
 				     uint32_t kind);
 
+/*
+ * The i-th stretch of memory that smm does not share with phys, ascending; 0 behind the last.
+ */
+int inq_dump_smram(const struct inq_dump *dump, size_t i, uint64_t *ret_first, uint64_t *ret_last);
+
 /* Record i of the ring; i < count.  Errors: INQ_EABSENT, when the file lost it meanwhile. */
 INQ_MUST enum inq_status inq_dump_flight(const struct inq_dump *dump, const struct inq_ring *ring,
 					 uint32_t i, struct inq_snap_flight *ret,

@@ -28,7 +28,7 @@ static void fill_memory(struct vmm_memory *m)
 }
 
 /* What was seen before, and how KVM debugs. */
-static void fill_history(struct vmm_notes *n, unsigned vcpu)
+static void fill_history(struct snap_notes *n, unsigned vcpu)
 {
 	static const struct inq_snap_step step = {
 		.rip = 0x1000, .flags = 3, .nr_bytes = 1, .bytes = "\x90"};
@@ -36,15 +36,15 @@ static void fill_history(struct vmm_notes *n, unsigned vcpu)
 	static const char trace[] = "[000] ..... 1.000001: kvm_entry: vcpu 0\n";
 	static const struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE};
 
-	vmm_notes_add(n, vcpu, INQ_SNAP_TRACE, trace, sizeof(trace) - 1);
-	vmm_notes_add(n, vcpu, INQ_SNAP_STEPS, &step, sizeof(step));
-	vmm_notes_add(n, vcpu, INQ_SNAP_STEP_REGS, &regs, sizeof(regs));
-	vmm_notes_add(n, vcpu, INQ_SNAP_GUEST_DEBUG, &debug, sizeof(debug));
+	snap_notes_add(n, vcpu, INQ_SNAP_TRACE, trace, sizeof(trace) - 1);
+	snap_notes_add(n, vcpu, INQ_SNAP_STEPS, &step, sizeof(step));
+	snap_notes_add(n, vcpu, INQ_SNAP_STEP_REGS, &regs, sizeof(regs));
+	snap_notes_add(n, vcpu, INQ_SNAP_GUEST_DEBUG, &debug, sizeof(debug));
 }
 
 static void fill_notes(struct vmm_snapshot *s)
 {
-	uint64_t reg[VMM_NR_USER_REGS] = {[VMM_RIP] = 0x1000, [VMM_RSP] = 0x2000};
+	uint64_t reg[SNAP_NR_USER_REGS] = {[SNAP_RIP] = 0x1000, [SNAP_RSP] = 0x2000};
 	static const struct {
 		struct inq_snap_tables head;
 		char bytes[8];
@@ -66,17 +66,17 @@ static void fill_notes(struct vmm_snapshot *s)
 	for (unsigned i = 0; i < sizeof(regs); i++)
 		regs[i] = (uint8_t)i;
 	for (unsigned i = 0; i < 2; i++) {
-		reg[VMM_RIP] += i;
-		vmm_notes_prstatus(&s->core, i, reg);
-		vmm_notes_add(&s->vcpu, i, INQ_SNAP_REGS, regs, sizeof(regs));
-		vmm_notes_missing(&s->vcpu, i, INQ_SNAP_SREGS2, INQ_SNAP_ABSENT, 0);
-		vmm_notes_missing(&s->vcpu, i, INQ_SNAP_DEBUGREGS, INQ_SNAP_FAILED, 22);
-		vmm_notes_add(&s->vcpu, i, INQ_SNAP_MSRS, regs, 16);
+		reg[SNAP_RIP] += i;
+		snap_notes_prstatus(&s->core, i, reg);
+		snap_notes_add(&s->vcpu, i, INQ_SNAP_REGS, regs, sizeof(regs));
+		snap_notes_missing(&s->vcpu, i, INQ_SNAP_SREGS2, INQ_SNAP_ABSENT, 0);
+		snap_notes_missing(&s->vcpu, i, INQ_SNAP_DEBUGREGS, INQ_SNAP_FAILED, 22);
+		snap_notes_add(&s->vcpu, i, INQ_SNAP_MSRS, regs, 16);
 		fill_history(&s->vcpu, i);
 	}
-	vmm_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_TABLES, &tables, sizeof(tables));
-	vmm_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_WRITES, &log, sizeof(log));
-	vmm_notes_add_in(&s->vcpu, INQ_SNAP_TWIN, INQ_SNAP_VM, INQ_SNAP_WORDS, &words,
+	snap_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_TABLES, &tables, sizeof(tables));
+	snap_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_WRITES, &log, sizeof(log));
+	snap_notes_add_in(&s->vcpu, INQ_SNAP_TWIN, INQ_SNAP_VM, INQ_SNAP_WORDS, &words,
 			 sizeof(words));
 }
 
@@ -131,14 +131,14 @@ int main(int argc, char **argv)
 	struct vmm_snapshot_view *views = NULL;
 	struct vmm_snapshot_done done;
 	struct vmm_memory *m = NULL;
-	struct vmm_out out;
+	struct snap_out out;
 	struct inq_err err;
 
 	if (argc < 2 || argc > 4 || (argc == 4 && !vmm_format_find(argv[3], &s.format)))
 		return 2;
 	enum inq_status st = vmm_memory_create(&m, MIB, smbase, 2, true, &err);
 	if (!st)
-		st = vmm_out_open(&out, argv[1], &err);
+		st = snap_out_open(&out, argv[1], &err);
 	if (!st) {
 		s.mem = m;
 		fill_memory(m);
@@ -148,10 +148,10 @@ int main(int argc, char **argv)
 			views = fill_views(&s, argv[2]);
 		st = vmm_snapshot_write(&s, &out, &done, &err);
 		if (!st)
-			st = vmm_out_commit(&out, &err);
-		vmm_out_close(&out);
-		vmm_notes_deinit(&s.core);
-		vmm_notes_deinit(&s.vcpu);
+			st = snap_out_commit(&out, &err);
+		snap_out_close(&out);
+		snap_notes_deinit(&s.core);
+		snap_notes_deinit(&s.vcpu);
 		free(views);
 	}
 	vmm_memory_destroy(m);

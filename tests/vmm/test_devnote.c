@@ -34,7 +34,7 @@ static struct vmm_vm *new_vm(void)
 static struct saved save(const struct vmm_vm *vm)
 {
 	const size_t head = 12 + 8 + sizeof(struct inq_snap_note);
-	struct vmm_notes n = {0};
+	struct snap_notes n = {0};
 	struct inq_snap_note h;
 
 	vmm_devnote_add(vm, &n);
@@ -45,7 +45,7 @@ static struct saved save(const struct vmm_vm *vm)
 	struct saved s = {malloc(h.size), h.size};
 	assert_non_null(s.p);
 	memcpy(s.p, n.bytes + head, h.size);
-	vmm_notes_deinit(&n);
+	snap_notes_deinit(&n);
 	return s;
 }
 

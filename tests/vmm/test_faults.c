@@ -50,26 +50,26 @@ static enum inq_status attempt(const char *path, enum vmm_format format, struct 
 	static const struct inq_snap_flight record = {.what = 1};
 	struct vmm_snapshot_ring ring = {.ring = {.bytes = 64, .count = 1, .record_bytes = 64},
 					 .at = &record};
-	struct vmm_out out = {0};
-	uint64_t reg[VMM_NR_USER_REGS] = {1};
+	struct snap_out out = {0};
+	uint64_t reg[SNAP_NR_USER_REGS] = {1};
 
 	enum inq_status st = vmm_memory_create(&m, 16, smbase, 1, true, err);
 	if (!st)
-		st = vmm_out_open(&out, path, err);
+		st = snap_out_open(&out, path, err);
 	if (!st) {
 		memset(m->ram + 0x3000, 1, 4096);
-		vmm_notes_prstatus(&s.core, 0, reg);
-		vmm_notes_add(&s.vcpu, 0, INQ_SNAP_REGS, reg, 144);
+		snap_notes_prstatus(&s.core, 0, reg);
+		snap_notes_add(&s.vcpu, 0, INQ_SNAP_REGS, reg, 144);
 		s.mem = m;
 		s.ring = &ring;
 		s.nr_rings = 1;
 		st = vmm_snapshot_write(&s, &out, &done, err);
 		if (!st)
-			st = vmm_out_commit(&out, err);
-		vmm_out_close(&out);
+			st = snap_out_commit(&out, err);
+		snap_out_close(&out);
 	}
-	vmm_notes_deinit(&s.core);
-	vmm_notes_deinit(&s.vcpu);
+	snap_notes_deinit(&s.core);
+	snap_notes_deinit(&s.vcpu);
 	vmm_memory_destroy(m);
 	return st;
 }

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "vmm/out.h"
+#include "snap/out.h"
 
 /* In place of the C library's: what the disk was told to begin with. */
 static struct {
@@ -71,15 +71,15 @@ static int leave(void **state)
 
 static void a_committed_file_is_there_alone(void **state)
 {
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 	struct stat sb;
 
-	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
-	assert_int_equal(vmm_out_write(&o, "xyz", 3, 5, &err), INQ_OK);
+	assert_int_equal(snap_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(snap_out_write(&o, "xyz", 3, 5, &err), INQ_OK);
 	assert_int_equal(access("a.core", F_OK), -1);
-	assert_int_equal(vmm_out_commit(&o, &err), INQ_OK);
-	vmm_out_close(&o);
+	assert_int_equal(snap_out_commit(&o, &err), INQ_OK);
+	snap_out_close(&o);
 	assert_int_equal(stat("a.core", &sb), 0);
 	assert_int_equal(sb.st_size, 8);
 	assert_int_equal(sb.st_mode & 0777, 0600);
@@ -91,17 +91,17 @@ static void short_runs_are_begun_together(void **state)
 {
 	enum { RUNS = 8192, PAGE = 4096 };
 	static const uint8_t page[PAGE] = {1};
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 
 	(void)state;
 	begun.calls = 0;
-	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(snap_out_open(&o, "a.core", &err), INQ_OK);
 	for (uint64_t i = 0; i < RUNS; i++)
-		assert_int_equal(vmm_out_write(&o, page, PAGE, 2 * i * PAGE, &err), INQ_OK);
+		assert_int_equal(snap_out_write(&o, page, PAGE, 2 * i * PAGE, &err), INQ_OK);
 	assert_int_equal(begun.calls, RUNS * PAGE / (8 << 20));
 	assert_int_equal(begun.end, (2 * RUNS - 1) * (uint64_t)PAGE);
-	vmm_out_close(&o);
+	snap_out_close(&o);
 }
 
 static void put_file(const char *name, const void *p, size_t n)
@@ -115,7 +115,7 @@ static void put_file(const char *name, const void *p, size_t n)
 static void what_is_no_core_is_never_replaced(void **state)
 {
 	char program[64] = "\177ELF";
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 	struct stat sb;
 
@@ -128,19 +128,19 @@ static void what_is_no_core_is_never_replaced(void **state)
 	assert_int_equal(symlink("/dev/null", "null"), 0);
 	static const char *const kept[] = {"letter", "short", "program", "pipe", "null"};
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
-		assert_int_equal(vmm_out_open(&o, kept[i], &err), INQ_EUSAGE);
+		assert_int_equal(snap_out_open(&o, kept[i], &err), INQ_EUSAGE);
 		assert_non_null(strstr(err.msg, ": exists and is no core; "));
 	}
 	assert_int_equal(stat("letter", &sb), 0);
 	assert_int_equal(sb.st_size, 33);
 	assert_int_equal(nr_files(*state, false), 6);
-	assert_int_equal(vmm_out_open(&o, "empty", &err), INQ_OK);
-	vmm_out_close(&o);
+	assert_int_equal(snap_out_open(&o, "empty", &err), INQ_OK);
+	snap_out_close(&o);
 }
 
 static void an_abandoned_file_leaves_nothing_and_spares_the_old_one(void **state)
 {
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 	char text[4] = "";
 
@@ -149,9 +149,9 @@ static void an_abandoned_file_leaves_nothing_and_spares_the_old_one(void **state
 	old[16] = 4; /* ET_CORE */
 	strcpy(old + 20, "old");
 	put_file("a.core", old, sizeof(old));
-	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
-	assert_int_equal(vmm_out_write(&o, "new", 3, 0, &err), INQ_OK);
-	vmm_out_close(&o);
+	assert_int_equal(snap_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(snap_out_write(&o, "new", 3, 0, &err), INQ_OK);
+	snap_out_close(&o);
 	int fd = open("a.core", O_RDONLY);
 	assert_int_equal(pread(fd, text, 3, 20), 3);
 	close(fd);
@@ -162,13 +162,13 @@ static void an_abandoned_file_leaves_nothing_and_spares_the_old_one(void **state
 static void places_that_cannot_be_written_are_usage_errors(void **state)
 {
 	static const char *const bad[] = {"no-such/x", "/proc/x", ".", "sub", "sub/", "/"};
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 
 	(void)state;
 	assert_int_equal(mkdir("sub", 0700), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		assert_int_equal(vmm_out_open(&o, bad[i], &err), INQ_EUSAGE);
+		assert_int_equal(snap_out_open(&o, bad[i], &err), INQ_EUSAGE);
 		assert_memory_equal(err.msg, bad[i], strlen(bad[i]));
 		assert_non_null(strstr(err.msg, "; give "));
 	}
@@ -178,7 +178,7 @@ static void places_that_cannot_be_written_are_usage_errors(void **state)
 static void a_full_disk_is_said_and_leaves_nothing(void **state)
 {
 	struct rlimit old, small;
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 	static const uint8_t block[1 << 16] = {1};
 
@@ -187,10 +187,10 @@ static void a_full_disk_is_said_and_leaves_nothing(void **state)
 	small = old;
 	small.rlim_cur = 1 << 16;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
-	assert_int_equal(vmm_out_write(&o, block, sizeof(block), 0, &err), INQ_OK);
-	assert_int_equal(vmm_out_write(&o, block, sizeof(block), sizeof(block), &err), INQ_EIO);
-	vmm_out_close(&o);
+	assert_int_equal(snap_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(snap_out_write(&o, block, sizeof(block), 0, &err), INQ_OK);
+	assert_int_equal(snap_out_write(&o, block, sizeof(block), sizeof(block), &err), INQ_EIO);
+	snap_out_close(&o);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_non_null(strstr(err.msg, "a.core: File too large; make room"));
 	assert_int_equal(nr_files(*state, false), 0);
@@ -198,20 +198,20 @@ static void a_full_disk_is_said_and_leaves_nothing(void **state)
 
 static void a_pending_signal_ends_writing_and_leaves_nothing(void **state)
 {
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 	sigset_t term;
 
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &term, NULL), 0);
-	assert_int_equal(vmm_out_open(&o, "a.core", &err), INQ_OK);
-	assert_int_equal(vmm_out_write(&o, "x", 1, 0, &err), INQ_OK);
+	assert_int_equal(snap_out_open(&o, "a.core", &err), INQ_OK);
+	assert_int_equal(snap_out_write(&o, "x", 1, 0, &err), INQ_OK);
 	raise(SIGTERM);
-	assert_int_equal(vmm_out_signal(), SIGTERM);
-	assert_int_equal(vmm_out_write(&o, "x", 1, 0, &err), INQ_EINTR);
-	assert_int_equal(vmm_out_commit(&o, &err), INQ_EINTR);
-	vmm_out_close(&o);
+	assert_int_equal(snap_out_signal(), SIGTERM);
+	assert_int_equal(snap_out_write(&o, "x", 1, 0, &err), INQ_EINTR);
+	assert_int_equal(snap_out_commit(&o, &err), INQ_EINTR);
+	snap_out_close(&o);
 	assert_int_equal(nr_files(*state, false), 0);
 	signal(SIGTERM, SIG_IGN); /* takes the pending one away */
 	signal(SIGTERM, SIG_DFL);
@@ -221,14 +221,14 @@ static void a_pending_signal_ends_writing_and_leaves_nothing(void **state)
 /* Write "new" over a.core, say so after that many of the calls that it takes, wait for the end. */
 static void write_until(unsigned calls, int ready)
 {
-	struct vmm_out o;
+	struct snap_out o;
 	struct inq_err err;
 
 	for (unsigned i = 0; i < calls; i++)
-		if (i == 0   ? vmm_out_open(&o, "a.core", &err)
-		    : i < 3  ? vmm_out_write(&o, "new", 3, UINT64_C(4096) * (i - 1), &err)
-		    : i == 3 ? vmm_out_resize(&o, 1 << 20, &err)
-			     : vmm_out_commit(&o, &err))
+		if (i == 0   ? snap_out_open(&o, "a.core", &err)
+		    : i < 3  ? snap_out_write(&o, "new", 3, UINT64_C(4096) * (i - 1), &err)
+		    : i == 3 ? snap_out_resize(&o, 1 << 20, &err)
+			     : snap_out_commit(&o, &err))
 			_exit(1);
 	if (write(ready, "r", 1) != 1)
 		_exit(1);
@@ -295,11 +295,11 @@ static void a_signal_that_is_ignored_ends_nothing(void **state)
 
 	(void)state;
 	signal(SIGHUP, SIG_IGN); /* as nohup does */
-	vmm_out_hold_signals();
+	snap_out_hold_signals();
 	raise(SIGHUP);
-	assert_int_equal(vmm_out_signal(), 0);
+	assert_int_equal(snap_out_signal(), 0);
 	raise(SIGQUIT);
-	assert_int_equal(vmm_out_signal(), SIGQUIT);
+	assert_int_equal(snap_out_signal(), SIGQUIT);
 	sigemptyset(&held);
 	sigaddset(&held, SIGQUIT);
 	assert_int_equal(sigwait(&held, &got), 0);

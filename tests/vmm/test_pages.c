@@ -17,7 +17,7 @@ enum { MIB = 16, OFF = 0x3000 };
 
 struct fixture {
 	struct vmm_memory *mem;
-	struct vmm_out out;
+	struct snap_out out;
 	struct vmm_pages pages;
 	char dir[64], path[96];
 	uint8_t *which;
@@ -33,7 +33,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/x", f->dir);
 	assert_int_equal(vmm_memory_create(&f->mem, MIB, smbase, 1, true, &err), INQ_OK);
-	assert_int_equal(vmm_out_open(&f->out, f->path, &err), INQ_OK);
+	assert_int_equal(snap_out_open(&f->out, f->path, &err), INQ_OK);
 	assert_int_equal(vmm_pages_init(&f->pages, f->mem, &f->out, &err), INQ_OK);
 	f->pages.memory_off = OFF;
 	f->which = calloc(1, f->mem->ram_bytes / VMM_PAGE / 8 + 1);
@@ -46,7 +46,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	vmm_pages_deinit(&f->pages);
-	vmm_out_close(&f->out);
+	snap_out_close(&f->out);
 	vmm_memory_destroy(f->mem);
 	rmdir(f->dir);
 	free(f->which);

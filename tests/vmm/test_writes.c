@@ -54,7 +54,7 @@ static void write_by_device(uint64_t gpa, const void *p, size_t n)
 /* What the note says. */
 static uint32_t records(struct inq_snap_write *to, uint32_t most)
 {
-	struct vmm_notes n = {0};
+	struct snap_notes n = {0};
 	struct inq_snap_writes head;
 
 	vmm_writes_add_note(log_of, &n);
@@ -64,7 +64,7 @@ static uint32_t records(struct inq_snap_write *to, uint32_t most)
 	const uint8_t *at = n.bytes + PAYLOAD + sizeof(head) + 2 * sizeof(struct inq_snap_word);
 	memcpy(to, at, head.count * sizeof(*to));
 	assert_true(at + head.count * sizeof(*to) == n.bytes + n.len);
-	vmm_notes_deinit(&n);
+	snap_notes_deinit(&n);
 	return head.count;
 }
 

@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 				 .header = {.nr_vcpus = 1, .reason_vcpu = INQ_SNAP_VM}};
 	struct vmm_memory *m = NULL;
 	struct vmm_snapshot_done done;
-	struct vmm_out out;
+	struct snap_out out;
 	struct inq_err err;
 
 	if (argc < 3 || argc > 4 || (argc == 4 && !vmm_format_find(argv[3], &s.format)))
@@ -24,17 +24,17 @@ int main(int argc, char **argv)
 	enum inq_status st =
 		vmm_memory_create(&m, strtoull(argv[2], NULL, 0), NULL, 0, false, &err);
 	if (!st)
-		st = vmm_out_open(&out, argv[1], &err);
+		st = snap_out_open(&out, argv[1], &err);
 	if (!st) {
 		s.mem = m;
 		vmm_memory_fill(m, 1);
 		uint64_t began = vmm_now();
 		st = vmm_snapshot_write(&s, &out, &done, &err);
 		if (!st)
-			st = vmm_out_commit(&out, &err);
+			st = snap_out_commit(&out, &err);
 		if (!st)
 			printf("write_ns=%" PRIu64 "\n", vmm_now() - began);
-		vmm_out_close(&out);
+		snap_out_close(&out);
 	}
 	vmm_memory_destroy(m);
 	if (st)

@@ -2,7 +2,7 @@
  * Knows how to write a file that is never half there: temporary name in the same folder, fsync,
  * rename, fsync of the folder.  After SIGKILL only the temporary name can be left.
  */
-#include "vmm/out.h"
+#include "snap/out.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ enum { CHUNK = 8 << 20 };
 /* What ends a run in good order: a temporary file goes, a terminal gets its settings back. */
 static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-int vmm_out_signal(void)
+int snap_out_signal(void)
 {
 	sigset_t set;
 
@@ -31,7 +31,7 @@ int vmm_out_signal(void)
 	return 0;
 }
 
-void vmm_out_hold_signals(void)
+void snap_out_hold_signals(void)
 {
 	struct sigaction was;
 	sigset_t held;
@@ -47,14 +47,14 @@ void vmm_out_hold_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static enum inq_status failed(const struct vmm_out *o, enum inq_status st, const char *advice,
+static enum inq_status failed(const struct snap_out *o, enum inq_status st, const char *advice,
 			      struct inq_err *err)
 {
 	return inq_fail(err, st, "%s: %s; %s", o->path, strerror(errno), advice);
 }
 
 /* The folder of path and the name within it. */
-static enum inq_status open_dir(struct vmm_out *o, struct inq_err *err)
+static enum inq_status open_dir(struct snap_out *o, struct inq_err *err)
 {
 	const char *slash = strrchr(o->path, '/');
 	char dir[PATH_MAX];
@@ -92,7 +92,7 @@ static bool is_core(int dir, const char *name, const struct stat *sb)
 		!memcmp(head, "KDUMP   ", 8));
 }
 
-static enum inq_status check_target(const struct vmm_out *o, struct inq_err *err)
+static enum inq_status check_target(const struct snap_out *o, struct inq_err *err)
 {
 	struct stat sb;
 
@@ -115,17 +115,17 @@ static enum inq_status check_target(const struct vmm_out *o, struct inq_err *err
 				  o->path);
 }
 
-enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err)
+enum inq_status snap_out_open(struct snap_out *o, const char *path, struct inq_err *err)
 {
 	uint64_t tag;
 
-	*o = (struct vmm_out){.path = path, .dir = -1, .fd = -1};
+	*o = (struct snap_out){.path = path, .dir = -1, .fd = -1};
 	enum inq_status st = open_dir(o, err);
 	if (st)
 		return st;
 	st = check_target(o, err);
 	if (st) {
-		vmm_out_close(o);
+		snap_out_close(o);
 		return st;
 	}
 	if (getrandom(&tag, sizeof(tag), 0) != (ssize_t)sizeof(tag)) {
@@ -139,7 +139,7 @@ enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err
 	}
 	o->open = o->fd >= 0;
 	if (st)
-		vmm_out_close(o);
+		snap_out_close(o);
 	return st;
 }
 
@@ -147,7 +147,7 @@ enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err
  * Let the disk begin while the next pieces are copied, but not with each of them: a sparse memory
  * is many short runs, and asking for each takes longer than writing it.
  */
-static void begin_writing(struct vmm_out *o, uint64_t off, uint64_t n)
+static void begin_writing(struct snap_out *o, uint64_t off, uint64_t n)
 {
 	if (!o->waiting || off < o->waiting_from)
 		o->waiting_from = off;
@@ -161,13 +161,13 @@ static void begin_writing(struct vmm_out *o, uint64_t off, uint64_t n)
 	o->waiting = 0;
 }
 
-enum inq_status vmm_out_write(struct vmm_out *o, const void *p, size_t n, uint64_t off,
-			      struct inq_err *err)
+enum inq_status snap_out_write(struct snap_out *o, const void *p, size_t n, uint64_t off,
+			       struct inq_err *err)
 {
 	const uint8_t *at = p;
 
 	while (n) {
-		if (vmm_out_signal())
+		if (snap_out_signal())
 			return inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written",
 					o->path);
 		ssize_t r = pwrite(o->fd, at, n < CHUNK ? n : CHUNK, (off_t)off);
@@ -183,18 +183,18 @@ enum inq_status vmm_out_write(struct vmm_out *o, const void *p, size_t n, uint64
 	return INQ_OK;
 }
 
-enum inq_status vmm_out_resize(const struct vmm_out *o, uint64_t bytes, struct inq_err *err)
+enum inq_status snap_out_resize(const struct snap_out *o, uint64_t bytes, struct inq_err *err)
 {
 	return ftruncate(o->fd, (off_t)bytes)
 		       ? failed(o, INQ_EIO, "make room or give a file on another disk", err)
 		       : INQ_OK;
 }
 
-enum inq_status vmm_out_commit(struct vmm_out *o, struct inq_err *err)
+enum inq_status snap_out_commit(struct snap_out *o, struct inq_err *err)
 {
 	if (fsync(o->fd))
 		return failed(o, INQ_EIO, "make room or give a file on another disk", err);
-	if (vmm_out_signal())
+	if (snap_out_signal())
 		return inq_fail(err, INQ_EINTR, "%s: interrupted; nothing was written", o->path);
 	if (renameat(o->dir, o->temp, o->dir, o->name))
 		return failed(o, INQ_EIO, "give another name", err);
@@ -205,7 +205,7 @@ enum inq_status vmm_out_commit(struct vmm_out *o, struct inq_err *err)
 	return INQ_OK;
 }
 
-void vmm_out_close(struct vmm_out *o)
+void snap_out_close(struct snap_out *o)
 {
 	if (o->open)
 		(void)unlinkat(o->dir, o->temp, 0);

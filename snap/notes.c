@@ -1,5 +1,5 @@
 /* Knows how an ELF note is laid out, and what gdb wants in NT_PRSTATUS. */
-#include "vmm/notes.h"
+#include "snap/notes.h"
 
 #include <elf.h>
 #include <stdlib.h>
@@ -13,14 +13,14 @@ _Static_assert(sizeof(struct inq_snap_slot) == 40, "no padding in the file forma
 _Static_assert(sizeof(struct inq_snap_tsc) == 16, "no padding in the file format");
 _Static_assert(sizeof(struct inq_snap_bulk) == 32, "no padding in the file format");
 
-void vmm_notes_deinit(struct vmm_notes *n)
+void snap_notes_deinit(struct snap_notes *n)
 {
 	free(n->bytes);
-	*n = (struct vmm_notes){0};
+	*n = (struct snap_notes){0};
 }
 
 /* size zero bytes at the end, rounded up to 4; NULL after a failure. */
-static uint8_t *grow(struct vmm_notes *n, size_t size)
+static uint8_t *grow(struct snap_notes *n, size_t size)
 {
 	size_t padded = (size + 3) & ~(size_t)3;
 
@@ -45,7 +45,7 @@ static uint8_t *grow(struct vmm_notes *n, size_t size)
 	return at;
 }
 
-void vmm_notes_raw(struct vmm_notes *n, const void *data, size_t size)
+void snap_notes_raw(struct snap_notes *n, const void *data, size_t size)
 {
 	uint8_t *at = size ? grow(n, size) : NULL;
 
@@ -53,7 +53,7 @@ void vmm_notes_raw(struct vmm_notes *n, const void *data, size_t size)
 		memcpy(at, data, size);
 }
 
-static void add_head(struct vmm_notes *n, const char *name, uint32_t type, size_t descsz)
+static void add_head(struct snap_notes *n, const char *name, uint32_t type, size_t descsz)
 {
 	Elf64_Nhdr h = {(Elf64_Word)strlen(name) + 1, (Elf64_Word)descsz, type};
 	uint8_t *at = grow(n, sizeof(h));
@@ -65,7 +65,8 @@ static void add_head(struct vmm_notes *n, const char *name, uint32_t type, size_
 		memcpy(at, name, h.n_namesz);
 }
 
-void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[VMM_NR_USER_REGS])
+void snap_notes_prstatus(struct snap_notes *n, unsigned index,
+			 const uint64_t reg[SNAP_NR_USER_REGS])
 {
 	uint32_t pid = index + 1;
 
@@ -74,13 +75,13 @@ void vmm_notes_prstatus(struct vmm_notes *n, unsigned index, const uint64_t reg[
 	if (!d)
 		return;
 	memcpy(d + PRSTATUS_PID, &pid, sizeof(pid));
-	memcpy(d + PRSTATUS_REGS, reg, VMM_NR_USER_REGS * sizeof(*reg));
+	memcpy(d + PRSTATUS_REGS, reg, SNAP_NR_USER_REGS * sizeof(*reg));
 }
 
-_Static_assert(sizeof(struct vmm_qemu_cpu) == 440, "as QEMU has it");
+_Static_assert(sizeof(struct snap_qemu_cpu) == 440, "as QEMU has it");
 
-void vmm_notes_foreign(struct vmm_notes *n, const char *name, uint32_t type, const void *data,
-		       size_t size)
+void snap_notes_foreign(struct snap_notes *n, const char *name, uint32_t type, const void *data,
+			size_t size)
 {
 	add_head(n, name, type, size);
 	uint8_t *d = size ? grow(n, size) : NULL;
@@ -90,7 +91,7 @@ void vmm_notes_foreign(struct vmm_notes *n, const char *name, uint32_t type, con
 }
 
 /* Header and payload; the payload's offset, 0 after a failure. */
-static size_t add(struct vmm_notes *n, const struct inq_snap_note *h, const void *data)
+static size_t add(struct snap_notes *n, const struct inq_snap_note *h, const void *data)
 {
 	add_head(n, INQ_SNAP_NOTE_NAME, INQ_SNAP_NOTE_TYPE | h->kind, sizeof(*h) + h->size);
 	uint8_t *d = grow(n, sizeof(*h) + h->size);
@@ -103,8 +104,8 @@ static size_t add(struct vmm_notes *n, const struct inq_snap_note *h, const void
 	return (size_t)(d + sizeof(*h) - n->bytes);
 }
 
-size_t vmm_notes_add_in(struct vmm_notes *n, enum inq_snap_sample sample, uint32_t vcpu,
-			enum inq_snap_kind kind, const void *data, size_t size)
+size_t snap_notes_add_in(struct snap_notes *n, enum inq_snap_sample sample, uint32_t vcpu,
+			 enum inq_snap_kind kind, const void *data, size_t size)
 {
 	struct inq_snap_note h = {
 		.vcpu = vcpu, .sample = sample, .kind = (uint16_t)kind, .version = 1, .size = size};
@@ -112,14 +113,14 @@ size_t vmm_notes_add_in(struct vmm_notes *n, enum inq_snap_sample sample, uint32
 	return add(n, &h, data);
 }
 
-size_t vmm_notes_add(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind, const void *data,
-		     size_t size)
+size_t snap_notes_add(struct snap_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
+		      const void *data, size_t size)
 {
-	return vmm_notes_add_in(n, INQ_SNAP_NOW, vcpu, kind, data, size);
+	return snap_notes_add_in(n, INQ_SNAP_NOW, vcpu, kind, data, size);
 }
 
-void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
-		       enum inq_snap_state state, int error)
+void snap_notes_missing(struct snap_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
+			enum inq_snap_state state, int error)
 {
 	struct inq_snap_note h = {.vcpu = vcpu,
 				  .kind = (uint16_t)kind,
@@ -128,4 +129,22 @@ void vmm_notes_missing(struct vmm_notes *n, uint32_t vcpu, enum inq_snap_kind ki
 				  .error = (uint16_t)error};
 
 	(void)add(n, &h, NULL);
+}
+
+void snap_notes_append(struct snap_notes *to, const struct snap_notes *from)
+{
+	if (to->failed || from->failed || from->len > INQ_SNAP_MAX_NOTES - to->len) {
+		to->failed = 1;
+		return;
+	}
+	uint8_t *p = realloc(to->bytes, to->len + from->len + 1);
+	if (!p) {
+		to->failed = 1;
+		return;
+	}
+	if (from->len)
+		memcpy(p + to->len, from->bytes, from->len);
+	to->bytes = p;
+	to->room = to->len + from->len + 1;
+	to->len += from->len;
 }

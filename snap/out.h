@@ -1,6 +1,6 @@
 /* A file that appears under its name complete and on disk, or not at all. */
-#ifndef VMM_OUT_H
-#define VMM_OUT_H
+#ifndef SNAP_OUT_H
+#define SNAP_OUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <inquest/err.h>
 
-struct vmm_out {
+struct snap_out {
 	const char *path; /* borrowed, for messages */
 	const char *name; /* last part of path */
 	int dir, fd;
@@ -19,27 +19,27 @@ struct vmm_out {
 };
 
 /* Make the temporary file beside path.  INQ_EUSAGE when path cannot be written. */
-INQ_MUST enum inq_status vmm_out_open(struct vmm_out *o, const char *path, struct inq_err *err);
+INQ_MUST enum inq_status snap_out_open(struct snap_out *o, const char *path, struct inq_err *err);
 
-/* All or an error; INQ_EINTR once a signal of vmm_out_signal() is pending. */
-INQ_MUST enum inq_status vmm_out_write(struct vmm_out *o, const void *p, size_t n, uint64_t off,
-				       struct inq_err *err);
-INQ_MUST enum inq_status vmm_out_resize(const struct vmm_out *o, uint64_t bytes,
+/* All or an error; INQ_EINTR once a signal of snap_out_signal() is pending. */
+INQ_MUST enum inq_status snap_out_write(struct snap_out *o, const void *p, size_t n, uint64_t off,
 					struct inq_err *err);
+INQ_MUST enum inq_status snap_out_resize(const struct snap_out *o, uint64_t bytes,
+					 struct inq_err *err);
 
 /* Sync, rename, sync the folder. */
-INQ_MUST enum inq_status vmm_out_commit(struct vmm_out *o, struct inq_err *err);
+INQ_MUST enum inq_status snap_out_commit(struct snap_out *o, struct inq_err *err);
 
 /* Remove the temporary file unless committed.  Zeroed is fine. */
-void vmm_out_close(struct vmm_out *o);
+void snap_out_close(struct snap_out *o);
 
 /* SIGINT, SIGTERM, SIGHUP or SIGQUIT, whichever is pending; 0: none. */
-int vmm_out_signal(void);
+int snap_out_signal(void);
 
 /*
  * Of this and later threads: keeps these and SIGUSR1 blocked, to be looked for; SIGXFSZ and SIGPIPE
  * are ignored, their errors are told.
  */
-void vmm_out_hold_signals(void);
+void snap_out_hold_signals(void);
 
 #endif
