@@ -161,7 +161,10 @@ static enum inq_status connect_to(struct capture_qmp *q, const char *path, struc
 	strcpy(to.sun_path, path);
 	q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (q->fd < 0 || connect(q->fd, (const struct sockaddr *)&to, sizeof(to)))
-		return inq_fail(err, INQ_EIO, "%s: cannot connect: %s", path, strerror(errno));
+		return inq_fail(
+			err, INQ_EIO,
+			"%s: cannot connect: %s; QEMU makes it by -qmp unix:%s,server=on,wait=off",
+			path, strerror(errno), path);
 	(void)setsockopt(q->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return INQ_OK;
 }

@@ -110,7 +110,8 @@ static int run(const struct cli_args *a)
 	capture_stream_close(&s);
 	if (stuck)
 		(void)cli_fail(a->qmp, &also, "the guest may stand still: cont at its monitor");
-	return st ? cli_fail(a->output, &err, NULL) : CLI_GOOD;
+	bool of_qemu = !strncmp(err.msg, a->qmp, strlen(a->qmp));
+	return st ? cli_fail(of_qemu ? a->qmp : a->output, &err, NULL) : CLI_GOOD;
 }
 
 const struct cli_command cli_cmd_capture = {
