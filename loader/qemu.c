@@ -277,11 +277,11 @@ static void report_missing(const struct qemu *q)
 static enum inq_status publish_memory(struct qemu *q, struct inq_err *err)
 {
 	struct loader_dump *d = q->d;
-	enum inq_status st = INQ_OK;
+	enum inq_status st = qemu_map(q, err);
 
-	qemu_map(q);
 	d->block_at = phys_block;
-	st = loader_blocks_init(d, LOADER_PAGE, err);
+	if (!st)
+		st = loader_blocks_init(d, LOADER_PAGE, err);
 	for (size_t i = 0; i < q->phys.nr && !st; i++)
 		st = loader_extent(d,
 				   (struct inq_extent){.first = q->phys.at[i].first,

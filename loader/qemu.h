@@ -86,7 +86,8 @@ const struct qemu_block *qemu_block_named(const struct qemu *q, const char *name
  */
 INQ_MUST enum inq_status qemu_devices(struct qemu *q, struct inq_err *err);
 
-/* Where the machine has its RAM, firmware and SMRAM: q->phys and q->smm. */
-void qemu_map(struct qemu *q);
+/* Where the machine has its RAM, firmware and SMRAM: q->phys and q->smm.  Errors: INQ_EUNSUPPORTED.
+ */
+INQ_MUST enum inq_status qemu_map(struct qemu *q, struct inq_err *err);
 
 #endif

@@ -234,17 +234,17 @@ static void make_places(struct qemu *q, const struct chips *c)
 	add(&q->phys, GIB4, GIB4 + (c->ram - c->below), c->ram_page + c->below / LOADER_PAGE);
 }
 
-void qemu_map(struct qemu *q)
+enum inq_status qemu_map(struct qemu *q, struct inq_err *err)
 {
 	struct chips c = {.bridge = NULL};
 
 	find_ram(q, &c);
 	find_bridge(q, &c);
-	if (!c.ram) {
-		loader_damage(q->d, INQ_ECORRUPT, 0, 0, 0,
-			      "no block of RAM is known of machine %.60s", q->machine);
-		return;
-	}
+	if (!c.ram)
+		return inq_fail(err, INQ_EUNSUPPORTED,
+				"none of its %zu blocks of memory is the RAM of a PC (machine "
+				"%.60s): pc.ram, or one per NUMA node",
+				q->nr_blocks, q->machine);
 	c.below = below_by_cmos(q, c.ram);
 	if (!c.below) {
 		c.below = below_by_rule(&c);
@@ -255,4 +255,5 @@ void qemu_map(struct qemu *q)
 				      c.below);
 	}
 	make_places(q, &c);
+	return INQ_OK;
 }
