@@ -49,7 +49,7 @@ static int run(const struct cli_args *a)
 					  .fresh = true,
 					  .keeps_index = true,
 					  .output = a->output,
-					  .verbose = a->verbose, .base = a->base};
+					  .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st && !s->machine)
@@ -79,7 +79,7 @@ const struct cli_command cli_cmd_index = {
 		"Without -o it lies beside the dump, or in the cache folder when that cannot be\n"
 		"written.  An index is never needed: it is faster the second time, and it can be\n"
 		"mailed without the dump.  It is written whole or not at all.\n",
-	.options = CLI_OUTPUT | CLI_VERBOSE | CLI_BASE,
+	.options = CLI_OUTPUT | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

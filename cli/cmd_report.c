@@ -8,7 +8,7 @@ static int run(const struct cli_args *a)
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
 	int code = CLI_FAILED;
-	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = a->arg[0], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)
@@ -35,7 +35,7 @@ const struct cli_command cli_cmd_report = {
 		"\"0 rules not evaluated, 0 gaps\".\n"
 		"Exit codes: 0 nothing of severity error or worse, 1 such a finding, 2 no "
 		"answer.\n",
-	.options = CLI_JSON | CLI_VERBOSE | CLI_BASE,
+	.options = CLI_JSON | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

@@ -128,8 +128,8 @@ static int search(const struct cli_args *a, uint64_t limit, const char *range)
 	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose, .base = a->base};
 	struct asking q = {.limit = limit};
 	struct inq_err err = {0};
-	enum inq_status st = what ? session_open(&plan, &s, &err)
-				  : inq_fail(&err, INQ_ENOMEM, "what to search");
+	enum inq_status st =
+		what ? session_open(&plan, &s, &err) : inq_fail(&err, INQ_ENOMEM, "what to search");
 
 	if (!st && !session_machine(s))
 		return cli_fail_usage("the dump that it was made from",

@@ -38,7 +38,7 @@ static int show(const struct view *v, const struct cli_args *a)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
-	const struct session_plan plan = {.file = a->arg[1], .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = a->arg[1], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)
@@ -79,7 +79,7 @@ const struct cli_command cli_cmd_show = {
 		"\n"
 		"A dash is a value that the dump does not tell.  `inquest views` lists the views.\n"
 		"In JSON an address is a string, \"0xffff...\", and unknown is null.\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX,
 	.min_args = 1,
 	.max_args = 2,
 	.run = run,

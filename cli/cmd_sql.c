@@ -131,7 +131,7 @@ static int run(const struct cli_args *a)
 	enum view_form form = a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT;
 	struct inq_err err = {0};
 	size_t cap = 0;
-	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = a->arg[0], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)
@@ -157,7 +157,7 @@ const struct cli_command cli_cmd_sql = {
 		"Only the tables that a question reads are collected.  Nothing can be changed.\n"
 		"`inquest schema` explains the tables, `inquest show --sql VIEW` the queries that\n"
 		"the views are made of.\n",
-	.options = CLI_JSON | CLI_VERBOSE | CLI_BASE,
+	.options = CLI_JSON | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX,
 	.min_args = 1,
 	.max_args = 2,
 	.run = run,

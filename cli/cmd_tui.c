@@ -44,7 +44,7 @@ static int run(const struct cli_args *a)
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return cli_fail_usage("inquest report FILE", "tui needs a terminal");
 	const struct session_plan plan = {
-		.file = a->arg[0], .keeps_index = true, .verbose = a->verbose, .base = a->base};
+		.file = a->arg[0], .keeps_index = true, .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 	if (!st) {
 		s->quiet = true;
@@ -71,7 +71,7 @@ const struct cli_command cli_cmd_tui = {
 		"\n"
 		"Enter opens the row, Backspace goes back, ? explains the keys, q leaves.\n"
 		"w writes an index of everything: beside the dump, or in the cache folder.\n",
-	.options = CLI_VERBOSE | CLI_BASE,
+	.options = CLI_VERBOSE | CLI_BASE | CLI_VMLINUX,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

@@ -242,6 +242,7 @@ static int run_help(const struct cli_args *a)
 	fputs("\n"
 	      "FILE is a dump, or an index made by inquest index; its content decides.\n"
 	      "Options, where a command takes them: --json, --sql, -o FILE, --format, --limit;\n"
+	      "--vmlinux FILE, refused unless it is the kernel's own, by build id;\n"
 	      "--help, --version; --verbose, for all that open FILE, says which loader reads it\n"
 	      "and which sandbox it is read in; --base ADDRESS, for the same, says that FILE is\n"
 	      "memory without a header, from there on.  NO_COLOR turns colours off.\n"

@@ -34,6 +34,7 @@ struct cli_args {
 	const char *format; /* --format, or NULL */
 	const char *limit;  /* --limit, or NULL */
 	const uint64_t *base; /* --base, or NULL */
+	const char *vmlinux; /* --vmlinux, or NULL */
 	char **arg;         /* what is no option */
 	int nr_args;
 };
@@ -48,6 +49,7 @@ enum {
 	CLI_BASE = 64,
 	CLI_QMP = 128,
 	CLI_RESUME = 256,
+	CLI_VMLINUX = 512,
 };
 
 struct cli_command {

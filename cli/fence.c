@@ -104,6 +104,8 @@ void fence_enter(const struct session_plan *plan)
 		sandbox_may_read(&sb, of_system[i]);
 	may_read_of_user(&sb);
 	may_read_given(&sb, plan->file);
+	if (plan->vmlinux)
+		may_read_given(&sb, plan->vmlinux);
 	for (int i = 0; i < plan->nr_given; i++)
 		sandbox_may_read(&sb, plan->given[i]);
 	if (plan->keeps_index)

@@ -38,7 +38,8 @@ enum {
 	OPT_LIMIT,
 	OPT_BASE,
 	OPT_QMP,
-	OPT_RESUME
+	OPT_RESUME,
+	OPT_VMLINUX
 };
 
 static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -52,6 +53,7 @@ static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSO
 					     {"base", required_argument, NULL, OPT_BASE},
 					     {"qmp", required_argument, NULL, OPT_QMP},
 					     {"resume", no_argument, NULL, OPT_RESUME},
+					     {"vmlinux", required_argument, NULL, OPT_VMLINUX},
 					     {0}};
 
 struct parsed {
@@ -111,6 +113,10 @@ static void note_option(struct parsed *p, int opt)
 		p->args.resume = true;
 		p->used |= CLI_RESUME;
 		break;
+	case OPT_VMLINUX:
+		p->args.vmlinux = optarg;
+		p->used |= CLI_VMLINUX;
+		break;
 	case OPT_VERSION:
 		p->version = true;
 		break;
@@ -145,7 +151,7 @@ static int check(const struct cli_command *c, const struct parsed *p)
 {
 	static const char *const names[] = {"--json",   "--sql",   "--output", "--verbose",
 					    "--format", "--limit", "--base",   "--qmp",
-					    "--resume"};
+					    "--resume", "--vmlinux"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);
@@ -167,7 +173,7 @@ static int check(const struct cli_command *c, const struct parsed *p)
 /* inquest FILE: look around on a terminal, read otherwise. */
 static const struct cli_command *default_command(const struct parsed *p)
 {
-	if (!(p->used & ~(unsigned)(CLI_VERBOSE | CLI_BASE)) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+	if (!(p->used & ~(unsigned)(CLI_VERBOSE | CLI_BASE | CLI_VMLINUX)) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		return &cli_cmd_tui;
 	return &cli_cmd_report;
 }

@@ -12,6 +12,7 @@
 #include "cli/fence.h"
 #include "cli/places.h"
 #include "loader/loaders.h"
+#include "symbols/build_id.h"
 #include "views/query.h"
 
 static void free_text(char **p)
@@ -216,6 +217,43 @@ static void tell(const struct session *s)
 		cli_note(s->index, "its rows are used");
 }
 
+static enum inq_status ask_kernel(struct session *s, const char *column, char **ret_text,
+				  struct inq_err *err)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "SELECT max(%s) FROM kernel", column);
+	return query_text(s->store, sql, ret_text, err);
+}
+
+/* Does the vmlinux belong to the kernel of the dump?  One of another build would name everything
+   wrong. */
+static enum inq_status check_vmlinux(struct session *s, const struct session_plan *plan,
+				     struct inq_err *err)
+{
+	INQ_SCOPED(free_text) char *want = NULL;
+	INQ_SCOPED(free_text) char *release = NULL;
+	char have[SYMBOLS_BUILD_ID];
+	enum inq_status st = symbols_build_id(plan->vmlinux, have, err);
+
+	if (st)
+		return inq_wrap(err, st, "--vmlinux %s", plan->vmlinux);
+	if ((st = session_need(s, "kernel", err)) || (st = ask_kernel(s, "build_id", &want, err)) ||
+	    (st = ask_kernel(s, "release", &release, err)))
+		return st;
+	if (!want) {
+		cli_note(plan->vmlinux, "not checked: the dump tells no build id of its kernel");
+		return INQ_OK;
+	}
+	if (strcmp(have, want) != 0)
+		return inq_fail(err, INQ_ENOTFOUND,
+				"--vmlinux is of build id %s, but the kernel%s%s has %s: %s", have,
+				release ? " " : "", release ? release : "", want, plan->vmlinux);
+	if (plan->verbose)
+		cli_note(plan->vmlinux, "belongs to the kernel: build id %s", have);
+	return INQ_OK;
+}
+
 enum inq_status session_open(const struct session_plan *plan, struct session **ret_session,
 			     struct inq_err *err)
 {
@@ -234,6 +272,8 @@ enum inq_status session_open(const struct session_plan *plan, struct session **r
 	store_on_stop(s->store, on_stop, s);
 	s->live = (struct live_host){live_machine, live_progress, s};
 	if ((st = live_register(s->store, &s->live, err)))
+		return st;
+	if (plan->vmlinux && (st = check_vmlinux(s, plan, err)))
 		return st;
 	*ret_session = inq_take(s);
 	return INQ_OK;

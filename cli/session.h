@@ -23,6 +23,7 @@ struct session_plan {
 	const char *output; /* -o; NULL: not given */
 	const uint64_t *base; /* the file is memory without a header from there on; NULL: a dump */
 	bool verbose;       /* tell which sandbox, loader and index */
+	const char *vmlinux; /* that must be of the same kernel; NULL: not given */
 };
 
 struct session {
@@ -43,7 +44,8 @@ struct session {
 /*
  * Enter the sandbox, then open a dump or an index, told apart by content.  An index of the same
  * dump that lies beside it or in the cache folder is used unless the plan says fresh; one that does
- * not fit is noted and left.  Whatever else is to be open for writing is open before.
+ * not fit is noted and left.  A vmlinux of another kernel is refused.  Whatever else is to be open
+ * for writing is open before.
  */
 INQ_MUST enum inq_status session_open(const struct session_plan *plan, struct session **ret_session,
 				      struct inq_err *err);
