@@ -8,6 +8,7 @@
 #include "machine/image.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,19 @@ static void read_what_is_there(const struct search *s, uint64_t va, uint8_t *buf
 	}
 }
 
+/* n bytes at va: where they lie, if they do in one piece, else copied. */
+static const uint8_t *bytes_at(const struct search *s, uint64_t va, size_t n)
+{
+	const struct inq_space *phys = s->virt->lower;
+	struct inq_run run;
+
+	if (phys->runs && !inq_runs(phys, va - IMAGE_BASE + s->im->phys_base, n, &run, NULL) &&
+	    run.kind == INQ_RUN_BYTES && run.len == n)
+		return run.p;
+	read_what_is_there(s, va, s->buf, n);
+	return s->buf;
+}
+
 static void look_for_banner(struct search *s, uint64_t va, const uint8_t *p, size_t n)
 {
 	static const char start[] = "Linux version ";
@@ -171,9 +185,10 @@ static void look_for_build_id(struct search *s, uint64_t va, const uint8_t *p, s
 
 static uint64_t word_at(const uint8_t *p)
 {
-	struct span s = span_of(p, 8);
+	uint64_t v;
 
-	return span_u64le(&s);
+	memcpy(&v, p, sizeof(v)); /* tens of millions of them: a span is too slow */
+	return le64toh(v);
 }
 
 /* A kernel's pointer to a page, with the length of a VMCOREINFO text beside it. */
@@ -236,10 +251,10 @@ static void search_piece(struct search *s, const struct image_piece *piece)
 		uint64_t left = piece->bytes - off, va = piece->va + off;
 		size_t n = left < CHUNK + MARGIN ? (size_t)left : CHUNK + MARGIN;
 
-		read_what_is_there(s, va, s->buf, n);
-		look_for_banner(s, va, s->buf, n);
-		look_for_build_id(s, va, s->buf, n);
-		look_for_words(s, va, s->buf, n);
+		const uint8_t *p = bytes_at(s, va, n);
+		look_for_banner(s, va, p, n);
+		look_for_build_id(s, va, p, n);
+		look_for_words(s, va, p, n);
 	}
 }
 
