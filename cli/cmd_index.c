@@ -49,7 +49,9 @@ static int run(const struct cli_args *a)
 					  .fresh = true,
 					  .keeps_index = true,
 					  .output = a->output,
-					  .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+					  .vmlinux = a->vmlinux,
+					  .verbose = a->verbose,
+					  .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st && !s->machine)

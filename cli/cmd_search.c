@@ -125,7 +125,8 @@ static int search(const struct cli_args *a, uint64_t limit, const char *range)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	INQ_SCOPED(free_text) char *what = quote(a->arg[1]);
-	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {
+		.file = a->arg[0], .verbose = a->verbose, .base = a->base};
 	struct asking q = {.limit = limit};
 	struct inq_err err = {0};
 	enum inq_status st =

@@ -38,7 +38,8 @@ static int show(const struct view *v, const struct cli_args *a)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
-	const struct session_plan plan = {.file = a->arg[1], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {
+		.file = a->arg[1], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)

@@ -131,7 +131,8 @@ static int run(const struct cli_args *a)
 	enum view_form form = a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT;
 	struct inq_err err = {0};
 	size_t cap = 0;
-	const struct session_plan plan = {.file = a->arg[0], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {
+		.file = a->arg[0], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)

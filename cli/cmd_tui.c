@@ -43,8 +43,11 @@ static int run(const struct cli_args *a)
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return cli_fail_usage("inquest report FILE", "tui needs a terminal");
-	const struct session_plan plan = {
-		.file = a->arg[0], .keeps_index = true, .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = a->arg[0],
+					  .keeps_index = true,
+					  .vmlinux = a->vmlinux,
+					  .verbose = a->verbose,
+					  .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 	if (!st) {
 		s->quiet = true;

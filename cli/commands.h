@@ -29,13 +29,13 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 /* What the command line says, taken apart. */
 struct cli_args {
 	bool json, sql, verbose, resume;
-	const char *qmp;    /* --qmp, or NULL */
-	const char *output; /* -o, or NULL */
-	const char *format; /* --format, or NULL */
-	const char *limit;  /* --limit, or NULL */
+	const char *qmp;      /* --qmp, or NULL */
+	const char *output;   /* -o, or NULL */
+	const char *format;   /* --format, or NULL */
+	const char *limit;    /* --limit, or NULL */
 	const uint64_t *base; /* --base, or NULL */
-	const char *vmlinux; /* --vmlinux, or NULL */
-	char **arg;         /* what is no option */
+	const char *vmlinux;  /* --vmlinux, or NULL */
+	char **arg;           /* what is no option */
 	int nr_args;
 };
 

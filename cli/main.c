@@ -149,8 +149,8 @@ static int parse(int argc, char **argv, struct parsed *p)
 
 static int check(const struct cli_command *c, const struct parsed *p)
 {
-	static const char *const names[] = {"--json",   "--sql",   "--output", "--verbose",
-					    "--format", "--limit", "--base",   "--qmp",
+	static const char *const names[] = {"--json",   "--sql",    "--output", "--verbose",
+					    "--format", "--limit",  "--base",   "--qmp",
 					    "--resume", "--vmlinux"};
 	char hint[64];
 
@@ -173,7 +173,8 @@ static int check(const struct cli_command *c, const struct parsed *p)
 /* inquest FILE: look around on a terminal, read otherwise. */
 static const struct cli_command *default_command(const struct parsed *p)
 {
-	if (!(p->used & ~(unsigned)(CLI_VERBOSE | CLI_BASE | CLI_VMLINUX)) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+	if (!(p->used & ~(unsigned)(CLI_VERBOSE | CLI_BASE | CLI_VMLINUX)) &&
+	    isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		return &cli_cmd_tui;
 	return &cli_cmd_report;
 }

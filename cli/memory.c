@@ -9,7 +9,8 @@
 
 bool cli_place_open(const struct cli_args *a, const char *place, struct cli_place *ret)
 {
-	const struct session_plan plan = {.file = a->arg[0], .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {
+		.file = a->arg[0], .verbose = a->verbose, .base = a->base};
 	struct inq_err err = {0};
 
 	*ret = (struct cli_place){.s = NULL};

@@ -18,12 +18,12 @@ struct session_plan {
 	const char *file;         /* dump or index */
 	const char *const *given; /* other files named by the user: read whenever they are wanted */
 	int nr_given;
-	bool fresh;         /* never look at an index of the dump */
-	bool keeps_index;   /* it may be written: to output, beside the dump, or in the cache */
-	const char *output; /* -o; NULL: not given */
+	bool fresh;           /* never look at an index of the dump */
+	bool keeps_index;     /* it may be written: to output, beside the dump, or in the cache */
+	const char *output;   /* -o; NULL: not given */
 	const uint64_t *base; /* the file is memory without a header from there on; NULL: a dump */
-	bool verbose;       /* tell which sandbox, loader and index */
-	const char *vmlinux; /* that must be of the same kernel; NULL: not given */
+	bool verbose;         /* tell which sandbox, loader and index */
+	const char *vmlinux;  /* that must be of the same kernel; NULL: not given */
 };
 
 struct session {

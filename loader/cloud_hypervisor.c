@@ -34,7 +34,7 @@ static struct json_object *parse(const char *text, size_t n, const char **why)
 	struct json_object *j = t ? json_tokener_parse_ex(t, text, (int)n) : NULL;
 
 	enum json_tokener_error e = t ? json_tokener_get_error(t) : json_tokener_success;
-	*why = !t ? "out of memory"
+	*why = !t                           ? "out of memory"
 	       : e == json_tokener_continue ? "it ends early"
 					    : json_tokener_error_desc(e);
 	json_tokener_free(t);
@@ -143,9 +143,9 @@ struct slot {
 };
 
 static const struct slot regs_slots[] = {
-	{"rax", 0, 8},   {"rbx", 8, 8},   {"rcx", 16, 8},  {"rdx", 24, 8},     {"rsi", 32, 8},
-	{"rdi", 40, 8},  {"rsp", 48, 8},  {"rbp", 56, 8},  {"r8", 64, 8},      {"r9", 72, 8},
-	{"r10", 80, 8},  {"r11", 88, 8},  {"r12", 96, 8},  {"r13", 104, 8},    {"r14", 112, 8},
+	{"rax", 0, 8},   {"rbx", 8, 8},   {"rcx", 16, 8},     {"rdx", 24, 8},  {"rsi", 32, 8},
+	{"rdi", 40, 8},  {"rsp", 48, 8},  {"rbp", 56, 8},     {"r8", 64, 8},   {"r9", 72, 8},
+	{"r10", 80, 8},  {"r11", 88, 8},  {"r12", 96, 8},     {"r13", 104, 8}, {"r14", 112, 8},
 	{"r15", 120, 8}, {"rip", 128, 8}, {"rflags", 136, 8}, {NULL, 0, 0},
 };
 static const struct slot sregs_slots[] = {
@@ -153,9 +153,10 @@ static const struct slot sregs_slots[] = {
 	{"cr8", 256, 8}, {"efer", 264, 8}, {"apic_base", 272, 8}, {NULL, 0, 0},
 };
 static const struct slot segment_slots[] = {
-	{"base", 0, 8}, {"limit", 8, 4}, {"selector", 12, 2}, {"type_", 14, 1}, {"present", 15, 1},
-	{"dpl", 16, 1}, {"db", 17, 1},   {"s", 18, 1},        {"l", 19, 1},     {"g", 20, 1},
-	{"avl", 21, 1}, {"unusable", 22, 1}, {NULL, 0, 0},
+	{"base", 0, 8},     {"limit", 8, 4}, {"selector", 12, 2}, {"type_", 14, 1},
+	{"present", 15, 1}, {"dpl", 16, 1},  {"db", 17, 1},       {"s", 18, 1},
+	{"l", 19, 1},       {"g", 20, 1},    {"avl", 21, 1},      {"unusable", 22, 1},
+	{NULL, 0, 0},
 };
 static const struct slot table_slots[] = {{"base", 0, 8}, {"limit", 8, 2}, {NULL, 0, 0}};
 static const struct slot msr_slots[] = {{"index", 0, 4}, {"data", 8, 8}, {NULL, 0, 0}};
@@ -205,8 +206,8 @@ static enum inq_status add_regs(struct loader_dump *d, uint32_t vcpu, struct jso
 
 /* A list of structures with named members: all that are whole. */
 static enum inq_status add_list(struct loader_dump *d, uint32_t vcpu, uint32_t kind,
-				struct json_object *list, const struct slot *slots,
-				size_t each, struct inq_err *err)
+				struct json_object *list, const struct slot *slots, size_t each,
+				struct inq_err *err)
 {
 	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 	INQ_SCOPED(free_bytes) uint8_t *all = n ? calloc(n, each) : NULL;
@@ -221,8 +222,8 @@ static enum inq_status add_list(struct loader_dump *d, uint32_t vcpu, uint32_t k
 	return kept ? loader_blob_copy(d, vcpu, kind, all, kept * each, err) : INQ_OK;
 }
 
-static enum inq_status add_mp_state(struct loader_dump *d, uint32_t vcpu,
-				    struct json_object *j, struct inq_err *err)
+static enum inq_status add_mp_state(struct loader_dump *d, uint32_t vcpu, struct json_object *j,
+				    struct inq_err *err)
 {
 	struct json_object *v = member(j, "mp_state");
 	uint8_t raw[4];
@@ -241,8 +242,10 @@ static enum inq_status add_vcpu(struct loader_dump *d, uint32_t vcpu, struct jso
 		uint32_t kind;
 		size_t least;
 	} raw[] = {
-		{"vcpu_events", NULL, INQ_SNAP_EVENTS, 64}, {"lapic_state", "regs", INQ_SNAP_LAPIC, 1024},
-		{"lapic_state", NULL, INQ_SNAP_LAPIC, 1024}, {"xcrs", NULL, INQ_SNAP_XCRS, 392},
+		{"vcpu_events", NULL, INQ_SNAP_EVENTS, 64},
+		{"lapic_state", "regs", INQ_SNAP_LAPIC, 1024},
+		{"lapic_state", NULL, INQ_SNAP_LAPIC, 1024},
+		{"xcrs", NULL, INQ_SNAP_XCRS, 392},
 		{"nested_state", NULL, INQ_SNAP_NESTED, 128},
 	};
 	enum inq_status st = add_regs(d, vcpu, kvm, err);
@@ -254,10 +257,11 @@ static enum inq_status add_vcpu(struct loader_dump *d, uint32_t vcpu, struct jso
 		st = add_bytes(d, vcpu, raw[i].kind, j, raw[i].least, err);
 	}
 	if (!st)
-		st = add_list(d, vcpu, INQ_SNAP_MSRS, member(kvm, "msrs"), msr_slots, MSR_BYTES, err);
-	if (!st)
-		st = add_list(d, vcpu, INQ_SNAP_CPUID2, member(kvm, "cpuid"), cpuid_slots, CPUID_BYTES,
+		st = add_list(d, vcpu, INQ_SNAP_MSRS, member(kvm, "msrs"), msr_slots, MSR_BYTES,
 			      err);
+	if (!st)
+		st = add_list(d, vcpu, INQ_SNAP_CPUID2, member(kvm, "cpuid"), cpuid_slots,
+			      CPUID_BYTES, err);
 	return st ? st : add_mp_state(d, vcpu, member(kvm, "mp_state"), err);
 }
 
@@ -315,18 +319,19 @@ static void segments_scope(struct loader_segments *l)
 	loader_segments_deinit(l);
 }
 
-static enum inq_status read_memory(struct loader_dump *d, struct json_object *part,
-				   const char *why, struct inq_err *err)
+static enum inq_status read_memory(struct loader_dump *d, struct json_object *part, const char *why,
+				   struct inq_err *err)
 {
 	INQ_SCOPED(segments_scope) struct loader_segments l = {0};
 	INQ_SCOPED(json_scope) struct json_object *state = state_of(part);
 	uint64_t off = why ? UINT64_MAX / 2 : 0;
-	enum inq_status st =
-		add_ranges(d, &l, member(member(state, "memory_ranges"), "data"), "length", off, err);
+	enum inq_status st = add_ranges(d, &l, member(member(state, "memory_ranges"), "data"),
+					"length", off, err);
 
 	if (!st && !l.nr) { /* memory that is shared or has a file of its own is not written */
 		why = "memory is not in the snapshot: it is shared, or has a file of its own";
-		st = add_ranges(d, &l, member(state, "guest_ram_mappings"), "size", UINT64_MAX / 2, err);
+		st = add_ranges(d, &l, member(state, "guest_ram_mappings"), "size", UINT64_MAX / 2,
+				err);
 	}
 	if (st)
 		return st;
@@ -354,7 +359,8 @@ static void find_memory(struct loader_dump *d, char *missing, size_t n)
 
 static int probe(struct span head)
 {
-	return head.left && *head.p == '{' && memmem(head.p, head.left, "\"cpu-manager\"", 13) ? 80 : 0;
+	return head.left && *head.p == '{' && memmem(head.p, head.left, "\"cpu-manager\"", 13) ? 80
+											       : 0;
 }
 
 static enum inq_status open_cloud_hypervisor(struct loader_dump *d, struct inq_err *err)
@@ -373,8 +379,8 @@ static enum inq_status open_cloud_hypervisor(struct loader_dump *d, struct inq_e
 				root ? "no part named snapshots" : why);
 	d->pub.variant = "cloud hypervisor snapshot";
 	find_memory(d, missing, sizeof(missing));
-	enum inq_status st = read_memory(d, member(parts, "memory-manager"),
-					 *missing ? missing : NULL, err);
+	enum inq_status st =
+		read_memory(d, member(parts, "memory-manager"), *missing ? missing : NULL, err);
 	if (!st)
 		st = read_vcpus(d, member(member(parts, "cpu-manager"), "snapshots"), err);
 	if (!st)

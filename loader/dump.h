@@ -98,7 +98,7 @@ struct loader_dump {
 	bool folder;     /* path is one, and map a file in it */
 	uint64_t base;   /* of raw memory, when the user told it */
 	bool base_given; /* then nothing else is looked for */
-	uint8_t *notes; /* a copy, so that blobs survive a file that shrinks */
+	uint8_t *notes;  /* a copy, so that blobs survive a file that shrinks */
 	size_t notes_n;
 	struct inq_extent *extents;
 	size_t extents_cap; /* of loader_extent */
@@ -112,11 +112,11 @@ struct loader_dump {
 	size_t nr_damages, nr_dropped;
 	unsigned int nr_compared; /* overlaps that were looked at */
 	struct inq_snap_header header;
-	const uint8_t *header_at; /* its payload in notes; NULL: not ours */
+	const uint8_t *header_at;          /* its payload in notes; NULL: not ours */
 	uint32_t nr_prstatus, nr_qemu_cpu; /* notes seen so far */
-	int truncated;            /* and the damage that says so is recorded */
-	uint64_t bulk_used;       /* bytes of the bulk region that were checked */
-	const uint8_t *zero_bits; /* in the mapping; NULL: the file has none */
+	int truncated;                     /* and the damage that says so is recorded */
+	uint64_t bulk_used;                /* bytes of the bulk region that were checked */
+	const uint8_t *zero_bits;          /* in the mapping; NULL: the file has none */
 	uint64_t nr_zero_bits;
 	struct loader_overlay *overlays; /* ascending, without overlap */
 	size_t nr_overlays;
@@ -199,7 +199,8 @@ INQ_MUST enum inq_status loader_rings(struct loader_dump *d, struct inq_err *err
 void loader_phys_init(struct loader_dump *d);
 void loader_smm_init(struct loader_dump *d);
 
-/* A stretch of linear memory that lies flat at off, as much as the file has.  Errors: INQ_ENOMEM. */
+/* A stretch of linear memory that lies flat at off, as much as the file has.  Errors: INQ_ENOMEM.
+ */
 INQ_MUST enum inq_status loader_virt_add(struct loader_dump *d, uint64_t addr, uint64_t n,
 					 uint64_t off, struct inq_err *err);
 /* After the last one: make d->pub.virt of them.  Cannot fail. */

@@ -191,8 +191,8 @@ static enum inq_status read_ranges(struct loader_dump *d, struct lime *l, struct
 	while (!st && read_head(d, &s, &at, &packed)) {
 		l->any_avml |= packed;
 		st = loader_segments_add(
-			d, &l->ranges,
-			(struct loader_segment){.gpa = at.first, .memsz = at.bytes}, err);
+			d, &l->ranges, (struct loader_segment){.gpa = at.first, .memsz = at.bytes},
+			err);
 		if (!st && packed)
 			st = read_packed(d, l, &s, &at, err);
 		else if (!st)
@@ -354,7 +354,8 @@ static enum inq_status open_lime(struct loader_dump *d, struct inq_err *err)
 		st = put_ranges(d, l, err);
 	if (!st)
 		st = loader_index_blobs(d, err);
-	const struct span head = span_of(d->map->p, d->map->n < RANGE_HEAD ? d->map->n : RANGE_HEAD);
+	const struct span head =
+		span_of(d->map->p, d->map->n < RANGE_HEAD ? d->map->n : RANGE_HEAD);
 	if (!st)
 		st = loader_content_id(d, &head, 1, err);
 	return st ? st : loader_still_there(d, err);

@@ -70,9 +70,11 @@ static enum inq_status refuse(struct span head, struct inq_err *err)
 				       head.p[i]);
 	}
 	const char *guess = loader_guess(head);
-	bool maybe_memory = head.left == HEAD && (!strcmp(guess, "binary data") || !strcmp(guess, "zeros"));
-	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s)%s", shown,
-			guess, maybe_memory ? "; is it raw memory? then add --base 0x0" : "");
+	bool maybe_memory =
+		head.left == HEAD && (!strcmp(guess, "binary data") || !strcmp(guess, "zeros"));
+	return inq_fail(err, INQ_EUNSUPPORTED, "not a dump: begins with '%s' (looks like %s)%s",
+			shown, guess,
+			maybe_memory ? "; is it raw memory? then add --base 0x0" : "");
 }
 
 static void publish(struct loader_dump *d)
@@ -135,8 +137,9 @@ static enum inq_status open_map(struct loader_dump *d, struct inq_err *err)
 	}
 	d->folder = true;
 	if (access(state, F_OK))
-		return inq_fail(err, INQ_EUNSUPPORTED,
-				"is a directory without state.json, no snapshot of Cloud Hypervisor");
+		return inq_fail(
+			err, INQ_EUNSUPPORTED,
+			"is a directory without state.json, no snapshot of Cloud Hypervisor");
 	return mapping_open(state, &d->map, err);
 }
 

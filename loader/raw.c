@@ -10,7 +10,8 @@
 
 enum {
 	IVT_VECTORS = 256,
-	IVT_ENOUGH = 128, /* vectors into the BIOS's segments; memory that is none has next to none */
+	IVT_ENOUGH =
+		128, /* vectors into the BIOS's segments; memory that is none has next to none */
 	FC_GDT = 0x500,
 	ZERO_PAGE = 0x7000,
 	E820_NR = ZERO_PAGE + 0x1e8,
@@ -28,7 +29,8 @@ static bool has_ivt(struct span head)
 
 	for (int i = 0; i < IVT_VECTORS; i++) {
 		uint32_t vector = span_u32le(&head);
-		hits += !head.bad && (vector >> 28 == 0xf || vector >> 24 == 0xc0) && vector != UINT32_MAX;
+		hits += !head.bad && (vector >> 28 == 0xf || vector >> 24 == 0xc0) &&
+			vector != UINT32_MAX;
 	}
 	return hits >= IVT_ENOUGH;
 }
@@ -36,7 +38,8 @@ static bool has_ivt(struct span head)
 /* The segments that Firecracker hands to a kernel, which leaves this page alone. */
 static bool has_firecracker_gdt(struct span head)
 {
-	static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x008f8b000000ffff};
+	static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+				       0x008f8b000000ffff};
 
 	span_skip(&head, FC_GDT);
 	for (size_t i = 0; i < sizeof(gdt) / sizeof(*gdt); i++)
@@ -63,7 +66,8 @@ static uint64_t end_below_4g(const struct loader_dump *d)
 	uint64_t nr = get(d, E820_NR, 1), end = 0;
 
 	for (uint64_t i = 0; i < nr && i < E820_MOST; i++) {
-		uint64_t at = E820_TABLE + i * E820_ENTRY, addr = get(d, at, 8), n = get(d, at + 8, 8);
+		uint64_t at = E820_TABLE + i * E820_ENTRY, addr = get(d, at, 8),
+			 n = get(d, at + 8, 8);
 		bool below = addr < 4 * GIB && n <= 4 * GIB - addr;
 		if (below && get(d, at + 16, 4) == E820_RAM && addr + n > end)
 			end = addr + n;
@@ -89,7 +93,8 @@ static enum inq_status add_firecracker(struct loader_dump *d, struct loader_segm
 		end = n;
 	enum inq_status st = loader_segments_add(
 		d, l,
-		(struct loader_segment){.memsz = end, .filesz = end, .zero_at = LOADER_NO_BITS}, err);
+		(struct loader_segment){.memsz = end, .filesz = end, .zero_at = LOADER_NO_BITS},
+		err);
 	if (st || n == end)
 		return st;
 	return loader_segments_add(d, l,
@@ -109,11 +114,10 @@ static void segments_scope(struct loader_segments *l)
 static enum inq_status open_raw(struct loader_dump *d, struct inq_err *err)
 {
 	INQ_SCOPED(segments_scope) struct loader_segments l = {0};
-	const struct span head = span_of(d->map->p, d->map->n < LOADER_PAGE ? d->map->n : LOADER_PAGE);
-	const struct loader_segment flat = {.gpa = d->base,
-					    .memsz = d->map->n,
-					    .filesz = d->map->n,
-					    .zero_at = LOADER_NO_BITS};
+	const struct span head =
+		span_of(d->map->p, d->map->n < LOADER_PAGE ? d->map->n : LOADER_PAGE);
+	const struct loader_segment flat = {
+		.gpa = d->base, .memsz = d->map->n, .filesz = d->map->n, .zero_at = LOADER_NO_BITS};
 	const struct span heads[] = {span_of(&d->base, sizeof(d->base)), head};
 	enum inq_status st;
 

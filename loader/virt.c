@@ -61,9 +61,9 @@ static enum inq_status virt_piece(const struct loader_dump *d, uint64_t addr, si
 	(void)err;
 	if (!e || e->first > addr) { /* mapped or not: a mini dump does not tell */
 		uint64_t until = e ? e->first - addr : n;
-		*ret = (struct loader_piece){.run = {.kind = INQ_RUN_ABSENT,
-						     .len = n < until ? n : (size_t)until},
-					     .block.codec = LOADER_EXCLUDED};
+		*ret = (struct loader_piece){
+			.run = {.kind = INQ_RUN_ABSENT, .len = n < until ? n : (size_t)until},
+			.block.codec = LOADER_EXCLUDED};
 		return INQ_OK;
 	}
 	if (n - 1 > e->last - addr)

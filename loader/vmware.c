@@ -60,7 +60,8 @@ static void vmware_scope(struct vmware *v)
 
 static int probe(struct span head)
 {
-	static const uint32_t magics[] = {MAGIC_OLD, 0xbed2bed2, 0xbed3bed3, 0xbad1bad1, 0xbad2bad2};
+	static const uint32_t magics[] = {MAGIC_OLD, 0xbed2bed2, 0xbed3bed3, 0xbad1bad1,
+					  0xbad2bad2};
 	uint32_t magic = span_u32le(&head);
 
 	for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++)
@@ -124,8 +125,8 @@ static void take_memory(struct loader_dump *d, struct vmware *v, const struct ta
 	if (!r || t->block)
 		return;
 	if (t->index[0] >= MAX_REGIONS) {
-		loader_damage(d, INQ_ECORRUPT, 0, t->off, t->n, "region %" PRIu32 " of memory, %d at most",
-			      t->index[0], MAX_REGIONS);
+		loader_damage(d, INQ_ECORRUPT, 0, t->off, t->n,
+			      "region %" PRIu32 " of memory, %d at most", t->index[0], MAX_REGIONS);
 		return;
 	}
 	if (is_named(t, "regionPageNum"))
@@ -156,7 +157,8 @@ static bool put(struct state *s, const void *p, size_t n)
 
 static bool put_u32(struct state *s, uint32_t v)
 {
-	const uint8_t le[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+	const uint8_t le[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16),
+			       (uint8_t)(v >> 24)};
 
 	return put(s, le, sizeof(le));
 }
@@ -235,7 +237,8 @@ static enum inq_status read_groups(struct loader_dump *d, struct vmware *v, stru
 		return inq_fail(err, INQ_ECORRUPT, "no groups in it");
 	if (s.left / GROUP < nr) {
 		loader_damage(d, INQ_EABSENT, 0, d->map->n, (nr - s.left / GROUP) * GROUP,
-			      "the file ends at 0x%zx: %" PRIu64 " of %" PRIu32 " groups are missing",
+			      "the file ends at 0x%zx: %" PRIu64 " of %" PRIu32
+			      " groups are missing",
 			      d->map->n, (uint64_t)(nr - s.left / GROUP), nr);
 		nr = (uint32_t)(s.left / GROUP);
 	}
@@ -276,7 +279,8 @@ static void find_memory(struct loader_dump *d, struct vmware *v)
 	if (v->has_memory)
 		return;
 	if (!name)
-		snprintf(v->why, sizeof(v->why), "memory lies in another file, a .vmem of the same name");
+		snprintf(v->why, sizeof(v->why),
+			 "memory lies in another file, a .vmem of the same name");
 	else if (mapping_open(name, &d->mem, &err))
 		snprintf(v->why, sizeof(v->why), "memory lies in another file: %.150s", err.msg);
 	else
@@ -309,7 +313,8 @@ static void segments_scope(struct loader_segments *l)
 	loader_segments_deinit(l);
 }
 
-static enum inq_status use_memory(struct loader_dump *d, const struct vmware *v, struct inq_err *err)
+static enum inq_status use_memory(struct loader_dump *d, const struct vmware *v,
+				  struct inq_err *err)
 {
 	INQ_SCOPED(segments_scope) struct loader_segments l = {0};
 	const struct region whole = {.pages = v->memory_n / LOADER_PAGE};

@@ -18,7 +18,8 @@ enum {
 	MACHINE_X64 = 0x8664,
 	MACHINE_ARM64 = 0xaa64,
 };
-#define PAGE_FILLER 0x45474150u /* "PAGE": what Windows fills a header with before it knows better */
+#define PAGE_FILLER                                                                                \
+	0x45474150u /* "PAGE": what Windows fills a header with before it knows better */
 #define MAGIC_SDMP 0x504d4453u
 #define MAGIC_FDMP 0x504d4446u
 #define MAGIC_RDMP 0x504d4452u
@@ -42,14 +43,10 @@ static uint64_t get(const struct loader_dump *d, size_t off, size_t width)
 static const char *variant(uint64_t type)
 {
 	static const char *const names[] = {
-		[1] = "windows full dump",
-		[2] = "windows kernel dump",
-		[4] = "windows mini dump",
-		[5] = "windows full dump, bitmap",
-		[6] = "windows kernel dump, bitmap",
-		[7] = "windows automatic dump",
-		[8] = "windows kernel dump, ranges",
-		[9] = "windows kernel and user dump, ranges",
+		[1] = "windows full dump",           [2] = "windows kernel dump",
+		[4] = "windows mini dump",           [5] = "windows full dump, bitmap",
+		[6] = "windows kernel dump, bitmap", [7] = "windows automatic dump",
+		[8] = "windows kernel dump, ranges", [9] = "windows kernel and user dump, ranges",
 		[10] = "windows full dump, ranges",
 	};
 	return type < sizeof(names) / sizeof(*names) ? names[type] : NULL;
@@ -62,8 +59,9 @@ static enum inq_status check_header(const struct loader_dump *d, struct inq_err 
 	if (get(d, 4, 4) == MAGIC_DUMP)
 		return inq_fail(err, INQ_EUNSUPPORTED, "a dump of 32-bit Windows");
 	if (d->map->n < WINDOWS_HEADER)
-		return inq_fail(err, INQ_ECORRUPT, "the file ends inside its header: 0x%zx of 0x%zx bytes",
-				d->map->n, (size_t)WINDOWS_HEADER);
+		return inq_fail(err, INQ_ECORRUPT,
+				"the file ends inside its header: 0x%zx of 0x%zx bytes", d->map->n,
+				(size_t)WINDOWS_HEADER);
 	if (machine != MACHINE_X64)
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"a Windows dump of machine 0x%" PRIx64 "%s, not of x64", machine,
@@ -71,7 +69,8 @@ static enum inq_status check_header(const struct loader_dump *d, struct inq_err 
 	if (type == 3)
 		return inq_fail(err, INQ_EUNSUPPORTED, "a Windows dump that is only a header");
 	if (!variant(type))
-		return inq_fail(err, INQ_EUNSUPPORTED, "a Windows dump of unknown type %" PRIu64, type);
+		return inq_fail(err, INQ_EUNSUPPORTED, "a Windows dump of unknown type %" PRIu64,
+				type);
 	return INQ_OK;
 }
 
@@ -92,25 +91,29 @@ static enum inq_status add_runs(struct loader_dump *d, struct loader_segments *l
 				MOST_RUNS);
 	if (nr > MOST_RUNS) {
 		loader_damage(d, INQ_ECORRUPT, 0, RUNS, 4,
-			      "%" PRIu64 " runs of memory, %d at most fit the header", nr, MOST_RUNS);
+			      "%" PRIu64 " runs of memory, %d at most fit the header", nr,
+			      MOST_RUNS);
 		return INQ_OK;
 	}
 	for (size_t i = 0; !st && i < nr; i++) {
-		uint64_t page = get(d, FIRST_RUN + 16 * i, 8), n = get(d, FIRST_RUN + 16 * i + 8, 8);
+		uint64_t page = get(d, FIRST_RUN + 16 * i, 8),
+			 n = get(d, FIRST_RUN + 16 * i + 8, 8);
 		if (page >> 52 || n >> 52) {
 			loader_damage(d, INQ_ECORRUPT, 0, FIRST_RUN + 16 * i, 16,
-				      "run %zu of memory is absurd: 0x%" PRIx64 " pages at 0x%" PRIx64,
+				      "run %zu of memory is absurd: 0x%" PRIx64
+				      " pages at 0x%" PRIx64,
 				      i, n, page);
 			break;
 		}
-		st = loader_segments_add(d, l,
-					 (struct loader_segment){.gpa = page * LOADER_PAGE,
-								 .memsz = n * LOADER_PAGE,
-								 .off = off,
-								 .filesz = in_file ? n * LOADER_PAGE : 0,
-								 .left_out = !in_file,
-								 .zero_at = LOADER_NO_BITS},
-					 err);
+		st = loader_segments_add(
+			d, l,
+			(struct loader_segment){.gpa = page * LOADER_PAGE,
+						.memsz = n * LOADER_PAGE,
+						.off = off,
+						.filesz = in_file ? n * LOADER_PAGE : 0,
+						.left_out = !in_file,
+						.zero_at = LOADER_NO_BITS},
+			err);
 		off += n * LOADER_PAGE;
 	}
 	return st;
@@ -171,7 +174,8 @@ static enum inq_status read_bitmap(struct loader_dump *d, struct loader_segments
 	uint64_t fit = (d->map->n - BITS) * 8;
 	if (b.first_off < BITS || b.bits > (b.first_off - BITS) * 8)
 		return inq_fail(err, INQ_ECORRUPT,
-				"a bitmap of 0x%" PRIx64 " pages does not end before the first page at "
+				"a bitmap of 0x%" PRIx64
+				" pages does not end before the first page at "
 				"0x%" PRIx64,
 				b.bits, b.first_off);
 	b.p = d->map->p + BITS;
@@ -185,8 +189,8 @@ static enum inq_status read_bitmap(struct loader_dump *d, struct loader_segments
 	enum inq_status st = add_bits(d, l, &b, &pages, err);
 	if (!st && told != UINT64_MAX && pages != told)
 		loader_damage(d, INQ_ECORRUPT, 0, HEAD + 0x28, 8,
-			      "the header tells of 0x%" PRIx64 " pages, the bitmap of 0x%" PRIx64, told,
-			      pages);
+			      "the header tells of 0x%" PRIx64 " pages, the bitmap of 0x%" PRIx64,
+			      told, pages);
 	return st ? st : add_runs(d, l, 0, err);
 }
 

@@ -121,7 +121,8 @@ enum inq_status loader_windows_mini(struct loader_dump *d, struct inq_err *err)
 	uint64_t kdbg_va = 0;
 
 	if (d->map->n < WINDOWS_HEADER + TRIAGE_BYTES)
-		return inq_fail(err, INQ_ECORRUPT, "the file ends inside the header of a mini dump");
+		return inq_fail(err, INQ_ECORRUPT,
+				"the file ends inside the header of a mini dump");
 	read_triage(d->map->p + WINDOWS_HEADER, &t);
 	check_whole(d, &t);
 	(void)span_at(d->map->p, d->map->n, KDBG_VA, 8, &kdbg_va);

@@ -14,7 +14,7 @@
 #include "base/span.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
-#define KDBG_TAG 0x4742444bu    /* "KDBG" */
+#define KDBG_TAG 0x4742444bu                 /* "KDBG" */
 #define PAGE_FRAME UINT64_C(0xffffffffff000) /* of CR3: without the PCID */
 #define PAGE_FILLER UINT64_C(0x4547415045474150)
 #define FILETIME_1970 INT64_C(116444736000000000) /* 100 ns from 1601 to 1970 */
@@ -30,7 +30,14 @@ enum {
 };
 
 /* Groups of CONTEXT, and the bit of ContextFlags that says the group is there. */
-enum { CONTEXT_FLAGS = 0x30, CONTEXT_AMD64 = 0x100000, CONTROL = 1, INTEGER = 2, SEGMENTS = 4, DEBUG = 16 };
+enum {
+	CONTEXT_FLAGS = 0x30,
+	CONTEXT_AMD64 = 0x100000,
+	CONTROL = 1,
+	INTEGER = 2,
+	SEGMENTS = 4,
+	DEBUG = 16
+};
 
 struct field {
 	uint16_t off;
@@ -39,21 +46,21 @@ struct field {
 };
 
 static const struct field context_fields[] = {
-	{0x38, 2, CONTROL, X86_64_CS_SEL},   {0x42, 2, CONTROL, X86_64_SS_SEL},
-	{0x44, 4, CONTROL, X86_64_RFLAGS},   {0x98, 8, CONTROL, X86_64_RSP},
-	{0xf8, 8, CONTROL, X86_64_RIP},      {0x3a, 2, SEGMENTS, X86_64_DS_SEL},
-	{0x3c, 2, SEGMENTS, X86_64_ES_SEL},  {0x3e, 2, SEGMENTS, X86_64_FS_SEL},
-	{0x40, 2, SEGMENTS, X86_64_GS_SEL},  {0x48, 8, DEBUG, X86_64_DR0},
-	{0x50, 8, DEBUG, X86_64_DR1},        {0x58, 8, DEBUG, X86_64_DR2},
-	{0x60, 8, DEBUG, X86_64_DR3},        {0x68, 8, DEBUG, X86_64_DR6},
-	{0x70, 8, DEBUG, X86_64_DR7},        {0x78, 8, INTEGER, X86_64_RAX},
-	{0x80, 8, INTEGER, X86_64_RCX},      {0x88, 8, INTEGER, X86_64_RDX},
-	{0x90, 8, INTEGER, X86_64_RBX},      {0xa0, 8, INTEGER, X86_64_RBP},
-	{0xa8, 8, INTEGER, X86_64_RSI},      {0xb0, 8, INTEGER, X86_64_RDI},
-	{0xb8, 8, INTEGER, X86_64_R8},       {0xc0, 8, INTEGER, X86_64_R9},
-	{0xc8, 8, INTEGER, X86_64_R10},      {0xd0, 8, INTEGER, X86_64_R11},
-	{0xd8, 8, INTEGER, X86_64_R12},      {0xe0, 8, INTEGER, X86_64_R13},
-	{0xe8, 8, INTEGER, X86_64_R14},      {0xf0, 8, INTEGER, X86_64_R15},
+	{0x38, 2, CONTROL, X86_64_CS_SEL},  {0x42, 2, CONTROL, X86_64_SS_SEL},
+	{0x44, 4, CONTROL, X86_64_RFLAGS},  {0x98, 8, CONTROL, X86_64_RSP},
+	{0xf8, 8, CONTROL, X86_64_RIP},     {0x3a, 2, SEGMENTS, X86_64_DS_SEL},
+	{0x3c, 2, SEGMENTS, X86_64_ES_SEL}, {0x3e, 2, SEGMENTS, X86_64_FS_SEL},
+	{0x40, 2, SEGMENTS, X86_64_GS_SEL}, {0x48, 8, DEBUG, X86_64_DR0},
+	{0x50, 8, DEBUG, X86_64_DR1},       {0x58, 8, DEBUG, X86_64_DR2},
+	{0x60, 8, DEBUG, X86_64_DR3},       {0x68, 8, DEBUG, X86_64_DR6},
+	{0x70, 8, DEBUG, X86_64_DR7},       {0x78, 8, INTEGER, X86_64_RAX},
+	{0x80, 8, INTEGER, X86_64_RCX},     {0x88, 8, INTEGER, X86_64_RDX},
+	{0x90, 8, INTEGER, X86_64_RBX},     {0xa0, 8, INTEGER, X86_64_RBP},
+	{0xa8, 8, INTEGER, X86_64_RSI},     {0xb0, 8, INTEGER, X86_64_RDI},
+	{0xb8, 8, INTEGER, X86_64_R8},      {0xc0, 8, INTEGER, X86_64_R9},
+	{0xc8, 8, INTEGER, X86_64_R10},     {0xd0, 8, INTEGER, X86_64_R11},
+	{0xd8, 8, INTEGER, X86_64_R12},     {0xe0, 8, INTEGER, X86_64_R13},
+	{0xe8, 8, INTEGER, X86_64_R14},     {0xf0, 8, INTEGER, X86_64_R15},
 };
 
 static const struct field special_fields[] = {
@@ -216,7 +223,8 @@ static void read_processor(struct machine_windows *w, uint32_t i)
 	struct processor *p = &w->processors[i];
 	uint64_t context = 0;
 
-	if (!read_u64(w->kernel, w->kdbg.processor_block + 8 * (uint64_t)i, &cpu->prcb) || !cpu->prcb) {
+	if (!read_u64(w->kernel, w->kdbg.processor_block + 8 * (uint64_t)i, &cpu->prcb) ||
+	    !cpu->prcb) {
 		cpu->prcb = 0;
 		return;
 	}
@@ -227,9 +235,9 @@ static void read_processor(struct machine_windows *w, uint32_t i)
 	cpu->has_context = context &&
 			   !inq_read(w->kernel, context, p->context, CONTEXT_BYTES, NULL) &&
 			   context_says(p->context, CONTROL);
-	cpu->has_special = w->kdbg.prcb_special &&
-			   !inq_read(w->kernel, cpu->prcb + w->kdbg.prcb_special, p->special,
-				     SPECIAL_BYTES, NULL);
+	cpu->has_special =
+		w->kdbg.prcb_special && !inq_read(w->kernel, cpu->prcb + w->kdbg.prcb_special,
+						  p->special, SPECIAL_BYTES, NULL);
 }
 
 static void read_processors(struct machine_windows *w)
@@ -263,8 +271,8 @@ static void find_crashed(struct machine_windows *w)
 
 	for (uint32_t i = 0; w->pub.crashed < 0 && w->pub.has_context && i < w->pub.nr_cpus; i++)
 		if (w->cpus[i].has_context &&
-		    !memcmp(w->processors[i].context + CONTEXT_FLAGS, crashed->context + CONTEXT_FLAGS,
-			    0x100 - CONTEXT_FLAGS))
+		    !memcmp(w->processors[i].context + CONTEXT_FLAGS,
+			    crashed->context + CONTEXT_FLAGS, 0x100 - CONTEXT_FLAGS))
 			w->pub.crashed = i;
 	if (w->pub.crashed < 0 && w->pub.nr_cpus == 1)
 		w->pub.crashed = 0;
@@ -367,11 +375,10 @@ enum inq_status machine_windows_msrs(const struct machine_windows *w, uint32_t c
 	if (!msrs)
 		return inq_fail(err, INQ_ENOMEM, "%zu msrs", COUNT(special_msrs));
 	for (size_t i = 0; i < COUNT(special_msrs); i++)
-		msrs[i] = (struct inq_msr){
-			.index = special_msrs[i].msr,
-			.known = 1,
-			.value = get(w->processors[cpu].special, SPECIAL_BYTES,
-				     special_msrs[i].off, 8)};
+		msrs[i] = (struct inq_msr){.index = special_msrs[i].msr,
+					   .known = 1,
+					   .value = get(w->processors[cpu].special, SPECIAL_BYTES,
+							special_msrs[i].off, 8)};
 	*ret_msrs = msrs;
 	*ret_nr = COUNT(special_msrs);
 	return INQ_OK;

@@ -60,11 +60,11 @@ struct inq_ring {
 };
 
 struct inq_dump {
-	const char *path;    /* as given */
-	const char *format;  /* the loader's name: "elfcore" */
-	const char *variant; /* "inquest snapshot", "elf core" */
-	char content_id[33]; /* 128 bit in hex: same content, same id */
-	uint64_t file_bytes; /* of the file, or of the one that holds its memory */
+	const char *path;                     /* as given */
+	const char *format;                   /* the loader's name: "elfcore" */
+	const char *variant;                  /* "inquest snapshot", "elf core" */
+	char content_id[33];                  /* 128 bit in hex: same content, same id */
+	uint64_t file_bytes;                  /* of the file, or of the one that holds its memory */
 	const struct inq_snap_header *header; /* NULL unless the file is a snapshot of ours */
 	const struct inq_extent *extents;     /* ascending, without overlap */
 	size_t nr_extents;

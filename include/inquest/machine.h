@@ -76,9 +76,9 @@ struct inq_kernel {
 
 /* One processor as the Windows kernel lists it. */
 struct inq_windows_cpu {
-	uint64_t prcb;     /* linear address of its KPRCB; 0: unknown */
-	int has_context;   /* registers were found, in the header or at the PRCB */
-	int has_special;   /* control registers were found at the PRCB */
+	uint64_t prcb;   /* linear address of its KPRCB; 0: unknown */
+	int has_context; /* registers were found, in the header or at the PRCB */
+	int has_special; /* control registers were found at the PRCB */
 };
 
 /* What a Windows kernel said when it stopped; from the header of its dump, and its memory. */
@@ -90,9 +90,9 @@ struct inq_windows {
 	uint64_t kdbg; /* linear address of KdDebuggerDataBlock */
 	int64_t t_ns;  /* realtime of the crash; meaningless unless t_known */
 	int t_known;
-	uint64_t rip, rsp;       /* of the processor that crashed; meaningless unless has_context */
+	uint64_t rip, rsp; /* of the processor that crashed; meaningless unless has_context */
 	int has_context;
-	int64_t crashed, hung;   /* number of the CPU; -1: unknown; hung: of CLOCK_WATCHDOG_TIMEOUT */
+	int64_t crashed, hung; /* number of the CPU; -1: unknown; hung: of CLOCK_WATCHDOG_TIMEOUT */
 	const struct inq_windows_cpu *cpus; /* nr_cpus of the machine */
 	uint32_t nr_cpus;
 	char why[256]; /* why the processors could not be found; empty: they were */

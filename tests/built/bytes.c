@@ -186,8 +186,12 @@ static const struct {
 	const char *name;
 	void (*say)(struct text *t);
 } statements[] = {
-	{"le", say_le},         {"bytes", say_bytes}, {"at", say_at},
-	{"beside", say_beside}, {"lime", say_range},  {"avml", say_range},
+	{"le", say_le},
+	{"bytes", say_bytes},
+	{"at", say_at},
+	{"beside", say_beside},
+	{"lime", say_range},
+	{"avml", say_range},
 	{"json", say_json},
 	{"array", say_array},
 	{"base", say_base},

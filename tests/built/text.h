@@ -45,8 +45,8 @@ struct built_ask {
  *	base 0x1000                              it is opened as memory without a header
  *	beside NAME                              go on with another file of its folder
  *	lime 0x1000 55*4096                      a range of LiME, version 1
- *	group NAME OFFSET SIZE | tag NAME/INDEX 4 VALUE | tag NAME/INDEX block BYTES | tag end   VMware
- *	windows type=1 bugcheck=0x101 p1=2 ...   the header of a Windows dump, see windows.c
+ *	group NAME OFFSET SIZE | tag NAME/INDEX 4 VALUE | tag NAME/INDEX block BYTES | tag end
+ *VMware windows type=1 bugcheck=0x101 p1=2 ...   the header of a Windows dump, see windows.c
  *	triage|context|special|kdbg field=value  structures of Windows, at the present place
  *	avml 0x1000 55*4096                      a range of AVML, version 2: in Snappy's frames
  *

@@ -12,6 +12,7 @@
 #include "arch/x86_64/lapic.h"
 #include "arch/x86_64/smm.h"
 #include "base/span.h"
+#include "loader/dump.h"
 #include "machine/machine.h"
 #include "machine/place.h"
 #include "tests/fuzz/blobs.h"
@@ -84,24 +85,8 @@ static void touch_spaces(const struct inq_machine *m)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+static void touch(const struct inq_machine *m)
 {
-	struct inq_blob blobs[FUZZ_MAX_BLOBS];
-	struct span s = span_of(data, n);
-	size_t nr = fuzz_blobs(&s, blobs);
-	struct fuzz_memory phys = fuzz_memory("phys", s), smm = fuzz_memory("smm", s);
-	struct inq_dump dump = {.path = "fuzz",
-				.blobs = blobs,
-				.nr_blobs = nr,
-				.extents = &fuzz_extent,
-				.nr_extents = 1,
-				.phys = &phys.base,
-				.smm = n % 2 ? &smm.base : NULL};
-	struct inq_machine *m;
-	struct inq_err err;
-
-	if (machine_open(&dump, &m, &err))
-		return 0;
 	for (size_t i = 0; i < m->nr_spaces; i++)
 		MUST(m->spaces[i]->space_id == (int64_t)i + 1);
 	MUST(!m->kernel->os == !!*m->kernel->note);
@@ -112,6 +97,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		touch_code(&m->cpus[i]);
 	}
 	touch_spaces(m);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct inq_blob blobs[FUZZ_MAX_BLOBS];
+	struct span s = span_of(data, n);
+	size_t nr = fuzz_blobs(&s, blobs);
+	struct fuzz_memory phys = fuzz_memory("phys", s), smm = fuzz_memory("smm", s);
+	struct loader_dump dump = {.pub = {.path = "fuzz",
+					   .blobs = blobs,
+					   .nr_blobs = nr,
+					   .extents = &fuzz_extent,
+					   .nr_extents = 1,
+					   .phys = &phys.base,
+					   .smm = n % 2 ? &smm.base : NULL},
+				   .blobs = blobs,
+				   .nr_blobs = nr};
+	struct inq_machine *m = NULL;
+	struct inq_err err;
+
+	if (!loader_index_blobs(&dump, &err) && !machine_open(&dump.pub, &m, &err))
+		touch(m);
 	machine_close(m);
+	free(dump.by_key);
 	return 0;
 }

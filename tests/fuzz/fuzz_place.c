@@ -1,4 +1,5 @@
-/* Fuzz target: any text as SPACE:ADDRESS and as what to search for.  Input: the text, up to a NUL. */
+/* Fuzz target: any text as SPACE:ADDRESS and as what to search for.  Input: the text, up to a NUL.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /*
- * Runs a fuzz target over a corpus without libFuzzer.  usage: replay [--sweep[=all]] FILE|FOLDER ...
+ * Runs a fuzz target over a corpus without libFuzzer.  usage: replay [--sweep[=all]] FILE|FOLDER
+ * ...
  * --sweep: of every small file also each beginning, and each single bit the other way.
  * --sweep=all: of a large one as many of them as of a small one, spread over it.
  */

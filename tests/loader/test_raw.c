@@ -17,7 +17,8 @@
 /* A sparse file: the segments at 0x500, entries of the kernel's memory map, one byte at the end. */
 static int make_file(uint64_t n, uint64_t ram_end, char path[32])
 {
-	static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x008f8b000000ffff};
+	static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+				       0x008f8b000000ffff};
 	const uint64_t low[] = {0, 0x9fc00}, high[] = {0x100000, ram_end - 0x100000};
 	const uint64_t above[] = {4 * GIB, n - ram_end};
 	const uint64_t *const entry[] = {low, high, above};
@@ -62,7 +63,7 @@ static void check(uint64_t n, uint64_t ram_end)
 static void memory_goes_on_behind_the_hole_that_the_kernel_was_told(void **state)
 {
 	(void)state;
-	check(3 * GIB + GIB / 2, 3 * GIB);          /* since 1.12 */
+	check(3 * GIB + GIB / 2, 3 * GIB);           /* since 1.12 */
 	check(3 * GIB + GIB / 2, 3 * GIB + GIB / 4); /* before */
 }
 

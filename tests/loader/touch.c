@@ -124,7 +124,8 @@ static void touch_virt(const struct inq_dump *d)
 		const struct inq_extent *e = &d->virt_extents[i];
 		HOLD(e->kind == INQ_EXTENT_BYTES && e->first <= e->last);
 		HOLD(!i || e[-1].last < e->first);
-		HOLD(e->file_off < d->file_bytes && e->last - e->first < d->file_bytes - e->file_off);
+		HOLD(e->file_off < d->file_bytes &&
+		     e->last - e->first < d->file_bytes - e->file_off);
 		touch_around(d->virt, e->first);
 		touch_around(d->virt, e->last);
 	}

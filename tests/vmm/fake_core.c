@@ -77,7 +77,7 @@ static void fill_notes(struct vmm_snapshot *s)
 	snap_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_TABLES, &tables, sizeof(tables));
 	snap_notes_add(&s->vcpu, INQ_SNAP_VM, INQ_SNAP_WRITES, &log, sizeof(log));
 	snap_notes_add_in(&s->vcpu, INQ_SNAP_TWIN, INQ_SNAP_VM, INQ_SNAP_WORDS, &words,
-			 sizeof(words));
+			  sizeof(words));
 }
 
 /* vCPU 0 wrote 3 records, vCPU 1 so many that the oldest are lost. */
