@@ -11,12 +11,12 @@ def said(report):
 
 
 def cut(reader, path, size):
-    """Shorter and shorter; the place where the file ends is named."""
+    """Shorter and shorter; where the file ends is named, or how much is missing."""
     for n in range(EIGHTHS - 1, 0, -1):
         end = size * n // EIGHTHS
         os.truncate(path, end)
         lost = said(reader.report(path))
-        yield f"cut to 0x{end:x}, it says {lost}", any(f"ends at 0x{end:x}" in message for message in lost)
+        yield f"cut to 0x{end:x}, it says {lost}", any(f"ends at 0x{end:x}" in m or " missing" in m for m in lost)
 
 
 def grow(path, data, done):

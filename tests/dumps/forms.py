@@ -1,16 +1,20 @@
 """Each way in which a guest becomes a file: one line a form in FORMS, with what the file then tells."""
-import dataclasses, struct, subprocess
+import dataclasses, shlex, struct, subprocess, time
 
 from kernel import BedError
 
 GENERAL = {f"r{n}" for n in "ax bx cx dx si di bp sp ip flags 8 9 10 11 12 13 14 15".split()}
 PRSTATUS = GENERAL | {"cs.sel", "ss.sel", "fs.base", "gs.base"}
+SEGMENTS = {f"{s}.{part}" for s in "cs ds es fs gs ss tr ldtr".split() for part in ("sel", "base", "limit")}
+TABLES = {f"{t}.{part}" for t in ("gdtr", "idtr") for part in ("base", "limit")}
+WHOLE = GENERAL | SEGMENTS | TABLES | {"cr0", "cr2", "cr3", "cr4", "efer", "dr0", "dr1", "dr2", "dr3", "dr6", "dr7"}
 ALL, MAPPED, FILTERED = "all", "mapped", "filtered"  # memory: that of the guest; what page tables show; what kernels use
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
     name: str
+    format: str        # as inquest lists it
     make: object       # (running guest, path of its ELF dump, path to make)
     regs: set          # known of each CPU, at least
     memory: str = ALL
@@ -22,6 +26,16 @@ def qemu_dump(paging=False, form=None):
     def make(running, _, path):
         running.qmp.ask("dump-guest-memory", paging=paging, protocol=f"file:{path}", **({"format": form} if form else {}))
     return make
+
+
+def migrate(running, _, path):
+    """The whole state, as another QEMU would take it over."""
+    running.qmp.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+    running.qmp.ask("migrate", uri=f"exec:cat >{shlex.quote(str(path))}")
+    while (status := running.qmp.ask("query-migrate").get("status")) not in ("completed", "failed"):
+        time.sleep(0.05)
+    if status == "failed":
+        raise BedError("QEMU: migrate failed")
 
 
 def quiet(argv, out=subprocess.DEVNULL):
@@ -85,16 +99,17 @@ def many_segments(running, elf, path):
         raise BedError(f"QEMU wrote {count} program headers, not over 65534")
 
 
-BASE = Form("elf", qemu_dump(), PRSTATUS, damage=0x1600)
-SAVED = Form("elf by a kdump kernel", None, PRSTATUS)
+BASE = Form("elf", "elfcore", qemu_dump(), PRSTATUS, damage=0x1600)
+SAVED = Form("elf by a kdump kernel", "elfcore", None, PRSTATUS)
 FORMS = (
-    Form("elf-paging", qemu_dump(paging=True), PRSTATUS, MAPPED, lambda g: small(g) and not scattered(g)),
-    Form("elf-65535", many_segments, PRSTATUS, MAPPED, scattered),
-    Form("qemu-kdump-zlib", qemu_dump(form="kdump-zlib"), PRSTATUS, only=stopped, damage=0x20000),
-    Form("makedumpfile-elf", makedumpfile("-E", "-d", "31"), PRSTATUS, FILTERED, told),
-    Form("makedumpfile-zlib", makedumpfile("-c", "-d", "0"), PRSTATUS, only=told, damage=0x20000),
-    Form("makedumpfile-lzo", makedumpfile("-l", "-d", "1"), PRSTATUS, only=told),
-    Form("makedumpfile-plain", makedumpfile("-d", "17"), PRSTATUS, FILTERED, told),
-    Form("makedumpfile-31", makedumpfile("-c", "-d", "31"), PRSTATUS, FILTERED, told),
-    Form("makedumpfile-flat", makedumpfile("-F", "-c", "-d", "31"), PRSTATUS, FILTERED, told, damage=0x20000),
+    Form("elf-paging", "elfcore", qemu_dump(paging=True), PRSTATUS, MAPPED, lambda g: small(g) and not scattered(g)),
+    Form("elf-65535", "elfcore", many_segments, PRSTATUS, MAPPED, scattered),
+    Form("qemu-kdump-zlib", "kdump", qemu_dump(form="kdump-zlib"), PRSTATUS, only=stopped, damage=0x20000),
+    Form("migration", "qemu", migrate, WHOLE, only=stopped, damage=0x1000),
+    Form("makedumpfile-elf", "elfcore", makedumpfile("-E", "-d", "31"), PRSTATUS, FILTERED, told),
+    Form("makedumpfile-zlib", "kdump", makedumpfile("-c", "-d", "0"), PRSTATUS, only=told, damage=0x20000),
+    Form("makedumpfile-lzo", "kdump", makedumpfile("-l", "-d", "1"), PRSTATUS, only=told),
+    Form("makedumpfile-plain", "kdump", makedumpfile("-d", "17"), PRSTATUS, FILTERED, told),
+    Form("makedumpfile-31", "kdump", makedumpfile("-c", "-d", "31"), PRSTATUS, FILTERED, told),
+    Form("makedumpfile-flat", "kdump", makedumpfile("-F", "-c", "-d", "31"), PRSTATUS, FILTERED, told, damage=0x20000),
 )

@@ -8,6 +8,7 @@ from qmp import Qmp
 HERE = pathlib.Path(__file__).resolve().parent
 
 PAGE, MIB, GIB = 1 << 12, 1 << 20, 1 << 30
+VGA, VGA_END = 0xA0000, 0xC0000
 LOW_END = 3 * GIB  # of a pc with more: the rest lies above 4 GiB (hw/i386/pc_piix.c)
 START_KERNEL_MAP = 0xFFFFFFFF80000000
 DEFAULT_TEXT = 0xFFFFFFFF81000000
@@ -26,6 +27,7 @@ class Guest:
     package: str = kernel.PACKAGE
     work: str = "spin"    # what its init does, in words of its own
     ends: str = "fact end"  # on the console, when it is worth dumping
+    finds: tuple = ()       # rules that may fire, in a dump that has the state for them
     damaged: bool = False   # its dumps are also damaged
 
     @property
@@ -35,11 +37,10 @@ class Guest:
 
     @property
     def ram(self):
-        """[(first, last)] of its memory, as QEMU has it."""
+        """[(first, last)] of its memory, as QEMU has it; without the VGA window, which some take for memory and some do not."""
         n = self.mib * MIB
-        if n <= 3 * GIB + 512 * MIB:
-            return [(0, n - 1)]
-        return [(0, LOW_END - 1), (4 * GIB, 4 * GIB + n - LOW_END - 1)]
+        low = [(0, VGA - 1), (VGA_END, min(n, LOW_END) - 1)]
+        return low if n <= LOW_END else [*low, (4 * GIB, 4 * GIB + n - LOW_END - 1)]
 
 
 GUESTS = (
@@ -47,7 +48,7 @@ GUESTS = (
     Guest("fixed-4level", mib=512, append="nokaslr pti=on", vmcoreinfo=False, work="scatter", ends="fact scattered"),
     Guest("kaslr-5level", la57=True),
     Guest("kaslr-5level-silent", la57=True, append="pti=on", vmcoreinfo=False),
-    Guest("panicked", work="spin crash", ends="end Kernel panic"),
+    Guest("panicked", work="spin crash", ends="end Kernel panic", finds=("cpu-hlt-if0",)),
     Guest("plain-kernel", mib=512, append="pti=on", package="linux-image-amd64"),
     Guest("big", mib=4096, vmcoreinfo=False),
     # Wherever KASLR puts the kernel, there are 112 MiB in one piece left.
@@ -64,6 +65,7 @@ class Truth:
     ram: list  # [(first, last)]
     la57: bool
     vmcoreinfo: bool
+    finds: set  # rules that may fire
     cpus: list  # of each, {register: value}; None where nobody knows any more
 
     @property
@@ -199,4 +201,4 @@ class Running(machines.Svm):
         g, text, code = self.guest, int(self.facts("text")[0], 16), int(self.facts("code")[0], 16)
         return Truth(g.name, self.facts("release")[0], text, code - (text - START_KERNEL_MAP),
                      list(self.saved_ram()) if g.saved else g.ram, g.la57, g.vmcoreinfo or g.saved,
-                     None if g.saved else self.registers())
+                     set(g.finds), None if g.saved else self.registers())

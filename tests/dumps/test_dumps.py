@@ -2,11 +2,12 @@
 """Guests that ran, dumped in every form there is a writer of: each says the same of the same machine, and all is true.
 
 usage: test_dumps.py INQUEST SCATTER [GUEST ...]
+       test_dumps.py INQUEST --formats
 
 Each guest of guest.py is booted once and stopped.  Its ELF dump is kept while every other form of forms.py
 is made of it, read and deleted; then damage.py damages it.  What is true is told by the guest itself on its
-console and by QEMU of its CPUs, not by a dump."""
-import json, os, pathlib, subprocess, sys, tempfile, time
+console and by QEMU of its CPUs, not by a dump.  --formats only compares the forms with what inquest says it opens."""
+import json, os, pathlib, re, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -15,6 +16,7 @@ import damage, forms, guest  # noqa: E402
 from kernel import BedError  # noqa: E402
 
 REGS_SQL = "SELECT cpu, name, hex64(value) AS value FROM reg WHERE value IS NOT NULL"
+KERNEL_SQL = "SELECT os, release, hex64(text) AS text, kaslr_offset, phys_base, levels FROM kernel"
 MEMORY_SQL = "SELECT hex64(first) AS first, hex64(last) AS last, kind FROM mem_range"
 
 
@@ -75,12 +77,22 @@ def check_memory(ranges, ram, form):
         yield f"{left} bytes of {size} are accounted for", left == size
 
 
+def check_kernel(reader, path, truth):
+    """Found, and where it is; nothing contradicts it."""
+    kernels = reader.rows(path, KERNEL_SQL)
+    want = {"os": "linux", "release": truth.release, "text": f"0x{truth.text:x}", "kaslr_offset": truth.kaslr,
+            "phys_base": truth.phys_base, "levels": 5 if truth.la57 else 4}
+    yield f"kernel {kernels}, not {want}", kernels == [want]
+
+
 def check_form(reader, path, truth, form):
     """(what, whether)"""
     report = reader.report(path)
     yield f"something is lost: {report['gaps']}", not any(g["tbl"] == "dump" for g in report["gaps"])
     if truth.cpus:
         yield from check_registers(reader.registers(path), truth.cpus, form)
+    yield from check_kernel(reader, path, truth)
+    yield f"findings: {report['findings']}", {f["rule"] for f in report["findings"]} <= truth.finds
     yield from check_memory(reader.memory(path), truth.ram, form)
 
 
@@ -128,8 +140,16 @@ def try_guest(reader, one, scatter, folder):
     return bad
 
 
+def check_formats(reader):
+    listed = re.findall(r"^([a-z]\S*) ", reader.ask("formats"), re.M)
+    for form in (forms.BASE, forms.SAVED, *forms.FORMS):
+        yield f"{form.format} is not among the formats {listed}", form.format in listed
+
+
 def main():
     inquest, scatter, *names = sys.argv[1:]
+    if scatter == "--formats":
+        return 1 if complain("inquest", "formats", check_formats(Reader(inquest))) else 0
     bad = 0
     for one in guest.GUESTS:
         if names and one.name not in names:
