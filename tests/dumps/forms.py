@@ -7,6 +7,7 @@ GENERAL = {f"r{n}" for n in "ax bx cx dx si di bp sp ip flags 8 9 10 11 12 13 14
 PRSTATUS = GENERAL | {"cs.sel", "ss.sel", "fs.base", "gs.base"}
 SEGMENTS = {f"{s}.{part}" for s in "cs ds es fs gs ss tr ldtr".split() for part in ("sel", "base", "limit")}
 TABLES = {f"{t}.{part}" for t in ("gdtr", "idtr") for part in ("base", "limit")}
+NOTES = PRSTATUS | SEGMENTS | TABLES | {"cr0", "cr2", "cr3", "cr4"}  # with QEMU's of the CPU state
 WHOLE = GENERAL | SEGMENTS | TABLES | {"cr0", "cr2", "cr3", "cr4", "efer", "dr0", "dr1", "dr2", "dr3", "dr6", "dr7"}
 ALL, MAPPED, FILTERED = "all", "mapped", "filtered"  # memory: that of the guest; what page tables show; what kernels use
 
@@ -99,17 +100,17 @@ def many_segments(running, elf, path):
         raise BedError(f"QEMU wrote {count} program headers, not over 65534")
 
 
-BASE = Form("elf", "elfcore", qemu_dump(), PRSTATUS, damage=0x1600)
+BASE = Form("elf", "elfcore", qemu_dump(), NOTES, damage=0x1600)
 SAVED = Form("elf by a kdump kernel", "elfcore", None, PRSTATUS)
 FORMS = (
-    Form("elf-paging", "elfcore", qemu_dump(paging=True), PRSTATUS, MAPPED, lambda g: small(g) and not scattered(g)),
-    Form("elf-65535", "elfcore", many_segments, PRSTATUS, MAPPED, scattered),
-    Form("qemu-kdump-zlib", "kdump", qemu_dump(form="kdump-zlib"), PRSTATUS, only=stopped, damage=0x20000),
+    Form("elf-paging", "elfcore", qemu_dump(paging=True), NOTES, MAPPED, lambda g: small(g) and not scattered(g)),
+    Form("elf-65535", "elfcore", many_segments, NOTES, MAPPED, scattered),
+    Form("qemu-kdump-zlib", "kdump", qemu_dump(form="kdump-zlib"), NOTES, only=stopped, damage=0x20000),
     Form("migration", "qemu", migrate, WHOLE, only=stopped, damage=0x1000),
-    Form("makedumpfile-elf", "elfcore", makedumpfile("-E", "-d", "31"), PRSTATUS, FILTERED, told),
-    Form("makedumpfile-zlib", "kdump", makedumpfile("-c", "-d", "0"), PRSTATUS, only=told, damage=0x20000),
-    Form("makedumpfile-lzo", "kdump", makedumpfile("-l", "-d", "1"), PRSTATUS, only=told),
-    Form("makedumpfile-plain", "kdump", makedumpfile("-d", "17"), PRSTATUS, FILTERED, told),
-    Form("makedumpfile-31", "kdump", makedumpfile("-c", "-d", "31"), PRSTATUS, FILTERED, told),
-    Form("makedumpfile-flat", "kdump", makedumpfile("-F", "-c", "-d", "31"), PRSTATUS, FILTERED, told, damage=0x20000),
+    Form("makedumpfile-elf", "elfcore", makedumpfile("-E", "-d", "31"), NOTES, FILTERED, told),
+    Form("makedumpfile-zlib", "kdump", makedumpfile("-c", "-d", "0"), NOTES, only=told, damage=0x20000),
+    Form("makedumpfile-lzo", "kdump", makedumpfile("-l", "-d", "1"), NOTES, only=told),
+    Form("makedumpfile-plain", "kdump", makedumpfile("-d", "17"), NOTES, FILTERED, told),
+    Form("makedumpfile-31", "kdump", makedumpfile("-c", "-d", "31"), NOTES, FILTERED, told),
+    Form("makedumpfile-flat", "kdump", makedumpfile("-F", "-c", "-d", "31"), NOTES, FILTERED, told, damage=0x20000),
 )
