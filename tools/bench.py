@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a snapshot and a report cost, beside what this machine can do at all.
 
-usage: bench.py [--build FOLDER] [--rounds N] [--mib N]
+usage: bench.py [--build FOLDER] [--rounds N] [--mib N] [--only own|dumps]
 
 Writing: inquest-vmm writes a guest whose memory is filled, as a core, live and compressed; the same bytes are
 written and synced to the same disk, and copied in memory; QEMU dumps a guest that has the same bytes as its
@@ -10,8 +10,14 @@ of its anonymous memory (RssAnon: mapped pages of the core are not counted).  Me
 Recording: what an exit of a guest costs without a record, with the flight record, and with KVM's tracepoints
 (tracefs) as well, in turns in one run.  What this machine cannot do for lack of KVM or tracefs is run in the
 svm testbed: an emulated machine, of which only the ratios say something.  Without KVM the writer writes memory
-that no guest ran in, and there is neither a live snapshot nor a report."""
-import argparse, json, mmap, os, pathlib, re, shutil, socket, statistics, subprocess, sys, time
+that no guest ran in, and there is neither a live snapshot nor a report.
+Dumps of others: see bench_dumps.py."""
+import argparse, mmap, os, pathlib, re, shutil, statistics, subprocess, sys, time
+
+sys.dont_write_bytecode = True
+import bench_dumps  # noqa: E402
+from kernel import BedError  # noqa: E402
+from qmp import Qmp  # noqa: E402
 
 WRITE_LIMIT = 1.2        # times write + fsync
 PAUSE_LIMIT_MS = 50      # of a live snapshot
@@ -67,31 +73,13 @@ class Qemu:
              f"memory-backend-file,id=ram,mem-path={self.ram},size={mib}M,share=on", "-display", "none", "-nodefaults",
              "-qmp", f"unix:{self.sock},server=on,wait=off"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE)
-        self.talk = socket.socket(socket.AF_UNIX)
-        for _ in range(100):
-            try:
-                self.talk.connect(str(self.sock))
-                break
-            except OSError:
-                time.sleep(0.1)
-        self.lines = self.talk.makefile("r")
-        self.lines.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, what, **arguments):
-        self.talk.sendall(json.dumps({"execute": what, "arguments": arguments}).encode() + b"\n")
-        while True:
-            answer = json.loads(self.lines.readline() or '{"error": {"desc": "QEMU ended"}}')
-            if "error" in answer:
-                raise BenchError(f"QEMU: {what}: {answer['error']['desc']}")
-            if "return" in answer:
-                return
+        self.qmp = Qmp(self.sock)
 
     def write(self, form):
         self.dump.unlink(missing_ok=True)
         settle()
         began = time.monotonic()
-        self.ask("dump-guest-memory", paging=False, protocol=f"file:{self.dump}", **({"format": form} if form != "elf" else {}))
+        self.qmp.ask("dump-guest-memory", paging=False, protocol=f"file:{self.dump}", **({"format": form} if form != "elf" else {}))
         fd = os.open(self.dump, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
@@ -100,6 +88,7 @@ class Qemu:
         return took
 
     def close(self):
+        self.qmp.close()
         self.child.kill()
         self.child.wait()
         self.ram.unlink()
@@ -279,13 +268,17 @@ def main():
     ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--mib", type=int, default=1024)
+    ap.add_argument("--only", choices=["own", "dumps"])
     args = ap.parse_args()
     folder = args.build / "bench"
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        bench(args, folder)
-    except (BenchError, OSError) as e:
+        if args.only != "dumps":
+            bench(args, folder)
+        if args.only != "own":
+            bench_dumps.bench(args, folder, row)
+    except (BenchError, BedError, OSError, subprocess.CalledProcessError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 2
     finally:
