@@ -254,6 +254,9 @@ enum inq_status loader_index_blobs(struct loader_dump *d, struct inq_err *err)
 		return inq_fail(err, INQ_ENOMEM, "%zu notes", d->nr_blobs);
 	for (size_t i = 0; i < d->nr_blobs; i++)
 		d->by_key[i] = (uint32_t)i;
+	d->pub.blobs = d->blobs;
+	d->pub.nr_blobs = d->nr_blobs;
+	d->pub.by_key = d->by_key;
 	qsort_r(d->by_key, d->nr_blobs, sizeof(*d->by_key), by_key_then_place, d->blobs);
 	for (size_t i = 1; i < d->nr_blobs; i++) {
 		const struct inq_blob *b = &d->blobs[d->by_key[i]];

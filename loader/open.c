@@ -210,21 +210,31 @@ int loader_dump_lost(const struct inq_dump *dump)
 	return mapping_lost(d->map) || (d->mem && mapping_lost(d->mem));
 }
 
+/* Without an order: a dump that no loader made. */
+static const struct inq_blob *look_through(const struct inq_dump *dump, const struct inq_blob *key)
+{
+	for (size_t i = 0; i < dump->nr_blobs; i++)
+		if (!loader_key_cmp(&dump->blobs[i], key))
+			return &dump->blobs[i];
+	return NULL;
+}
+
 const struct inq_blob *inq_dump_blob(const struct inq_dump *dump, uint32_t vcpu, uint32_t sample,
 				     uint32_t kind)
 {
-	const struct loader_dump *d = (const struct loader_dump *)dump;
 	const struct inq_blob key = {.vcpu = vcpu, .sample = sample, .kind = kind};
-	size_t low = 0, high = d->nr_blobs;
+	size_t low = 0, high = dump->nr_blobs;
 
+	if (!dump->by_key)
+		return look_through(dump, &key);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (loader_key_cmp(&d->blobs[d->by_key[mid]], &key) < 0)
+		if (loader_key_cmp(&dump->blobs[dump->by_key[mid]], &key) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low == d->nr_blobs || loader_key_cmp(&d->blobs[d->by_key[low]], &key))
+	if (low == dump->nr_blobs || loader_key_cmp(&dump->blobs[dump->by_key[low]], &key))
 		return NULL;
-	return &d->blobs[d->by_key[low]];
+	return &dump->blobs[dump->by_key[low]];
 }

@@ -70,6 +70,7 @@ struct inq_dump {
 	size_t nr_extents;
 	const struct inq_blob *blobs; /* in file order */
 	size_t nr_blobs;
+	const uint32_t *by_key; /* their numbers in the order of vcpu, sample, kind; may be NULL */
 	const struct inq_ring *rings; /* one per vCPU at most, in file order */
 	size_t nr_rings;
 	const struct inq_damage *damages;
