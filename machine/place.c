@@ -116,7 +116,10 @@ static enum inq_status space_of_root(const struct inq_machine *m, const char *te
 static void start(struct machine_where *w, const char *text, size_t n)
 {
 	*w = (struct machine_where){.space = NULL};
-	(void)snprintf(w->name, sizeof(w->name), "%.*s", (int)n, text);
+	if (n >= sizeof(w->name))
+		n = sizeof(w->name) - 1;
+	for (size_t i = 0; i < n; i++)
+		w->name[i] = text[i];
 }
 
 enum inq_status machine_space_nr(const struct inq_machine *m, int64_t space_id,
