@@ -105,13 +105,21 @@ static const struct machine_field run_fields[] = {
 
 /* struct elf_prstatus: pr_reg at 112, in the order of user_regs_struct */
 static const struct machine_field prstatus_fields[] = {
-	{112, 8, X86_64_R15},     {120, 8, X86_64_R14},    {128, 8, X86_64_R13},
-	{136, 8, X86_64_R12},     {144, 8, X86_64_RBP},    {152, 8, X86_64_RBX},
-	{160, 8, X86_64_R11},     {168, 8, X86_64_R10},    {176, 8, X86_64_R9},
-	{184, 8, X86_64_R8},      {192, 8, X86_64_RAX},    {200, 8, X86_64_RCX},
-	{208, 8, X86_64_RDX},     {216, 8, X86_64_RSI},    {224, 8, X86_64_RDI},
-	{240, 8, X86_64_RIP},     {248, 2, X86_64_CS_SEL}, {256, 8, X86_64_RFLAGS},
-	{264, 8, X86_64_RSP},     {272, 2, X86_64_SS_SEL}, {280, 8, X86_64_FS_BASE},
+	{112, 8, X86_64_R15}, {120, 8, X86_64_R14},    {128, 8, X86_64_R13},
+	{136, 8, X86_64_R12}, {144, 8, X86_64_RBP},    {152, 8, X86_64_RBX},
+	{160, 8, X86_64_R11}, {168, 8, X86_64_R10},    {176, 8, X86_64_R9},
+	{184, 8, X86_64_R8},  {192, 8, X86_64_RAX},    {200, 8, X86_64_RCX},
+	{208, 8, X86_64_RDX}, {216, 8, X86_64_RSI},    {224, 8, X86_64_RDI},
+	{240, 8, X86_64_RIP}, {248, 2, X86_64_CS_SEL}, {256, 8, X86_64_RFLAGS},
+	{264, 8, X86_64_RSP}, {272, 2, X86_64_SS_SEL},
+};
+
+/*
+ * What a VMM writes there is the CPU's.  A crashing Linux writes what the task that it ran has in
+ * user mode (arch/x86/include/asm/elf.h, ELF_CORE_COPY_REGS), which is no register of the CPU.
+ */
+static const struct machine_field prstatus_bases[] = {
+	{280, 8, X86_64_FS_BASE},
 	{288, 8, X86_64_GS_BASE},
 };
 
@@ -206,6 +214,15 @@ bool machine_refused(const struct inq_blob *b)
 	return b && b->state != INQ_SNAP_PRESENT;
 }
 
+/* Only they have notes of QEMU's, or ours. */
+static bool is_of_a_vmm(const struct machine_blobs *b)
+{
+	for (size_t kind = 0; kind < MACHINE_NR_KINDS; kind++)
+		if (b->of[kind])
+			return true;
+	return b->qemu;
+}
+
 /* A producer that says it got no registers has none for the notes of others either. */
 static void set_foreign(const struct machine_blobs *b, struct inq_regset *rs)
 {
@@ -215,10 +232,13 @@ static void set_foreign(const struct machine_blobs *b, struct inq_regset *rs)
 		machine_qemu_regs(b, rs);
 	if (machine_refused(b->of[INQ_SNAP_REGS]))
 		return;
-	if ((p = machine_whole(b->prstatus, PRSTATUS_BYTES)))
+	if ((p = machine_whole(b->prstatus, PRSTATUS_BYTES))) {
 		machine_set_missing(p, prstatus_fields, COUNT(prstatus_fields), rs);
-	else if ((p = machine_whole(b->prstatus, PRSTATUS32_BYTES)))
+		if (is_of_a_vmm(b))
+			machine_set_missing(p, prstatus_bases, COUNT(prstatus_bases), rs);
+	} else if ((p = machine_whole(b->prstatus, PRSTATUS32_BYTES))) {
 		machine_set_missing(p, prstatus32_fields, COUNT(prstatus32_fields), rs);
+	}
 }
 
 static void set_general(const struct machine_blobs *b, struct inq_regset *rs)

@@ -280,8 +280,7 @@ static void test_a_foreign_core_knows_what_prstatus_holds(void **state)
 		uint64_t want = r < 18 ? user[where[r]] : 0;
 		if (r == X86_64_CS_SEL || r == X86_64_SS_SEL)
 			want = r == X86_64_CS_SEL ? 17 : 20;
-		if (r == X86_64_FS_BASE || r == X86_64_GS_BASE)
-			want = user[r == X86_64_FS_BASE ? 21 : 22];
+		/* fs_base and gs_base are the task's when a crashing Linux wrote them: unknown */
 		assert_int_equal(inq_reg_known(rs, r), want != 0);
 		assert_true(rs->v[r] == want);
 	}
