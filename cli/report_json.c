@@ -30,6 +30,26 @@ static const char gaps_sql[] =
 	" FROM gap g LEFT JOIN space s ON s.machine_id = g.machine_id AND s.space_id = g.space_id"
 	" ORDER BY tbl <> 'dump', g.machine_id, g.rowid)";
 
+static const char dumps_sql[] =
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('content_id', content_id,"
+	" 'format', format, 'variant', variant, 'file_bytes', file_bytes,"
+	" 'producer', printable(producer), 'reason', reason) AS x FROM dump ORDER BY dump_id)";
+
+static const char kernels_sql[] =
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', machine_id,"
+	" 'os', os, 'note', note, 'source', source, 'release', printable(release),"
+	" 'build_id', printable(build_id), 'text', hex64(text), 'last', hex64(last),"
+	" 'kaslr_offset', hex64(kaslr_offset), 'phys_base', hex64(phys_base), 'root', hex64(root),"
+	" 'levels', levels) AS x FROM kernel ORDER BY machine_id, nr)";
+
+static const char cpus_sql[] =
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', machine_id,"
+	" 'cpu', cpu, 'mode', mode, 'rip', hex64(rip), 'lin_rip', hex64(lin_rip),"
+	" 'rsp', hex64(rsp), 'rflags', hex64(rflags), 'cr0', hex64(cr0), 'cr3', hex64(cr3),"
+	" 'cr4', hex64(cr4), 'smm', smm, 'smbase', hex64(smbase), 'halted', halted,"
+	" 'if', intr_flag, 'state', mp_name, 'exit', exit_name) AS x"
+	" FROM cpu WHERE sample_id = 0 ORDER BY machine_id, cpu)";
+
 static void free_text(char **p)
 {
 	free(*p);
@@ -72,11 +92,21 @@ enum inq_status report_json(struct session *s, FILE *out, struct inq_err *err)
 	int code = 0;
 	enum inq_status st = report_exit(s, &code, err);
 
+	if (!st)
+		st = session_need(s, "kernel", err);
+	if (!st)
+		st = session_need(s, "cpu", err);
 	if (st)
 		return st;
 	fputs("{\"format\":1,\n\"file\":", out);
 	put_string(out, s->file);
-	st = put_list(s, out, "findings", findings_sql, err);
+	st = put_list(s, out, "dumps", dumps_sql, err);
+	if (!st)
+		st = put_list(s, out, "kernels", kernels_sql, err);
+	if (!st)
+		st = put_list(s, out, "cpus", cpus_sql, err);
+	if (!st)
+		st = put_list(s, out, "findings", findings_sql, err);
 	if (!st)
 		st = put_list(s, out, "unevaluated", unevaluated_sql, err);
 	if (!st)
