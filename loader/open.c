@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loader/dump.h"
@@ -14,7 +15,12 @@ LOADERS(DECLARE)
 #define ENTRY(n) &loader_##n,
 static const struct inq_loader *const loaders[] = {LOADERS(ENTRY)};
 
-enum { NR_LOADERS = sizeof(loaders) / sizeof(*loaders), HEAD = 4096, SHOWN = 8, TRIES = 4 };
+enum {
+	NR_LOADERS = sizeof(loaders) / sizeof(*loaders),
+	HEAD = 4096,
+	SHOWN = 8,
+	TRIES = 9 /* a quarter of a second */
+};
 
 const struct inq_loader *loader_at(size_t i)
 {
@@ -178,12 +184,17 @@ static enum inq_status open_again(const char *path, const uint64_t *base,
 				  struct inq_dump **ret_dump, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
+	struct timespec pause = {.tv_nsec = 1000000};
 	int lost = 0, tries = TRIES;
 
-	do { /* what is left of a file that shrank is a dump that was cut */
+	for (;;) { /* what is left of a file that shrank is a dump that was cut */
 		lost = 0;
 		st = open_dump(path, base, ret_dump, &lost, err);
-	} while (st && lost && --tries);
+		if (!st || !lost || !--tries)
+			break;
+		(void)nanosleep(&pause, NULL); /* whoever shrinks it may not be done yet */
+		pause.tv_nsec *= 2;
+	}
 	return inq_wrap(err, st, "%s", path);
 }
 
