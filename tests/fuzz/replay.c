@@ -3,7 +3,7 @@
  * ...
  * --sweep: of every small file also each beginning, and each single bit the other way.
  * --sweep=all: of a large one as many of them as of a small one, spread over it.
- * --sweep=some: a thirty-second of that, for programs that a sanitizer makes slow.
+ * --sweep=N: only each N-th of those, where one takes long.
  */
 #include <ftw.h>
 #include <stdbool.h>
@@ -71,8 +71,10 @@ static int replay(const char *path, const struct stat *sb, int type, struct FTW 
 int main(int argc, char **argv)
 {
 	sweeps_all = argc > 1 && !strncmp(argv[1], "--sweep=", 8);
-	if (sweeps_all && !strcmp(argv[1], "--sweep=some"))
-		thin = 32;
+	if (sweeps_all && strcmp(argv[1], "--sweep=all") != 0)
+		thin = strtoul(argv[1] + 8, NULL, 10);
+	if (!thin)
+		return 2;
 	sweeps = sweeps_all || (argc > 1 && !strcmp(argv[1], "--sweep"));
 	for (int i = 1 + sweeps; i < argc; i++)
 		if (nftw(argv[i], replay, 8, FTW_PHYS)) {
