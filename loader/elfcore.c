@@ -19,18 +19,17 @@ struct core {
 	Elf64_Ehdr eh;
 	const uint8_t *phdrs; /* nr_phdrs of them lie in the file */
 	size_t nr_phdrs;
-	struct loader_segment *loads;
-	size_t nr_loads, nr_notes;
+	struct loader_segments loads;
+	size_t nr_notes;
 	uint64_t notes_n; /* bytes that the headers promise */
 	size_t nr_flat;   /* the first of them, as long as p_vaddr is p_paddr */
-	uint64_t memory_bytes, missing_bytes, nr_pages;
-	size_t nr_cut; /* segments that miss something */
+	uint64_t nr_pages;
 	int any_paddr, any_vaddr;
 };
 
 static void core_scope(struct core *c)
 {
-	free(c->loads);
+	loader_segments_deinit(&c->loads);
 }
 
 static int probe(struct span head)
@@ -165,7 +164,7 @@ static bool is_view(const struct core *c, const Elf64_Phdr *ph)
 	if (ph->p_vaddr == ph->p_paddr || ph->p_filesz != ph->p_memsz || c->nr_flat > FLAT_MOST)
 		return false;
 	for (size_t i = 0; i < c->nr_flat; i++) {
-		const struct loader_segment *s = &c->loads[i];
+		const struct loader_segment *s = &c->loads.p[i];
 		uint64_t at = ph->p_paddr - s->gpa;
 
 		if (ph->p_paddr >= s->gpa && at < s->filesz && ph->p_memsz <= s->filesz - at &&
@@ -175,56 +174,39 @@ static bool is_view(const struct core *c, const Elf64_Phdr *ph)
 	return false;
 }
 
-static void add_load(struct loader_dump *d, struct core *c, const Elf64_Phdr *ph)
+static enum inq_status add_load(struct loader_dump *d, struct core *c, const Elf64_Phdr *ph,
+				struct inq_err *err)
 {
 	struct loader_segment s = {.gpa = ph->p_paddr,
 				   .memsz = ph->p_memsz,
 				   .off = ph->p_offset,
 				   .filesz = ph->p_filesz,
 				   .zero_at = c->nr_pages};
+	size_t before = c->loads.nr;
 
 	if (is_view(c, ph))
-		return;
-	if (s.filesz > s.memsz) {
-		loader_damage(d, INQ_ECORRUPT, 1, s.gpa, s.filesz,
-			      "segment 0x%" PRIx64 ": more bytes in the file than in memory",
-			      s.gpa);
-		s.filesz = s.memsz;
-	}
-	if (!s.memsz)
-		return;
-	if (s.gpa + (s.memsz - 1) < s.gpa) {
-		loader_damage(d, INQ_ECORRUPT, 1, s.gpa, s.memsz,
-			      "segment 0x%" PRIx64 ": its 0x%" PRIx64 " bytes wrap", s.gpa,
-			      s.memsz);
-		return;
-	}
+		return INQ_OK;
+	enum inq_status st = loader_segments_add(d, &c->loads, s, err);
+	if (st || c->loads.nr == before) /* one that contradicts itself does not count */
+		return st;
 	if ((s.gpa | s.memsz) % LOADER_PAGE)
 		c->nr_pages = LOADER_NO_BITS;
 	if (c->nr_pages != LOADER_NO_BITS)
 		c->nr_pages += s.memsz / LOADER_PAGE;
-	uint64_t missing = s.filesz - in_file(d, s.off, s.filesz);
-	if (__builtin_add_overflow(c->memory_bytes, s.memsz, &c->memory_bytes))
-		c->memory_bytes = UINT64_MAX;
-	if (__builtin_add_overflow(c->missing_bytes, missing, &c->missing_bytes))
-		c->missing_bytes = UINT64_MAX;
-	c->nr_cut += missing != 0;
 	c->any_paddr |= ph->p_paddr != 0;
 	c->any_vaddr |= ph->p_vaddr != 0;
-	c->nr_flat += c->nr_flat == c->nr_loads && ph->p_vaddr == ph->p_paddr;
-	c->loads[c->nr_loads++] = s;
+	c->nr_flat += c->nr_flat == before && ph->p_vaddr == ph->p_paddr;
+	return INQ_OK;
 }
 
 static enum inq_status read_phdrs(struct loader_dump *d, struct core *c, struct inq_err *err)
 {
 	Elf64_Phdr ph;
 
-	c->loads = calloc(c->nr_phdrs, sizeof(*c->loads));
-	if (!c->loads)
-		return inq_fail(err, INQ_ENOMEM, "%zu program headers", c->nr_phdrs);
 	for (size_t i = 0; i < c->nr_phdrs && phdr_at(c, i, &ph); i++) {
-		if (ph.p_type == PT_LOAD)
-			add_load(d, c, &ph);
+		enum inq_status st = ph.p_type == PT_LOAD ? add_load(d, c, &ph, err) : INQ_OK;
+		if (st)
+			return st;
 		if (ph.p_type != PT_NOTE)
 			continue;
 		c->nr_notes++;
@@ -234,32 +216,15 @@ static enum inq_status read_phdrs(struct loader_dump *d, struct core *c, struct 
 					LOADER_MAX_NOTES);
 		c->notes_n += ph.p_filesz;
 	}
-	if (!c->nr_loads)
+	if (!c->loads.nr)
 		return inq_fail(err, INQ_EUNSUPPORTED, "the core has no memory segment");
-	if (c->nr_loads > 1 && !c->any_paddr && c->any_vaddr)
+	if (c->loads.nr > 1 && !c->any_paddr && c->any_vaddr)
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"a core of a process: no segment has a physical address");
 	if (c->nr_pages == LOADER_NO_BITS)
-		for (size_t i = 0; i < c->nr_loads; i++)
-			c->loads[i].zero_at = LOADER_NO_BITS;
+		for (size_t i = 0; i < c->loads.nr; i++)
+			c->loads.p[i].zero_at = LOADER_NO_BITS;
 	return INQ_OK;
-}
-
-static void report_missing(struct loader_dump *d, const struct core *c)
-{
-	unsigned int percent =
-		(unsigned int)((__uint128_t)c->missing_bytes * 100 / c->memory_bytes);
-	char share[16];
-
-	if (!c->missing_bytes)
-		return;
-	d->truncated = 1;
-	snprintf(share, sizeof(share), "%u %%", percent);
-	if (!percent)
-		strcpy(share, "under 1 %");
-	loader_damage(d, INQ_EABSENT, 0, d->map->n, c->missing_bytes,
-		      "the file ends at 0x%zx: %zu of %zu segments and %s of memory are missing",
-		      d->map->n, c->nr_cut, c->nr_loads, share);
 }
 
 /* Copy one PT_NOTE and walk it. */
@@ -345,11 +310,11 @@ static enum inq_status open_core(struct loader_dump *d, struct inq_err *err)
 				 .phdrs = c.phdrs,
 				 .phdrs_n = c.nr_phdrs * sizeof(Elf64_Phdr),
 				 .nr_pages = c.nr_pages,
-				 .memory_bytes = c.memory_bytes};
+				 .memory_bytes = c.loads.memory_bytes};
 	d->pub.variant = "elf core";
-	report_missing(d, &c);
+	loader_segments_report(d, &c.loads, NULL);
 	loader_phys_init(d);
-	st = loader_extents(d, c.loads, c.nr_loads, err);
+	st = loader_extents(d, c.loads.p, c.loads.nr, err);
 	if (!st)
 		st = read_notes(d, &c, &f, err);
 	if (!st)

@@ -139,6 +139,19 @@ static bool next_run(const struct bitmap *b, uint64_t *at, uint64_t *ret_n)
 	return *at < b->bits;
 }
 
+/* n pages of memory that lie together at off. */
+static enum inq_status add_pages(struct loader_dump *d, struct loader_segments *l, uint64_t page,
+				 uint64_t n, uint64_t off, struct inq_err *err)
+{
+	struct loader_segment s = {.gpa = page * LOADER_PAGE,
+				   .memsz = n * LOADER_PAGE,
+				   .off = off,
+				   .filesz = n * LOADER_PAGE,
+				   .zero_at = LOADER_NO_BITS};
+
+	return loader_segments_add(d, l, s, err);
+}
+
 static enum inq_status add_bits(struct loader_dump *d, struct loader_segments *l,
 				const struct bitmap *b, uint64_t *ret_pages, struct inq_err *err)
 {
@@ -147,13 +160,7 @@ static enum inq_status add_bits(struct loader_dump *d, struct loader_segments *l
 
 	*ret_pages = 0;
 	for (uint64_t at = 0; !st && next_run(b, &at, &n); at += n) {
-		st = loader_segments_add(d, l,
-					 (struct loader_segment){.gpa = at * LOADER_PAGE,
-								 .memsz = n * LOADER_PAGE,
-								 .off = off,
-								 .filesz = n * LOADER_PAGE,
-								 .zero_at = LOADER_NO_BITS},
-					 err);
+		st = add_pages(d, l, at, n, off, err);
 		off += n * LOADER_PAGE;
 		*ret_pages += n;
 	}
@@ -215,13 +222,7 @@ static enum inq_status read_ranges(struct loader_dump *d, struct loader_segments
 				      at, n, page);
 			break;
 		}
-		st = loader_segments_add(d, l,
-					 (struct loader_segment){.gpa = page * LOADER_PAGE,
-								 .memsz = n * LOADER_PAGE,
-								 .off = off,
-								 .filesz = n * LOADER_PAGE,
-								 .zero_at = LOADER_NO_BITS},
-					 err);
+		st = add_pages(d, l, page, n, off, err);
 		off += n * LOADER_PAGE;
 	}
 	return st ? st : add_runs(d, l, 0, err);
