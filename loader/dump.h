@@ -239,6 +239,9 @@ INQ_MUST enum inq_status loader_blob(struct loader_dump *d, struct inq_blob blob
 INQ_MUST enum inq_status loader_blob_copy(struct loader_dump *d, uint32_t vcpu, uint32_t kind,
 					  const void *p, size_t n, struct inq_err *err);
 
+/* The first of nr ascending extents that ends at addr or behind it; NULL when there is none. */
+const struct inq_extent *loader_extent_from(const struct inq_extent *e, size_t nr, uint64_t addr);
+
 /* One more stretch of memory, behind those that are there.  Errors: INQ_ENOMEM. */
 INQ_MUST enum inq_status loader_extent(struct loader_dump *d, struct inq_extent e,
 				       struct inq_err *err);

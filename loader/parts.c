@@ -44,6 +44,20 @@ enum inq_status loader_blob_copy(struct loader_dump *d, uint32_t vcpu, uint32_t 
 			   err);
 }
 
+const struct inq_extent *loader_extent_from(const struct inq_extent *e, size_t nr, uint64_t addr)
+{
+	size_t low = 0, high = nr;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (e[mid].last < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < nr ? &e[low] : NULL;
+}
+
 enum inq_status loader_extent(struct loader_dump *d, struct inq_extent e, struct inq_err *err)
 {
 	enum inq_status st =

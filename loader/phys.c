@@ -10,16 +10,9 @@ enum { CHECKED = 16 * LOADER_PAGE };
 
 static const struct inq_extent *extent_at(const struct loader_dump *d, uint64_t addr)
 {
-	size_t low = 0, high = d->pub.nr_extents;
+	const struct inq_extent *e = loader_extent_from(d->extents, d->pub.nr_extents, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (d->extents[mid].last < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < d->pub.nr_extents && d->extents[low].first <= addr ? &d->extents[low] : NULL;
+	return e && e->first <= addr ? e : NULL;
 }
 
 static int bit(const struct loader_dump *d, uint64_t page)

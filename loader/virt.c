@@ -38,25 +38,10 @@ static int by_first(const void *a, const void *b)
 	return ea->file_off < eb->file_off ? -1 : ea->file_off > eb->file_off;
 }
 
-/* The first piece that ends at addr or behind it; NULL when there is none. */
-static const struct inq_extent *piece_from(const struct loader_dump *d, uint64_t addr)
-{
-	size_t low = 0, high = d->nr_virt_extents;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (d->virt_extents[mid].last < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < d->nr_virt_extents ? &d->virt_extents[low] : NULL;
-}
-
 static enum inq_status virt_piece(const struct loader_dump *d, uint64_t addr, size_t n,
 				  struct loader_piece *ret, struct inq_err *err)
 {
-	const struct inq_extent *e = piece_from(d, addr);
+	const struct inq_extent *e = loader_extent_from(d->virt_extents, d->nr_virt_extents, addr);
 
 	(void)err;
 	if (!e || e->first > addr) { /* mapped or not: a mini dump does not tell */
