@@ -15,6 +15,7 @@
 
 #include "base/scope.h"
 #include "capture/notes.h"
+#include "snap/notes.h"
 
 enum { PAGE = 4096, CHUNK_PAGES = 256, CHUNK = CHUNK_PAGES * PAGE };
 
@@ -229,17 +230,7 @@ static enum inq_status finish_notes(struct writer *w, uint32_t headers_crc, stru
 static enum inq_status put_headers(struct writer *w, struct inq_err *err)
 {
 	size_t phdrs = (1 + w->dump->nr_extents) * sizeof(*w->phdr);
-	Elf64_Ehdr e = {
-		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-			    EV_CURRENT},
-		.e_type = ET_CORE,
-		.e_machine = EM_X86_64,
-		.e_version = EV_CURRENT,
-		.e_phoff = sizeof(e),
-		.e_ehsize = sizeof(e),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = (uint16_t)(1 + w->dump->nr_extents),
-	};
+	Elf64_Ehdr e = snap_core_header(1 + w->dump->nr_extents);
 	uint32_t crc = (uint32_t)crc32_z(0, (const uint8_t *)&e, sizeof(e));
 	enum inq_status st;
 

@@ -1,7 +1,6 @@
 /* Knows how an ELF note is laid out, and what gdb wants in NT_PRSTATUS. */
 #include "snap/notes.h"
 
-#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,4 +146,19 @@ void snap_notes_append(struct snap_notes *to, const struct snap_notes *from)
 	to->bytes = p;
 	to->room = to->len + from->len + 1;
 	to->len += from->len;
+}
+
+Elf64_Ehdr snap_core_header(size_t nr_phdrs)
+{
+	return (Elf64_Ehdr){
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			    EV_CURRENT},
+		.e_type = ET_CORE,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_phoff = sizeof(Elf64_Ehdr),
+		.e_ehsize = sizeof(Elf64_Ehdr),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = nr_phdrs < PN_XNUM ? (uint16_t)nr_phdrs : PN_XNUM,
+	};
 }

@@ -2,6 +2,7 @@
 #ifndef SNAP_NOTES_H
 #define SNAP_NOTES_H
 
+#include <elf.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -91,5 +92,8 @@ void snap_notes_raw(struct snap_notes *n, const void *data, size_t size);
 /* One that says that the thing is absent, or could not be had: error is for INQ_SNAP_FAILED. */
 void snap_notes_missing(struct snap_notes *n, uint32_t vcpu, enum inq_snap_kind kind,
 			enum inq_snap_state state, int error);
+
+/* The ELF header of a snapshot: its program headers follow at once; over 65534 need shdr[0]. */
+Elf64_Ehdr snap_core_header(size_t nr_phdrs);
 
 #endif

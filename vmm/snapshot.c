@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "snap/notes.h"
 #include "vmm/kdump.h"
 #include "vmm/parts.h"
 
@@ -124,17 +125,7 @@ static void build_phdrs(const struct writer *w, Elf64_Phdr *p)
 static void build_headers(const struct writer *w, uint8_t *to)
 {
 	size_t nr = nr_phdrs(w), end = sizeof(Elf64_Ehdr) + nr * sizeof(Elf64_Phdr);
-	Elf64_Ehdr e = {
-		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-			    EV_CURRENT},
-		.e_type = ET_CORE,
-		.e_machine = EM_X86_64,
-		.e_version = EV_CURRENT,
-		.e_phoff = sizeof(e),
-		.e_ehsize = sizeof(e),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = nr < PN_XNUM ? (uint16_t)nr : PN_XNUM,
-	};
+	Elf64_Ehdr e = snap_core_header(nr);
 
 	if (nr >= PN_XNUM) {
 		Elf64_Shdr s = {.sh_info = (uint32_t)nr};
