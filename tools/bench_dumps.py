@@ -142,7 +142,7 @@ def cold_row(row, args, folder):
 
 def dump(one, folder, build, paths):
     """Boot it and write it in the given forms; returns its release."""
-    with guest.Running(one, folder, build / "tests/dumps/scatter") as running:
+    with guest.Running(one, folder, [build / "tests/dumps/scatter"]) as running:
         for form, path in paths.items():
             forms.qemu_dump(form=None if form == "elf" else form)(running, None, path)
             path.chmod(0o600)

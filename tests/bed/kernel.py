@@ -1,63 +1,22 @@
 """Debian's Linux kernels, unpacked into the cache folder and never installed; the testbeds' own is the cloud flavour."""
-import fcntl, lzma, os, pathlib, re, shlex, shutil, struct, subprocess
+import fcntl, lzma, os, re, shlex, shutil, struct
+
+from packages import Apt, BedError, cache_dir, run_quiet
 
 PACKAGE = "linux-image-cloud-amd64"
 
 
-class BedError(Exception):
-    """One line for the person who started the run."""
-
-
-def cache_dir():
-    given = os.environ.get("INQ_CACHE")
-    if given:
-        return pathlib.Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(base) / "inquest"
-
-
-def run_quiet(argv, cwd=None):
-    try:
-        done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True)
-    except OSError as e:
-        raise BedError(f"{argv[0]}: {e.strerror}") from e
-    return done.returncode, done.stdout, done.stderr
-
-
-def download(folder, name):
-    """apt-get download; returns the .deb."""
-    code, _, err = run_quiet(["apt-get", "download", "-q", name], cwd=folder)
-    debs = list(folder.glob(f"{name}_*.deb"))
-    if code or not debs:
-        raise BedError(f"{name}: download failed: {(err.strip().splitlines() or ['no reason'])[-1]}")
-    return debs[0]
-
-
-def fetch_package(folder, package):
-    """The package that the metapackage depends on; returns the .deb."""
-    _, text, _ = run_quiet(["apt-cache", "depends", package])
-    names = re.findall(r"Depends: (linux-image-\S+)", text)
-    if not names:
-        raise BedError(f"{package}: no such package in the package lists")
-    return download(folder, names[0])
-
-
-def fetch(folder, package):
+def fetch(folder, package, apt):
     """Make folder: vmlinuz and modules/.  Written beside it and renamed, so never half."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     (part / "x").mkdir(parents=True)
-    try:
-        deb = fetch_package(part, package)
-    except BedError:  # lists that are missing or too old
-        run_quiet(["apt-get", "update", "-q"])
-        deb = fetch_package(part, package)
+    deb = apt.download(part, apt.kernel_of(package))
     code, _, err = run_quiet(["dpkg", "-x", str(deb), str(part / "x")])
     if code:
         raise BedError(f"{deb.name}: cannot unpack: {err.strip()}")
     next((part / "x/boot").glob("vmlinuz-*")).rename(part / "vmlinuz")
-    next((part / "x/lib/modules").iterdir()).rename(part / "modules")
+    next((part / "x").glob("**/lib/modules/*")).rename(part / "modules")
     shutil.rmtree(part / "x")
     deb.unlink()
     part.rename(folder)
@@ -115,16 +74,21 @@ def vmlinux_of(bzimage):
 
 
 class Kernel:
-    def __init__(self, package=PACKAGE):
+    """Of a metapackage, as a suite has it; the suite "" is the one that apt itself uses."""
+
+    def __init__(self, package=PACKAGE, suite=""):
         base = cache_dir()
         base.mkdir(parents=True, exist_ok=True)
-        self.dir = base / ("kernel" if package == PACKAGE else package)
+        self.apt = Apt(suite)
+        self.dir = base / (f"{package}-{suite}" if suite else "kernel" if package == PACKAGE else package)
         with open(base / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.dir.is_dir():
-                fetch(self.dir, package)
+                fetch(self.dir, package, self.apt)
         self.vmlinuz = self.dir / "vmlinuz"
-        self.paths = {p.stem.replace("-", "_"): p for p in (self.dir / "modules").rglob("*.ko")}
+        found = [p for end in (".ko.xz", ".ko") for p in (self.dir / "modules").rglob("*" + end)]
+        self.builtin = {line.split("/")[-1][:-3] for line in (self.dir / "modules/modules.builtin").read_text().splitlines()}
+        self.paths = {p.name.split(".")[0].replace("-", "_"): p for p in found}
 
     def vmlinux(self):
         """Path of the same kernel, uncompressed; made once."""
@@ -140,15 +104,11 @@ class Kernel:
     def debug(self):
         """Path of the ELF with DWARF of this very kernel; made once."""
         path = self.dir / "vmlinux.debug"
-        release = re.search(rb"(\d\S+) \(debian-kernel@", self.vmlinuz.read_bytes()).group(1).decode()
+        release = re.search(rb"(\d[\w.+~-]+) \(debian-kernel@", self.vmlinuz.read_bytes()).group(1).decode()
         with open(self.dir.parent / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                try:
-                    deb = download(self.dir, f"linux-image-{release}-dbg")
-                except BedError:  # lists that are missing or too old
-                    run_quiet(["apt-get", "update", "-q"])
-                    deb = download(self.dir, f"linux-image-{release}-dbg")
+                deb = self.apt.download(self.dir, f"linux-image-{release}-dbg")
                 name = f"./usr/lib/debug/boot/vmlinux-{release}"
                 part = path.with_suffix(".part")
                 take = f"dpkg-deb --fsys-tarfile {shlex.quote(str(deb))} | tar xO --occurrence=1 {name} >{shlex.quote(str(part))}"
@@ -159,14 +119,27 @@ class Kernel:
                 part.rename(path)
         return path
 
+    def module(self, name):
+        """Path of a module, unpacked once where the package has it packed: no kernel has to unpack one itself."""
+        path = self.paths.get(name.replace("-", "_"))
+        if path is None:
+            raise BedError(f"{name}: no such module in the kernel package")
+        if path.suffix == ".xz":
+            plain, part = path.with_suffix(""), path.with_suffix(f".{os.getpid()}")
+            if not plain.exists():
+                part.write_bytes(lzma.decompress(path.read_bytes()))
+                part.rename(plain)
+            path = plain
+        return path
+
     def modules(self, names):
-        """Paths of the named modules and all that they need, in the order to load them."""
+        """Paths of the named modules and all that they need, in the order to load them; none of those that are built in."""
         order = []
 
         def add(name):
-            path = self.paths.get(name.replace("-", "_"))
-            if path is None:
-                raise BedError(f"{name}: no such module in the kernel package")
+            if name in self.builtin:
+                return
+            path = self.module(name)
             needs = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
             for need in filter(None, (needs.group(1).decode() if needs else "").split(",")):
                 add(need)

@@ -13,6 +13,7 @@ LOW_END = 3 * GIB  # of a pc with more: the rest lies above 4 GiB (hw/i386/pc_pi
 START_KERNEL_MAP = 0xFFFFFFFF80000000
 DEFAULT_TEXT = 0xFFFFFFFF81000000
 MODULES = ["qemu_fw_cfg", "virtio_pci", "virtio_blk"]
+LIVED_IN = ["tun", "fuse", "loop"]  # which tasks of tests/agreement/people.c sleep in, and one that has a thread of its own
 DISK_BYTES = 2 * GIB  # sparse
 BOOT_SECONDS = 240    # a busy machine takes its time
 
@@ -25,6 +26,7 @@ class Guest:
     append: str = ""
     vmcoreinfo: bool = True
     package: str = kernel.PACKAGE
+    suite: str = ""         # of Debian, that the package is of; "" is the one that apt itself uses
     work: str = "spin"    # what its init does, in words of its own
     ends: str = "fact end"  # on the console, when it is worth dumping
     finds: tuple = ()       # rules that may fire, in a dump that has the state for them
@@ -34,6 +36,11 @@ class Guest:
     def saved(self):
         """It saves its memory itself, with a second kernel."""
         return "kexec" in self.work
+
+    @property
+    def told(self):
+        """It writes down what is true of all that runs in it."""
+        return "truth" in self.work
 
     @property
     def ram(self):
@@ -94,17 +101,17 @@ def registers(text):
     return regs
 
 
-def make_initrd(path, guest, k, scatter, kexec):
+def make_initrd(path, guest, k, programs, kexec):
     cpio = image.Cpio(path)
     for folder in ("dev", "proc", "sys", "bin", "tmp"):
         cpio.folder(folder)
     cpio.file("init", (HERE / "init").read_bytes())
     cpio.file("work", "".join(w + "\n" for w in guest.work.split()).encode(), 0o644)
-    mods = k.modules(MODULES)
+    mods = k.modules(MODULES + (LIVED_IN if guest.told else []))
     for module in mods:
         cpio.file("modules/" + module.name, module.read_bytes(), 0o644)
     cpio.file("modules/list", "".join(m.name + "\n" for m in mods).encode(), 0o644)
-    image.carry(cpio, ["/bin/busybox", scatter], kernel.run_quiet)
+    image.carry(cpio, ["/bin/busybox", *programs], kernel.run_quiet)
     if kexec:
         image.carry(cpio, [machines.need("kexec")], kernel.run_quiet)
         cpio.file("kexec/vmlinuz", k.vmlinuz.read_bytes(), 0o644)
@@ -115,17 +122,17 @@ def make_initrd(path, guest, k, scatter, kexec):
 class Running(machines.Svm):
     """One boot.  Used as a context: the guest is stopped in it, and the emulator ends with it."""
 
-    def __init__(self, guest, folder, scatter):
+    def __init__(self, guest, folder, programs):
         super().__init__(folder, {})
         self.guest, self.qmp, self.console = guest, None, []
         self.disk = folder / "disk"
         with open(self.disk, "wb") as f:
             f.truncate(DISK_BYTES)
-        k, initrd = kernel.Kernel(guest.package), folder / "initrd"
-        make_initrd(initrd, guest, k, scatter, None)
+        k, initrd = kernel.Kernel(guest.package, guest.suite), folder / "initrd"
+        make_initrd(initrd, guest, k, programs, None)
         if guest.saved:
             small, initrd = initrd, folder / "initrd.kexec"
-            make_initrd(initrd, guest, k, scatter, small)
+            make_initrd(initrd, guest, k, programs, small)
         with open(folder / "emulator.log", "wb") as errors:
             self.child = subprocess.Popen([str(a) for a in self.argv(k, initrd)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                           stderr=errors, preexec_fn=machines.die_with_parent)
@@ -191,6 +198,11 @@ class Running(machines.Svm):
         """The file that the guest wrote to its disk."""
         os.truncate(self.disk, int(self.facts("saved")[0]))
         self.disk.rename(path)
+
+    def take_told(self, folder):
+        """The folder truth: what the guest wrote to its disk."""
+        if not image.unpack(self.disk, folder):
+            raise BedError(f"{self.guest.name}: what it told of itself is cut off")
 
     def registers(self):
         """Of each CPU; QEMU's text has a part for each."""

@@ -120,7 +120,7 @@ def try_form(reader, running, elf, truth, form, folder):
 
 def try_guest(reader, one, scatter, folder):
     began = time.monotonic()
-    with guest.Running(one, folder, scatter) as running:
+    with guest.Running(one, folder, [scatter]) as running:
         truth, elf = running.truth(), folder / "elf"
         print(f"{one.name}: up in {time.monotonic() - began:.1f} s", flush=True)
         if one.saved:
