@@ -13,7 +13,7 @@ import kdumpfile
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "vmm"), str(HERE.parent / "bed")]
-import bed, core, image, kernel  # noqa: E402
+import bed, core, image, kernel, packages  # noqa: E402
 
 # Not the testbed's own cloud kernel: without CONFIG_X86_MCE crash 8.0.6 takes an exception stack for one of no bytes, and
 # refuses a core whose first CPU is not in user mode ("read of stack at ... failed").
@@ -36,16 +36,6 @@ def must(argv, what, **kw):
     return done.stdout
 
 
-def apt_mirror():
-    """Where apt itself gets Debian's packages from."""
-    wanted = ["--format", "$(ORIGIN) $(SITE)", "Created-By: Packages"]
-    for line in must(["apt-get", "indextargets", *wanted], "apt-get").splitlines():
-        origin, _, site = line.partition(" ")
-        if origin == "Debian" and "security" not in site:
-            return site
-    raise bed.BedError("apt has no mirror of Debian; give --mirror URL")
-
-
 class Chroot:
     def __init__(self, mirror):
         if os.geteuid():
@@ -55,7 +45,7 @@ class Chroot:
             part = self.root.with_name(SUITE + ".part")
             shutil.rmtree(part, ignore_errors=True)
             print(f"making a chroot of Debian {SUITE} in {self.root}", flush=True)
-            must(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, part, mirror or apt_mirror()], "debootstrap")
+            must(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, part, mirror or packages.mirror()], "debootstrap")
             part.rename(self.root)
         self.work = self.root / "work"
         self.work.mkdir(exist_ok=True)
