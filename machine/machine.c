@@ -13,6 +13,7 @@
 #include "machine/nested.h"
 #include "machine/qemu_note.h"
 #include "machine/qemu_state.h"
+#include "machine/types.h"
 #include "machine/vmware.h"
 #include "machine/windows.h"
 
@@ -30,6 +31,7 @@ struct owned {
 
 struct whole_machine {
 	struct inq_machine m;
+	struct machine_made made;
 	struct owned *owned; /* one per CPU */
 	struct inq_kernel *kernel;
 	struct machine_windows *windows;
@@ -54,6 +56,7 @@ void machine_close(struct inq_machine *m)
 		free(w->owned[i].cpuid);
 		free(w->owned[i].qemu);
 	}
+	machine_types_destroy(w->made.types);
 	machine_windows_close(w->windows);
 	free(w->owned);
 	kernel_destroy(w->kernel);
@@ -293,6 +296,7 @@ enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **r
 	if (!w)
 		return inq_fail(err, INQ_ENOMEM, "%s: machine", dump->path);
 	INQ_SCOPED(machine_close_scope_) struct inq_machine *m = &w->m;
+	m->made = &w->made;
 	describe(m, dump);
 	st = open_windows(w, &nr, err);
 	if (!st)

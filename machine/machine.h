@@ -4,6 +4,13 @@
 
 #include <inquest/machine.h>
 
+struct machine_types;
+
+/* What is made when it is first asked for; who makes it owns the pointer's meaning. */
+struct machine_made {
+	struct machine_types *types;
+};
+
 /*
  * Understand the dump.  The dump must stay open as long as the machine, and is not owned by it.
  * A blob that is missing, refused or too short leaves its registers unknown: never an error here.

@@ -13,9 +13,16 @@
 enum {
 	MAGIC = 0xeb9f,
 	VERSION = 1,
-	TYPE_BYTES = 12, /* struct btf_type */
-	MAX_CHAIN = 64,  /* typedefs and qualifiers in a row: more is a loop */
-	BUCKETS_PER_TYPE = 1,
+	TYPE_BYTES = 12,      /* struct btf_type */
+	MAX_CHAIN = 64,       /* typedefs and qualifiers in a row: more is a loop */
+	TYPES_PER_BUCKET = 4, /* few of them have names */
+};
+
+/* Types by name. */
+struct names {
+	uint32_t *bucket;    /* nr_buckets ids, 0: empty.  NULL: not made yet */
+	uint32_t *next;      /* of each type from the first on: the next id in its bucket, or 0 */
+	uint32_t nr_buckets; /* a power of two */
 };
 
 struct btf {
@@ -26,9 +33,7 @@ struct btf {
 	uint32_t first, end; /* ids */
 	uint32_t first_char; /* of the strings: those of the base have the numbers below */
 	uint32_t *at;        /* of each type, from first on: its offset in types */
-	uint32_t *bucket;    /* nr_buckets ids, 0: empty.  NULL: there is no index yet */
-	uint32_t *next;      /* of each type: the next id in its bucket, or 0 */
-	uint32_t nr_buckets; /* a power of two */
+	struct names names, functions; /* made when first asked for: half of all are functions */
 	char *module;
 };
 
@@ -213,13 +218,19 @@ enum inq_status btf_open(const void *p, size_t n, const struct btf *base, const 
 	return INQ_OK;
 }
 
+static void names_deinit(struct names *n)
+{
+	free(n->bucket);
+	free(n->next);
+}
+
 void btf_close(struct btf *b)
 {
 	if (!b)
 		return;
 	free(b->at);
-	free(b->bucket);
-	free(b->next);
+	names_deinit(&b->names);
+	names_deinit(&b->functions);
 	free(b->module);
 	free(b);
 }
@@ -383,31 +394,35 @@ static uint32_t hash_of(const char *s)
 }
 
 /* Chains are made from the last type on, so that they go up. */
-static enum inq_status index_names(struct btf *b, struct inq_err *err)
+static void fill_names(const struct btf *b, unsigned kinds, struct names *n)
 {
-	uint32_t nr = b->end - b->first, nr_buckets = 16;
-
-	while (nr_buckets < BUCKETS_PER_TYPE * nr)
-		nr_buckets *= 2;
-	uint32_t *bucket = calloc(nr_buckets, sizeof(*bucket));
-	uint32_t *next = calloc(nr + (size_t)1, sizeof(*next));
-	if (!bucket || !next) {
-		free(bucket);
-		free(next);
-		return inq_fail(err, INQ_ENOMEM, "names of %u types", nr);
-	}
-	for (uint32_t i = nr; i-- > 0;) {
+	for (uint32_t i = b->end - b->first; i-- > 0;) {
 		const uint8_t *p = b->types + b->at[i];
 		uint32_t name = word(p);
-		if (!name)
+		if (!name || !(BTF_BIT(kind_of(word(p + 4))) & kinds))
 			continue;
-		uint32_t *head = &bucket[hash_of(string_at(b, name)) & (nr_buckets - 1)];
-		next[i] = *head;
+		uint32_t *head = &n->bucket[hash_of(string_at(b, name)) & (n->nr_buckets - 1)];
+		n->next[i] = *head;
 		*head = b->first + i;
 	}
-	b->bucket = bucket;
-	b->next = next;
-	b->nr_buckets = nr_buckets;
+}
+
+static enum inq_status index_names(const struct btf *b, unsigned kinds, struct names *ret,
+				   struct inq_err *err)
+{
+	uint32_t nr = b->end - b->first;
+	struct names n = {.nr_buckets = 16};
+
+	while (n.nr_buckets < nr / TYPES_PER_BUCKET)
+		n.nr_buckets *= 2;
+	n.bucket = calloc(n.nr_buckets, sizeof(*n.bucket));
+	n.next = calloc(nr + (size_t)1, sizeof(*n.next));
+	if (!n.bucket || !n.next) {
+		names_deinit(&n);
+		return inq_fail(err, INQ_ENOMEM, "names of %u types", nr);
+	}
+	fill_names(b, kinds, &n);
+	*ret = n;
 	return INQ_OK;
 }
 
@@ -418,12 +433,15 @@ enum inq_status btf_find(const struct btf *b, const char *name, unsigned kinds, 
 		const struct btf *in;
 		struct btf *out; /* only the index is made late */
 	} lazy = {b};
-	enum inq_status st = b->bucket ? INQ_OK : index_names(lazy.out, err);
+	bool function = kinds == BTF_BIT(BTF_FUNC);
+	struct names *n = function ? &lazy.out->functions : &lazy.out->names;
+	unsigned held = function ? BTF_BIT(BTF_FUNC) : ~BTF_BIT(BTF_FUNC);
+	enum inq_status st = n->bucket ? INQ_OK : index_names(b, held, n, err);
 
 	if (st)
 		return st;
-	uint32_t id = b->bucket[hash_of(name) & (b->nr_buckets - 1)];
-	for (; id; id = b->next[id - b->first]) {
+	uint32_t id = n->bucket[hash_of(name) & (n->nr_buckets - 1)];
+	for (; id; id = n->next[id - b->first]) {
 		struct btf_type t;
 		if (id >= from && btf_type(b, id, &t) && BTF_BIT(t.kind) & kinds &&
 		    !strcmp(t.name, name)) {

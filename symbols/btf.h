@@ -111,8 +111,8 @@ bool btf_bare(const struct btf *b, uint32_t id, struct btf_type *ret);
 
 /*
  * The first type of that name whose kind has its bit (BTF_BIT) in kinds, from id `from` on, of this
- * one alone: not of its base.  Makes the index of names when it is first asked.
- * Errors: INQ_ENOTFOUND, INQ_ENOMEM.
+ * one alone: not of its base.  Functions are asked for alone (BTF_BIT(BTF_FUNC)).  Makes the index
+ * of names when it is first asked. Errors: INQ_ENOTFOUND, INQ_ENOMEM.
  */
 INQ_MUST enum inq_status btf_find(const struct btf *b, const char *name, unsigned kinds,
 				  uint32_t from, uint32_t *ret_id, struct inq_err *err);

@@ -98,6 +98,8 @@ struct inq_windows {
 	char why[256]; /* why the processors could not be found; empty: they were */
 };
 
+struct machine_made; /* machine/machine.h */
+
 struct inq_machine {
 	int64_t machine_id;               /* 1 for the machine of the dump itself */
 	const struct inq_machine *parent; /* NULL for that one */
@@ -111,6 +113,7 @@ struct inq_machine {
 	const struct inq_space *const *spaces; /* all; [i]->space_id is unique in the file */
 	size_t nr_spaces;
 	const struct inq_kernel *kernel; /* never NULL */
+	struct machine_made *made;       /* what machine/ makes when it is asked; NULL: it cannot */
 };
 
 /* The MSR, when the dump knows it.  Returns 1 and sets *ret_value, else 0. */
