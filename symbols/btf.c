@@ -185,17 +185,18 @@ static enum inq_status set_sections(struct btf *b, const uint8_t *p, size_t n, s
 	b->nr_chars = h.str_len;
 	if (b->strings[b->nr_chars - 1])
 		return inq_fail(err, INQ_ECORRUPT, "the last string does not end");
+	if (!b->base && *b->strings) /* that is the name of what has none */
+		return inq_fail(err, INQ_ECORRUPT, "the first string is not empty");
 	return INQ_OK;
 }
 
 static enum inq_status fill(struct btf *b, const void *p, size_t n, const struct btf *base,
 			    const char *module, struct inq_err *err)
 {
+	b->base = base;
 	enum inq_status st = set_sections(b, p, n, err);
-
 	if (st)
 		return st;
-	b->base = base;
 	b->first = b->end = base ? base->end : 1;
 	b->first_char = base ? base->first_char + base->nr_chars : 0;
 	if (b->first_char > UINT32_MAX - b->nr_chars)
