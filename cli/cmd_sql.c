@@ -13,7 +13,7 @@
 enum { NEED_MAX = 64 };
 
 struct needs {
-	bool rules, all;
+	bool rules, all, spaces;
 	bool collector[NEED_MAX]; /* by collector_at */
 };
 
@@ -34,6 +34,7 @@ static void note_table(void *ctx, const char *table)
 		n->rules |= !strcmp(table, of_rules[i]);
 	for (size_t i = 0; i < sizeof(of_all) / sizeof(*of_all); i++)
 		n->all |= !strcmp(table, of_all[i]);
+	n->spaces |= !strcmp(table, "space");
 	for (size_t i = 0; i < NEED_MAX && collector_at(i); i++)
 		n->collector[i] |= !strcmp(table, collector_at(i)->table);
 }
@@ -58,6 +59,8 @@ static enum inq_status answer(struct session *s, const char *sql, enum view_form
 	for (size_t i = 0; !st && i < NEED_MAX && collector_at(i); i++)
 		if (n.collector[i])
 			st = session_need(s, collector_at(i)->table, err);
+	if (!st && n.spaces) /* finding the kernel brings one */
+		st = session_need(s, "kernel", err);
 	if (!st && n.rules)
 		st = session_need(s, "finding", err);
 	return st ? st : query_print(s->store, sql, form, stdout, err);

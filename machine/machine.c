@@ -33,7 +33,6 @@ struct whole_machine {
 	struct inq_machine m;
 	struct machine_made made;
 	struct owned *owned; /* one per CPU */
-	struct inq_kernel *kernel;
 	struct machine_windows *windows;
 	const struct inq_space **spaces;
 };
@@ -59,7 +58,7 @@ void machine_close(struct inq_machine *m)
 	machine_types_destroy(w->made.types);
 	machine_windows_close(w->windows);
 	free(w->owned);
-	kernel_destroy(w->kernel);
+	kernel_destroy(w->made.kernel);
 	free(w->spaces);
 	free(w->m.cpus);
 	free(w);
@@ -243,16 +242,22 @@ static enum inq_status allocate(struct whole_machine *w, uint32_t nr, struct inq
 	return INQ_OK;
 }
 
-static enum inq_status open_kernel(struct whole_machine *w, struct inq_err *err)
+const struct inq_kernel *inq_machine_kernel(const struct inq_machine *m)
 {
-	enum inq_status st = kernel_find(w->m.dump, w->m.cpus, w->m.nr_cpus, &w->kernel, err);
+	static const struct inq_kernel lost = {
+		.st = INQ_ENOMEM, .note = "the kernel was not looked for: out of memory"};
+	static const struct inq_kernel closed = {.note = "the kernel was not looked for"};
+	struct machine_made *made = m->made;
 
-	if (st)
-		return inq_wrap(err, st, "%s", w->m.dump->path);
-	w->m.kernel = w->kernel;
-	if (w->kernel->virt)
-		add_space(w, kernel_space(w->kernel));
-	return INQ_OK;
+	if (!made)
+		return &closed;
+	if (made->kernel)
+		return made->kernel;
+	if (kernel_find(m->dump, m->cpus, m->nr_cpus, &made->kernel, NULL))
+		return &lost;
+	if (made->kernel->virt)
+		add_space(made->whole, kernel_space(made->kernel));
+	return made->kernel;
 }
 
 static void describe(struct inq_machine *m, const struct inq_dump *dump)
@@ -297,6 +302,7 @@ enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **r
 		return inq_fail(err, INQ_ENOMEM, "%s: machine", dump->path);
 	INQ_SCOPED(machine_close_scope_) struct inq_machine *m = &w->m;
 	m->made = &w->made;
+	w->made.whole = w;
 	describe(m, dump);
 	st = open_windows(w, &nr, err);
 	if (!st)
@@ -317,8 +323,6 @@ enum inq_status machine_open(const struct inq_dump *dump, struct inq_machine **r
 	for (uint32_t i = 0; i < nr; i++)
 		if ((st = open_cpu(w, i, &blobs[i], err)))
 			return st;
-	if ((st = open_kernel(w, err)))
-		return st;
 	*ret_machine = inq_take(m);
 	return INQ_OK;
 }

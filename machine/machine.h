@@ -5,9 +5,12 @@
 #include <inquest/machine.h>
 
 struct machine_types;
+struct whole_machine;
 
 /* What is made when it is first asked for; who makes it owns the pointer's meaning. */
 struct machine_made {
+	struct whole_machine *whole; /* of which this is a part */
+	struct inq_kernel *kernel;
 	struct machine_types *types;
 };
 

@@ -52,6 +52,7 @@ static enum inq_status fail_unknown(const struct inq_machine *m, const char *tex
 	char names[160] = "";
 	size_t len = 0;
 
+	(void)inq_machine_kernel(m); /* it may bring a space */
 	for (size_t i = 0; i < m->nr_spaces && len < sizeof(names) - 1; i++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
 					m->spaces[i]->name);
@@ -65,6 +66,8 @@ static const struct inq_space *listed(const struct inq_machine *m, const char *t
 {
 	uint64_t cpu;
 
+	if (n == strlen("kernel") && !memcmp(text, "kernel", n))
+		return inq_machine_kernel(m)->virt;
 	for (size_t i = 0; i < m->nr_spaces; i++)
 		if (strlen(m->spaces[i]->name) == n && !memcmp(m->spaces[i]->name, text, n))
 			return m->spaces[i];
@@ -78,6 +81,7 @@ static const struct inq_space *listed(const struct inq_machine *m, const char *t
 static void mode_over(const struct inq_machine *m, const struct inq_space *lower,
 		      struct paging_mode *ret)
 {
+	(void)inq_machine_kernel(m); /* where no CPU tells, it may */
 	for (size_t i = 0; i < m->nr_spaces; i++) {
 		const struct paging_space *ps = paging_space_of(m->spaces[i]);
 		if (!ps || ps->base.lower != lower || ps->mode.kind != PAGING_CPU ||
@@ -129,6 +133,8 @@ enum inq_status machine_space_nr(const struct inq_machine *m, int64_t space_id,
 	int n = snprintf(text, sizeof(text), "%" PRId64, space_id);
 
 	start(ret, text, (size_t)n);
+	if (space_id > (int64_t)m->nr_spaces)
+		(void)inq_machine_kernel(m);
 	for (size_t i = 0; i < m->nr_spaces; i++)
 		if (m->spaces[i]->space_id == space_id)
 			ret->space = m->spaces[i];

@@ -86,10 +86,12 @@ bool inq_field_of(const struct inq_field *f, const void *p, size_t n, uint64_t *
 enum inq_status inq_read_kernel(const struct inq_machine *m, uint64_t addr, void *buf, size_t n,
 				struct inq_err *err)
 {
-	if (!m->kernel || !m->kernel->virt)
+	const struct inq_space *virt = inq_machine_kernel(m)->virt;
+
+	if (!virt)
 		return inq_fail(err, INQ_EABSENT, "no kernel's page tables to read 0x%" PRIx64,
 				addr);
-	return inq_read(m->kernel->virt, addr, buf, n, err);
+	return inq_read(virt, addr, buf, n, err);
 }
 
 enum inq_status inq_read_u64(const struct inq_machine *m, uint64_t addr, uint64_t *ret,

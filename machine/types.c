@@ -25,9 +25,13 @@ void machine_types_destroy(struct machine_types *t)
 static enum inq_status find_kernel(const struct inq_machine *m, struct machine_types *t,
 				   struct inq_err *err)
 {
-	if (!m->kernel || !m->kernel->os)
+	const struct inq_kernel *k = inq_machine_kernel(m);
+
+	if (k->st)
+		return inq_fail(err, k->st, "%s", k->note);
+	if (!k->os)
 		return inq_fail(err, INQ_EABSENT, "no kernel was found, hence no types");
-	if (!m->kernel->virt)
+	if (!k->virt)
 		return inq_fail(err, INQ_EABSENT, "the kernel's page tables are unknown");
 	return machine_types_search(m, t, err);
 }

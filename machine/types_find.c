@@ -23,7 +23,7 @@ enum inq_status machine_types_at(const struct inq_machine *m, uint64_t addr, siz
 
 	if (n < BTF_HEADER || n > BTF_MAX_BYTES)
 		return inq_fail(err, INQ_ELIMIT, "BTF of %zu bytes at 0x%" PRIx64, n, addr);
-	enum inq_status st = machine_bytes(m->kernel->virt, addr, n, &bytes, err);
+	enum inq_status st = machine_bytes(inq_machine_kernel(m)->virt, addr, n, &bytes, err);
 	if (st)
 		return inq_wrap(err, st, "BTF of the kernel");
 	st = btf_open(bytes.p, n, NULL, NULL, &btf, err);
@@ -69,7 +69,7 @@ static enum inq_status try_piece(const struct inq_machine *m, const struct image
 		uint64_t left = piece->bytes - off;
 		size_t n = left < CHUNK + BTF_HEADER ? (size_t)left : CHUNK + BTF_HEADER;
 		struct machine_bytes b;
-		st = machine_bytes_there(m->kernel->virt, piece->va + off, n, &b, err);
+		st = machine_bytes_there(inq_machine_kernel(m)->virt, piece->va + off, n, &b, err);
 		if (st)
 			return st;
 		st = try_chunk(m, piece->va + off, b.p, n, t, err);
@@ -81,7 +81,7 @@ static enum inq_status try_piece(const struct inq_machine *m, const struct image
 enum inq_status machine_types_search(const struct inq_machine *m, struct machine_types *t,
 				     struct inq_err *err)
 {
-	const struct paging_space *ps = paging_space_of(m->kernel->virt);
+	const struct paging_space *ps = paging_space_of(inq_machine_kernel(m)->virt);
 	struct image *im = malloc(sizeof(*im));
 	enum inq_status st = INQ_ENOTFOUND;
 

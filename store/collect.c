@@ -15,7 +15,8 @@ enum {
 
 struct inq_sink {
 	struct store *s;
-	int64_t machine_id;
+	const struct inq_machine *m;
+	size_t nr_spaces; /* that surely have a row */
 	const struct inq_collector *of;
 	sqlite3_stmt *insert; /* its parameter 1, machine_id, stays bound */
 	sqlite3_stmt *gap;    /* the same; NULL before the first */
@@ -55,7 +56,7 @@ static enum inq_status prepare_insert(struct inq_sink *out, struct inq_err *err)
 	if (sqlite3_str_errcode(sql))
 		return inq_fail(err, INQ_ENOMEM, "insert into %s", out->of->table);
 	enum inq_status st = sql_prepare(db, sqlite3_str_value(sql), &out->insert, err);
-	if (!st && sqlite3_bind_int64(out->insert, 1, out->machine_id))
+	if (!st && sqlite3_bind_int64(out->insert, 1, out->m->machine_id))
 		st = sql_fail(db, INQ_EIO, "bind", err);
 	return st;
 }
@@ -99,6 +100,15 @@ enum inq_status inq_row(struct inq_sink *out, const struct inq_value *v, struct 
 	return sql_fail(db, twice ? INQ_ECORRUPT : INQ_EIO, "row", err);
 }
 
+/* Those that the collector had the machine find: rows refer to them. */
+static enum inq_status add_spaces(struct inq_sink *out, struct inq_err *err)
+{
+	if (out->nr_spaces == out->m->nr_spaces)
+		return INQ_OK;
+	out->nr_spaces = out->m->nr_spaces;
+	return store_add_spaces(out->s, out->m, err);
+}
+
 static enum inq_status prepare_gap(struct inq_sink *out, struct inq_err *err)
 {
 	if (out->gap)
@@ -106,7 +116,7 @@ static enum inq_status prepare_gap(struct inq_sink *out, struct inq_err *err)
 	enum inq_status st =
 		sql_prepare(out->s->db, "INSERT OR IGNORE INTO gap VALUES(?, ?, ?, ?, ?, ?, ?)",
 			    &out->gap, err);
-	if (!st && (sqlite3_bind_int64(out->gap, 1, out->machine_id) ||
+	if (!st && (sqlite3_bind_int64(out->gap, 1, out->m->machine_id) ||
 		    sql_bind_text(out->gap, 2, out->of->table)))
 		st = sql_fail(out->s->db, INQ_EIO, "bind", err);
 	return st;
@@ -123,7 +133,9 @@ enum inq_status inq_gap(struct inq_sink *out, const struct inq_space *space, uin
 	}
 	if (++out->nr_gaps > GAPS_MAX)
 		return INQ_OK;
-	enum inq_status st = prepare_gap(out, err);
+	enum inq_status st = add_spaces(out, err);
+	if (!st)
+		st = prepare_gap(out, err);
 	if (st)
 		return st;
 	sqlite3_stmt *q = out->gap;
@@ -157,7 +169,7 @@ static enum inq_status record(const struct inq_sink *out, int64_t t_ns,
 	snprintf(more, sizeof(more), "%lld more gaps left out",
 		 (long long)(out->nr_gaps - GAPS_MAX));
 	const char *message = failure ? failure->msg : out->nr_gaps > GAPS_MAX ? more : NULL;
-	if (sqlite3_bind_int64(q, 1, out->machine_id) || sql_bind_text(q, 2, out->of->table) ||
+	if (sqlite3_bind_int64(q, 1, out->m->machine_id) || sql_bind_text(q, 2, out->of->table) ||
 	    sql_bind_text(q, 3, state) || (!failure && sqlite3_bind_int64(q, 4, out->nr_rows)) ||
 	    sqlite3_bind_int64(q, 5, t_ns) || sql_bind_text(q, 6, message))
 		return sql_fail(out->s->db, INQ_EIO, "bind", err);
@@ -172,14 +184,15 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static enum inq_status collect_rows(struct inq_sink *out, const struct inq_machine *m,
-				    struct inq_err *err)
+static enum inq_status collect_rows(struct inq_sink *out, struct inq_err *err)
 {
 	int64_t start = now_ns();
 	enum inq_status st = prepare_insert(out, err);
 
 	if (!st)
-		st = out->of->run(m, out, err);
+		st = out->of->run(out->m, out, err);
+	if (!st)
+		st = add_spaces(out, err);
 	sqlite3_finalize(out->insert);
 	sqlite3_finalize(out->gap);
 	return st ? st : record(out, now_ns() - start, NULL, err);
@@ -193,7 +206,7 @@ static enum inq_status has_run(const struct inq_sink *out, bool *ret_yes, struct
 		out->s->db, "SELECT 1 FROM run WHERE machine_id = ?1 AND tbl = ?2", &q, err);
 
 	if (!st &&
-	    (sqlite3_bind_int64(q, 1, out->machine_id) || sql_bind_text(q, 2, out->of->table)))
+	    (sqlite3_bind_int64(q, 1, out->m->machine_id) || sql_bind_text(q, 2, out->of->table)))
 		st = sql_fail(out->s->db, INQ_EIO, "bind", err);
 	if (st)
 		return st;
@@ -217,7 +230,7 @@ static enum inq_status give_up(const struct inq_sink *out, int64_t t_ns, enum in
 enum inq_status store_collect(struct store *s, const struct inq_collector *c,
 			      const struct inq_machine *m, struct inq_err *err)
 {
-	struct inq_sink out = {.s = s, .machine_id = m->machine_id, .of = c};
+	struct inq_sink out = {.s = s, .m = m, .of = c};
 	struct inq_err why = {0};
 	int64_t start = now_ns();
 	bool done = false;
@@ -232,7 +245,7 @@ enum inq_status store_collect(struct store *s, const struct inq_collector *c,
 		st = sql_run(s->db, "SAVEPOINT collect", err);
 	if (st)
 		return st;
-	st = collect_rows(&out, m, &why);
+	st = collect_rows(&out, &why);
 	if (!st)
 		st = sql_run(s->db, "RELEASE collect", &why);
 	if (st)

@@ -27,6 +27,9 @@ enum { STORE_STEPS_PER_CALL = 1000 }; /* SQLite instructions between two progres
 INQ_MUST enum inq_status store_schema_create(sqlite3 *db, struct inq_err *err);
 /* Does the file hold our framework tables, and nothing that computes when it is read? */
 INQ_MUST enum inq_status store_schema_check(sqlite3 *db, struct inq_err *err);
+/* The machine's spaces that have no row yet: one may have come since. */
+INQ_MUST enum inq_status store_add_spaces(struct store *s, const struct inq_machine *m,
+					  struct inq_err *err);
 INQ_MUST enum inq_status store_functions_register(sqlite3 *db, struct inq_err *err);
 
 #endif

@@ -119,10 +119,11 @@ static enum inq_status add_row(struct store *s, int64_t dump_id, const struct in
 	return bad ? sql_fail(s->db, INQ_EIO, "bind", err) : sql_done(q, "machine", err);
 }
 
-static enum inq_status add_spaces(struct store *s, const struct inq_machine *m, struct inq_err *err)
+enum inq_status store_add_spaces(struct store *s, const struct inq_machine *m, struct inq_err *err)
 {
 	INQ_SCOPED(sql_stmt_free_scope_) sqlite3_stmt *q = NULL;
-	enum inq_status st = sql_prepare(s->db, "INSERT INTO space VALUES(?, ?, ?, ?)", &q, err);
+	enum inq_status st =
+		sql_prepare(s->db, "INSERT OR IGNORE INTO space VALUES(?, ?, ?, ?)", &q, err);
 
 	for (size_t i = 0; !st && i < m->nr_spaces; i++) {
 		const struct inq_space *sp = m->spaces[i];
@@ -208,7 +209,7 @@ static enum inq_status add_all(struct store *s, const struct inq_machine *m, str
 	if (!st)
 		st = add_row(s, 1, m, err);
 	if (!st)
-		st = add_spaces(s, m, err);
+		st = store_add_spaces(s, m, err);
 	if (!st)
 		st = add_sample(s, m, err);
 	if (!st && !m->parent)

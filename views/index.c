@@ -55,6 +55,7 @@ const struct view view_group_index[] = {
 		.name = "spaces",
 		.title = "Address spaces",
 		.doc = "address spaces, and where each finds its bytes",
+		.needs = {"kernel"}, /* finding it brings one */
 		.sql = "SELECT s.machine_id, NULL, NULL, s.space_id, "
 		       "s.machine_id, s.space_id, s.name,"
 		       " l.name FROM space s LEFT JOIN space l ON "

@@ -27,8 +27,10 @@ static struct inq_value known(const struct inq_kernel *k, enum inq_kernel_known 
 static enum inq_status run_kernel(const struct inq_machine *m, struct inq_sink *out,
 				  struct inq_err *err)
 {
-	const struct inq_kernel *k = m->kernel;
+	const struct inq_kernel *k = inq_machine_kernel(m);
 
+	if (k->st)
+		return inq_fail(err, k->st, "%s", k->note);
 	return INQ_ROW(out, err, INQ_V_INT(0), v_text(k->os), v_text(k->note), v_text(k->source),
 		       v_text(k->release), v_text(k->build_id), known(k, INQ_KERNEL_TEXT, k->text),
 		       known(k, INQ_KERNEL_LAST, k->last), known(k, INQ_KERNEL_KASLR, k->kaslr),
@@ -66,10 +68,13 @@ static const struct inq_column fact_cols[] = {
 static enum inq_status run_facts(const struct inq_machine *m, struct inq_sink *out,
 				 struct inq_err *err)
 {
+	const struct inq_kernel *k = inq_machine_kernel(m);
 	enum inq_status st = INQ_OK;
 
-	for (size_t i = 0; !st && i < m->kernel->nr_facts; i++) {
-		const struct inq_kernel_fact *f = &m->kernel->facts[i];
+	if (k->st)
+		return inq_fail(err, k->st, "%s", k->note);
+	for (size_t i = 0; !st && i < k->nr_facts; i++) {
+		const struct inq_kernel_fact *f = &k->facts[i];
 		st = INQ_ROW(out, err, INQ_V_INT(i), INQ_V_TEXT(f->fact),
 			     *f->text ? INQ_V_NULL : INQ_V_ADDR(f->value), v_text(f->text),
 			     INQ_V_TEXT(f->source),

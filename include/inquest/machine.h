@@ -58,6 +58,7 @@ enum inq_kernel_known {
 
 /* The operating system's kernel.  A value without its bit in known is unknown. */
 struct inq_kernel {
+	enum inq_status st;  /* INQ_OK: it was looked for; else what kept from it */
 	const char *os;      /* "linux"; NULL: none that is known here */
 	char note[160];      /* os NULL: what was looked at; else "" */
 	const char *source;  /* "cr3", "vmcoreinfo note", "vmcoreinfo in memory"; NULL */
@@ -110,11 +111,17 @@ struct inq_machine {
 	const struct inq_windows *windows; /* NULL unless the dump was written by Windows */
 	struct inq_cpu *cpus;
 	uint32_t nr_cpus;
-	const struct inq_space *const *spaces; /* all; [i]->space_id is unique in the file */
+	/* All; [i]->space_id is unique in the file.  The kernel's comes when it is found. */
+	const struct inq_space *const *spaces;
 	size_t nr_spaces;
-	const struct inq_kernel *kernel; /* never NULL */
-	struct machine_made *made;       /* what machine/ makes when it is asked; NULL: it cannot */
+	struct machine_made *made; /* what machine/ makes when it is asked; NULL: it cannot */
 };
+
+/*
+ * The kernel that it runs, looked for when it is first asked for; never NULL.  Without memory for
+ * that it has no .os and .st is INQ_ENOMEM; the next to ask makes it look again.
+ */
+const struct inq_kernel *inq_machine_kernel(const struct inq_machine *m);
 
 /* The MSR, when the dump knows it.  Returns 1 and sets *ret_value, else 0. */
 int inq_cpu_msr(const struct inq_cpu *cpu, uint32_t index, uint64_t *ret_value);

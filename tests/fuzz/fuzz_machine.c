@@ -89,9 +89,10 @@ static void touch(const struct inq_machine *m)
 {
 	for (size_t i = 0; i < m->nr_spaces; i++)
 		MUST(m->spaces[i]->space_id == (int64_t)i + 1);
-	MUST(!m->kernel->os == !!*m->kernel->note);
-	for (size_t i = 0; i < m->kernel->nr_facts; i++)
-		MUST(memchr(m->kernel->facts[i].text, 0, sizeof(m->kernel->facts[i].text)));
+	MUST(!inq_machine_kernel(m)->os == !!*inq_machine_kernel(m)->note);
+	for (size_t i = 0; i < inq_machine_kernel(m)->nr_facts; i++)
+		MUST(memchr(inq_machine_kernel(m)->facts[i].text, 0,
+			    sizeof(inq_machine_kernel(m)->facts[i].text)));
 	for (uint32_t i = 0; i < m->nr_cpus; i++) {
 		touch_words(&m->cpus[i]);
 		touch_code(&m->cpus[i]);

@@ -230,7 +230,7 @@ static unsigned int facts(const struct inq_kernel *k, const char *fact, const ch
 static void check_found(const struct lab *l, const struct guest *g, const char *source,
 			uint64_t root)
 {
-	const struct inq_kernel *k = l->m->kernel;
+	const struct inq_kernel *k = inq_machine_kernel(l->m);
 	char banner[8];
 
 	assert_non_null(k->os);
@@ -267,7 +267,7 @@ static void test_registers_alone_find_it(void **state)
 		const struct guest *g = &all[i];
 		struct lab l = lab_of(g);
 		lab_open(&l);
-		const struct inq_kernel *k = l.m->kernel;
+		const struct inq_kernel *k = inq_machine_kernel(l.m);
 		check_found(&l, g, "cr3", g->la57 ? PML5 : ROOT);
 		assert_int_equal(facts(k, "text", "cr3", text_of(g)), 2);
 		assert_int_equal(facts(k, "phys_base", "cr3", phys_base_of(g)), 2);
@@ -291,7 +291,7 @@ static void test_the_kernels_own_pointer_leads_to_vmcoreinfo(void **state)
 	static const struct guest g = {.kaslr = 0x4c00000, .pointer = true, .user = true};
 	struct lab l = lab_of(&g);
 	lab_open(&l);
-	const struct inq_kernel *k = l.m->kernel;
+	const struct inq_kernel *k = inq_machine_kernel(l.m);
 	check_found(&l, &g, "cr3", ROOT);
 	assert_int_equal(facts(k, "phys_base", "vmcoreinfo", phys_base_of(&g)), 1);
 	assert_int_equal(facts(k, "text", "vmcoreinfo", text_of(&g)), 1);
@@ -336,8 +336,8 @@ static void test_a_note_of_another_kernel_is_not_gone_by(void **state)
 	lab_open(&l);
 	unsigned int stale = 0;
 	check_found(&l, &g, "cr3", ROOT);
-	for (size_t i = 0; i < l.m->kernel->nr_facts; i++)
-		stale += !strcmp(l.m->kernel->facts[i].text, "5.0-old");
+	for (size_t i = 0; i < inq_machine_kernel(l.m)->nr_facts; i++)
+		stale += !strcmp(inq_machine_kernel(l.m)->facts[i].text, "5.0-old");
 	assert_int_equal(stale, 1);
 	lab_close(&l);
 }
@@ -351,7 +351,7 @@ static void test_a_note_whose_memory_is_gone_still_says_what_it_says(void **stat
 					       "SYMBOL(_stext)=ffffffff81000040\n"};
 	struct lab l = lab_of(&g);
 	lab_open(&l);
-	const struct inq_kernel *k = l.m->kernel;
+	const struct inq_kernel *k = inq_machine_kernel(l.m);
 	assert_string_equal(k->os, "linux");
 	assert_string_equal(k->release, "5.0-old");
 	assert_int_equal(k->known, INQ_KERNEL_TEXT | INQ_KERNEL_PHYS_BASE);
@@ -377,10 +377,10 @@ static void test_no_kernel_is_said_to_be_none(void **state)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		struct lab l = lab_of(&all[i].g);
 		lab_open(&l);
-		assert_null(l.m->kernel->os);
-		assert_null(l.m->kernel->virt);
-		assert_string_equal(l.m->kernel->note, all[i].note);
-		assert_int_equal(l.m->kernel->nr_facts, 0);
+		assert_null(inq_machine_kernel(l.m)->os);
+		assert_null(inq_machine_kernel(l.m)->virt);
+		assert_string_equal(inq_machine_kernel(l.m)->note, all[i].note);
+		assert_int_equal(inq_machine_kernel(l.m)->nr_facts, 0);
 		assert_int_equal(l.m->nr_spaces, 1 + l.m->nr_cpus);
 		lab_close(&l);
 	}
@@ -394,7 +394,7 @@ static void test_a_gate_that_leads_elsewhere_is_the_one_told(void **state)
 	put64(l.ram, IDT + 24, 0xffffc900); /* vector 1 */
 	lab_open(&l);
 	assert_int_equal(
-		facts(l.m->kernel, "idt_handler", "idtr",
+		facts(inq_machine_kernel(l.m), "idt_handler", "idtr",
 		      UINT64_C(0xffffc90000000000) | ((text_of(&g) + 0x1010) & 0xffffffff)),
 		2);
 	lab_close(&l);
@@ -478,7 +478,7 @@ static void test_damaged_tables_end_in_an_answer(void **state)
 			struct inq_machine *m = NULL;
 			put64(mem.ram, at, values[i]);
 			assert_int_equal(machine_open(&dump, &m, NULL), INQ_OK);
-			assert_true(m->kernel->os || *m->kernel->note);
+			assert_true(inq_machine_kernel(m)->os || *inq_machine_kernel(m)->note);
 			machine_close(m);
 		}
 		put64(mem.ram, at, was);
