@@ -196,3 +196,40 @@ enum inq_status inq_type_in(const struct inq_machine *m, const char *module, con
 {
 	return find(m, module, name, ret, err);
 }
+
+/* Of any enum: kernels have some thousands, and nobody asks in a loop. */
+static enum inq_status find_enumerator(const struct btf *b, const char *name, uint64_t *ret,
+				       struct inq_err *err)
+{
+	for (uint32_t id = btf_first(b); id < btf_end(b); id++) {
+		struct btf_type t;
+		const char *has = NULL;
+		for (uint32_t i = 0; btf_type(b, id, &t) && btf_enumerator(&t, i, &has, ret); i++)
+			if (!strcmp(has, name))
+				return INQ_OK;
+	}
+	return inq_fail(err, INQ_ENOTFOUND, "no enum has %s", name);
+}
+
+enum inq_status inq_enum_value(const struct inq_machine *m, const char *type, const char *name,
+			       uint64_t *ret, struct inq_err *err)
+{
+	const struct machine_types *all;
+	struct inq_type t;
+	const char *has;
+	uint64_t v;
+	enum inq_status st = machine_types(m, false, &all, err);
+
+	if (st)
+		return st;
+	if (!type)
+		return find_enumerator(all->btf, name, ret, err);
+	if ((st = inq_type_named(m, type, &t, err)))
+		return st;
+	for (uint64_t i = 0; inq_type_enumerator(t, i, &has, &v); i++)
+		if (!strcmp(has, name)) {
+			*ret = v;
+			return INQ_OK;
+		}
+	return inq_fail(err, INQ_ENOTFOUND, "%s has no %s", type, name);
+}
