@@ -15,6 +15,7 @@
 	X(pt)                                                                                      \
 	X(dis)                                                                                     \
 	X(search)                                                                                  \
+	X(type)                                                                                    \
 	X(tui)                                                                                     \
 	X(views)                                                                                   \
 	X(rules)                                                                                   \

@@ -7,24 +7,31 @@
 
 #include "cli/say.h"
 
-bool cli_place_open(const struct cli_args *a, const char *place, struct cli_place *ret)
+const struct inq_machine *cli_machine_open(const struct cli_args *a, struct session **ret_session)
 {
 	const struct session_plan plan = {
 		.file = a->arg[0], .verbose = a->verbose, .base = a->base};
 	struct inq_err err = {0};
 
-	*ret = (struct cli_place){.s = NULL};
-	enum inq_status st = session_open(&plan, &ret->s, &err);
-	if (st) {
+	if (session_open(&plan, ret_session, &err)) {
 		(void)cli_fail(a->arg[0], &err, NULL);
-		return false;
+		return NULL;
 	}
-	ret->m = session_machine(ret->s);
-	if (!ret->m) {
+	const struct inq_machine *m = session_machine(*ret_session);
+	if (!m)
 		(void)cli_fail_usage("the dump that it was made from", "%s: an index has no memory",
 				     a->arg[0]);
+	return m;
+}
+
+bool cli_place_open(const struct cli_args *a, const char *place, struct cli_place *ret)
+{
+	struct inq_err err = {0};
+
+	*ret = (struct cli_place){.s = NULL};
+	ret->m = cli_machine_open(a, &ret->s);
+	if (!ret->m)
 		return false;
-	}
 	if (!machine_place(ret->m, place, &ret->where, &ret->addr, &err))
 		return true;
 	(void)cli_fail(a->arg[0], &err, "inquest help mem explains places");

@@ -14,6 +14,12 @@ struct cli_place {
 	uint64_t addr;
 };
 
+/*
+ * Open a->arg[0], which must be a dump: its machine, NULL: what is wrong has been said.  The
+ * session is the caller's either way.
+ */
+const struct inq_machine *cli_machine_open(const struct cli_args *a, struct session **ret_session);
+
 /* Open a->arg[0] and find SPACE:ADDRESS in it.  False: what is wrong has been said. */
 bool cli_place_open(const struct cli_args *a, const char *place, struct cli_place *ret);
 void cli_place_close(struct cli_place *p);

@@ -11,7 +11,7 @@
 #include "analyzers/live/live.h"
 #include "machine/place.h"
 
-#define LIVE_TABLES(X) X(dis) X(mem_line) X(pt_walk) X(search)
+#define LIVE_TABLES(X) X(dis) X(mem_line) X(pt_walk) X(search) X(type_member)
 
 enum { LIVE_MAX_ARGS = 4 };
 
