@@ -96,10 +96,9 @@ const struct cli_command cli_cmd_type = {
 		"  inquest type guest.core 'enum pageflags'\n"
 		"  inquest type guest.core gfp_t\n"
 		"\n"
-		"Offsets and sizes are in bytes; 4.3 is bit 3 of byte 4.  What no member covers "
-		"is\n"
-		"a (hole), behind the last member (padding).  Members of an anonymous struct or\n"
-		"union stand indented below it.  The types are those that the dumped kernel\n"
+		"Offsets and sizes are in bytes; 4.3 is bit 3 of byte 4.  What no member covers\n"
+		"is a (hole), behind the last member (padding).  Members of an anonymous struct\n"
+		"or union stand indented below it.  The types are those that the dumped kernel\n"
 		"carries in its own memory (BTF), those of its modules included.  In SQL the same\n"
 		"is type_member(type); without a type it has all of them.\n",
 	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE,

@@ -13,6 +13,7 @@
 	X(code)                                                                                    \
 	X(flight)                                                                                  \
 	X(memory)                                                                                  \
+	X(type)                                                                                    \
 	X(index)
 
 #define VIEW_GROUP_DECLARE(n) extern const struct view view_group_##n[];

@@ -13,6 +13,7 @@
 
 enum { ARG_TYPE };
 enum {
+	COL_ID,
 	COL_TYPE,
 	COL_NR,
 	COL_DEPTH,
@@ -28,6 +29,7 @@ enum {
 };
 
 static const struct live_column cols[] = {
+	{"id", "INTEGER", "number of the type, which of_type takes instead of its name"},
 	{"type", "TEXT", "the type: struct page, enum pageflags, union thread_union"},
 	{"nr", "INTEGER", "order of the rows of one type, from 0"},
 	{"depth", "INTEGER", "0; members of an anonymous member are one deeper"},
@@ -43,7 +45,7 @@ static const struct live_column cols[] = {
 	{0},
 };
 static const struct live_column args[] = {
-	{"of_type", "", "a type's name, as in C; without it: all structs, unions and enums"},
+	{"of_type", "", "a type's name, as in C, or id; without it: all structs, unions, enums"},
 	{0},
 };
 
@@ -64,8 +66,7 @@ struct level {
 struct state {
 	/* all: the types of a unit, and then of the next module */
 	const struct machine_types *types;
-	const struct btf *unit;
-	size_t module;
+	size_t unit; /* 0: the kernel's, then those of the modules */
 	uint32_t id;
 	bool all;
 	struct inq_type of;
@@ -95,24 +96,52 @@ static void begin(struct state *s, struct inq_type t)
 	enter(s, t, 0);
 }
 
+static const struct btf *unit_of(const struct state *s, size_t unit)
+{
+	return !unit                          ? s->types->btf
+	       : unit <= s->types->nr_modules ? s->types->modules[unit - 1].btf
+					      : NULL;
+}
+
+/* An id: the unit above, the type below. */
+static enum inq_status by_id(struct state *s, sqlite3_int64 id, struct inq_err *err)
+{
+	struct btf_type b;
+	struct inq_type t = {.unit = unit_of(s, (size_t)(id >> 32)), .id = (uint32_t)id};
+
+	if (!t.unit || !t.id || !btf_type(t.unit, t.id, &b))
+		return inq_fail(err, INQ_ENOTFOUND, "no type has the id %" PRId64, (int64_t)id);
+	begin(s, t);
+	return INQ_OK;
+}
+
 static enum inq_status open_types(const struct live_call *call, void *state, struct inq_err *err)
 {
+	sqlite3_value *arg = call->arg[ARG_TYPE];
 	struct state *s = state;
 	struct inq_type t;
-	enum inq_status st;
+	enum inq_status st = machine_types(call->m, true, &s->types, err);
 
-	if (!call->arg[ARG_TYPE]) {
-		s->all = true;
-		st = machine_types(call->m, true, &s->types, err);
-		s->unit = st ? NULL : s->types->btf;
+	s->all = !arg;
+	if (st || !arg)
 		return st;
-	}
-	const char *name = (const char *)sqlite3_value_text(call->arg[ARG_TYPE]);
+	if (sqlite3_value_type(arg) == SQLITE_INTEGER)
+		return by_id(s, sqlite3_value_int64(arg), err);
+	const char *name = (const char *)sqlite3_value_text(arg);
 	if (!name)
 		return inq_fail(err, INQ_ENOMEM, "name of a type");
 	if (!(st = inq_type_named(call->m, name, &t, err)))
 		begin(s, t);
 	return st;
+}
+
+static sqlite3_int64 id_of(const struct state *s)
+{
+	size_t unit = 0;
+
+	while (unit_of(s, unit) && unit_of(s, unit) != s->of.unit)
+		unit++;
+	return (sqlite3_int64)unit << 32 | s->of.id;
 }
 
 /* The next type that has members and a name. */
@@ -122,16 +151,13 @@ static bool next_type(struct state *s)
 		BTF_BIT(BTF_STRUCT) | BTF_BIT(BTF_UNION) | BTF_BIT(BTF_ENUM) | BTF_BIT(BTF_ENUM64);
 	struct btf_type t;
 
-	while (s->all && s->unit) {
-		for (s->id = s->id ? s->id + 1 : btf_first(s->unit); s->id < btf_end(s->unit);
-		     s->id++)
-			if (btf_type(s->unit, s->id, &t) && BTF_BIT(t.kind) & kinds && *t.name) {
-				begin(s, (struct inq_type){.unit = s->unit, .id = s->id});
+	for (const struct btf *b; s->all && (b = unit_of(s, s->unit)); s->unit++) {
+		for (s->id = s->id ? s->id + 1 : btf_first(b); s->id < btf_end(b); s->id++)
+			if (btf_type(b, s->id, &t) && BTF_BIT(t.kind) & kinds && *t.name) {
+				begin(s, (struct inq_type){.unit = b, .id = s->id});
 				return true;
 			}
 		s->id = 0;
-		s->unit = s->module < s->types->nr_modules ? s->types->modules[s->module++].btf
-							   : NULL;
 	}
 	return false;
 }
@@ -260,7 +286,9 @@ static void put_number(const struct state *s, int col, sqlite3_context *ctx)
 	bool part = is_hole(s) && s->hole_bits % 8; /* a hole of some bits */
 	uint64_t bytes = is_hole(s) ? s->hole_bits / 8 : s->mb.size;
 
-	if (col == COL_NR)
+	if (col == COL_ID)
+		sqlite3_result_int64(ctx, id_of(s));
+	else if (col == COL_NR)
 		sqlite3_result_int64(ctx, (sqlite3_int64)s->nr);
 	else if (col == COL_DEPTH)
 		sqlite3_result_int(ctx, (int)s->at_depth);
