@@ -81,7 +81,8 @@ static int setup(void **state)
 	l.types.modules_asked = true;
 	l.kernel = (struct inq_kernel){.os = "linux", .virt = &l.memory.base};
 	l.made.types = &l.types;
-	l.m = (struct inq_machine){.kernel = &l.kernel, .made = &l.made};
+	l.made.kernel = &l.kernel;
+	l.m = (struct inq_machine){.made = &l.made};
 	*state = &l;
 	return 0;
 }
