@@ -14,6 +14,7 @@
 	X(mem)                                                                                     \
 	X(pt)                                                                                      \
 	X(dis)                                                                                     \
+	X(line)                                                                                    \
 	X(search)                                                                                  \
 	X(type)                                                                                    \
 	X(tui)                                                                                     \

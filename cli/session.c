@@ -37,6 +37,8 @@ const struct inq_machine *session_machine(struct session *s)
 		return s->machine ? s->machine : s->live_machine;
 	if (machine_open(s->dump, &s->live_machine, &why) && !s->quiet)
 		cli_note(s->file, "its memory cannot be looked at: %s", why.msg);
+	if (s->live_machine)
+		machine_debug_where(s->live_machine, &s->debug);
 	return s->live_machine;
 }
 
@@ -61,15 +63,40 @@ static bool live_progress(void *ctx, uint64_t done, uint64_t total)
 	return !cli_interrupted() && !(s->escaped && s->escaped());
 }
 
+/* Debug files are looked for when they are needed, so what came of it is told last. */
+static void tell_debug_files(const struct session *s)
+{
+	const struct inq_machine *m = s->machine ? s->machine : s->live_machine;
+	const char *note;
+
+	for (size_t i = 0; m && (note = machine_debug_note(m, i)); i++)
+		cli_note("debug files", "%s", note);
+}
+
+/* What a debug file may lie beside, and where debuginfod's client puts what it fetched. */
+static void note_debug_places(struct session *s, const struct session_plan *plan)
+{
+	const char *fetched = getenv("DEBUGINFOD_CACHE_PATH");
+
+	s->debug_beside = places_folder_of(plan->file);
+	s->debug_fetched = fetched ? strdup(fetched) : places_cache("debuginfod_client");
+	s->debug = (struct machine_debug){
+		.given = plan->vmlinux, .beside = s->debug_beside, .fetched = s->debug_fetched};
+}
+
 void session_close(struct session *s)
 {
 	if (!s)
 		return;
+	if (s->verbose)
+		tell_debug_files(s);
 	store_destroy(s->store);
 	machine_close(s->live_machine);
 	machine_close(s->machine);
 	inq_dump_close(s->dump);
 	free(s->index);
+	free(s->debug_beside);
+	free(s->debug_fetched);
 	free(s);
 }
 
@@ -171,8 +198,10 @@ static enum inq_status open_machine(struct session *s, struct inq_err *err)
 {
 	enum inq_status st = machine_open(s->dump, &s->machine, err);
 
-	if (!st)
+	if (!st) {
+		machine_debug_where(s->machine, &s->debug);
 		st = store_create(&s->store, err);
+	}
 	return st ? st : store_add_machine(s->store, s->machine, err);
 }
 
@@ -262,6 +291,8 @@ enum inq_status session_open(const struct session_plan *plan, struct session **r
 	if (!s)
 		return inq_fail(err, INQ_ENOMEM, "session");
 	s->file = plan->file;
+	s->verbose = plan->verbose;
+	note_debug_places(s, plan);
 	cli_progress_start(&s->progress);
 	fence_enter(plan);
 	enum inq_status st = open_file(s, plan, err);

@@ -9,6 +9,7 @@
 #include "analyzers/live/live.h"
 #include "base/scope.h"
 #include "cli/say.h"
+#include "machine/lines.h"
 #include "machine/machine.h"
 #include "store/store.h"
 #include "views/view.h"
@@ -27,10 +28,13 @@ struct session_plan {
 };
 
 struct session {
-	const char *file;                 /* as given */
-	char *index;                      /* of the dump, whose rows are used; NULL: none */
-	struct inq_dump *dump;            /* NULL when the file is an index */
-	struct inq_machine *machine;      /* NULL when the rows come from an index */
+	const char *file;                   /* as given */
+	char *index;                        /* of the dump, whose rows are used; NULL: none */
+	struct inq_dump *dump;              /* NULL when the file is an index */
+	struct inq_machine *machine;        /* NULL when the rows come from an index */
+	char *debug_beside, *debug_fetched; /* folders that may have debug files; NULL */
+	struct machine_debug debug;         /* the same, for the machine */
+	bool verbose;
 	struct inq_machine *live_machine; /* with an index: opened when memory is asked for */
 	struct live_host live;
 	struct store *store;

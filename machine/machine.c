@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "machine/kernel.h"
 #include "machine/kvm.h"
+#include "machine/lines.h"
 #include "machine/nested.h"
 #include "machine/qemu_note.h"
 #include "machine/qemu_state.h"
@@ -57,6 +58,7 @@ void machine_close(struct inq_machine *m)
 	}
 	machine_types_destroy(w->made.types);
 	machine_windows_close(w->windows);
+	machine_lines_destroy(w->made.lines);
 	free(w->owned);
 	kernel_destroy(w->made.kernel);
 	free(w->spaces);

@@ -4,6 +4,7 @@
 
 #include <inquest/machine.h>
 
+struct machine_lines;
 struct machine_types;
 struct whole_machine;
 
@@ -12,6 +13,7 @@ struct machine_made {
 	struct whole_machine *whole; /* of which this is a part */
 	struct inq_kernel *kernel;
 	struct machine_types *types;
+	struct machine_lines *lines;
 };
 
 /*

@@ -43,6 +43,15 @@ static void mem(sqlite3_context *ctx, int n, sqlite3_value **v)
 		sqlite3_result_blob64(ctx, buf, (sqlite3_uint64)bytes, free);
 }
 
+static const struct {
+	const char *name;
+	int nr_args;
+	void (*call)(sqlite3_context *ctx, int n, sqlite3_value **v);
+} functions[] = {
+	{"line", 1, live_line},
+	{"mem", 3, mem},
+};
+
 enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,
 					struct inq_err *err)
 {
@@ -51,9 +60,11 @@ enum inq_status live_functions_register(sqlite3 *db, const struct live_host *hos
 		void *out;
 	} aux = {host};
 
-	if (sqlite3_create_function_v2(db, "mem", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY, aux.out, mem,
-				       NULL, NULL, NULL))
-		return sql_fail(db, INQ_ENOMEM, "mem", err);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++)
+		if (sqlite3_create_function_v2(db, functions[i].name, functions[i].nr_args,
+					       SQLITE_UTF8 | SQLITE_DIRECTONLY, aux.out,
+					       functions[i].call, NULL, NULL, NULL))
+			return sql_fail(db, INQ_ENOMEM, functions[i].name, err);
 	return INQ_OK;
 }
 

@@ -1,0 +1,157 @@
+/* Knows which debug file belongs to the kernel of a dump, and how far that kernel was moved. */
+#include "machine/lines.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine/machine.h"
+#include "symbols/debug_file.h"
+#include "symbols/debug_info.h"
+
+enum { MAX_NOTES = 8 };
+
+struct machine_lines {
+	struct machine_debug where;
+	bool looked;
+	struct debug_info *kernel; /* NULL: there is none, or nobody has looked */
+	char note[MAX_NOTES][320];
+	size_t nr_notes;
+};
+
+void machine_lines_destroy(struct machine_lines *l)
+{
+	if (!l)
+		return;
+	debug_info_close(l->kernel);
+	free(l);
+}
+
+void machine_debug_where(const struct inq_machine *m, const struct machine_debug *where)
+{
+	if (m->made && !m->made->lines)
+		m->made->lines = calloc(1, sizeof(*m->made->lines));
+	if (m->made && m->made->lines)
+		m->made->lines->where = *where;
+}
+
+const char *machine_debug_note(const struct inq_machine *m, size_t i)
+{
+	const struct machine_lines *l = m->made ? m->made->lines : NULL;
+
+	return l && i < l->nr_notes ? l->note[i] : NULL;
+}
+
+static void INQ_PRINTF(2, 3) note(struct machine_lines *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (l->nr_notes == MAX_NOTES)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(l->note[l->nr_notes++], sizeof(l->note[0]), fmt, ap);
+	va_end(ap);
+}
+
+/* One that belongs to another kernel would name everything wrong. */
+static bool is_of_kernel(struct machine_lines *l, const struct inq_kernel *k,
+			 const struct debug_info *d, bool given)
+{
+	const char *have = debug_info_build_id(d), *path = debug_info_path(d);
+
+	if (*k->build_id && !strcmp(have, k->build_id))
+		return true;
+	if (!*k->build_id && given) {
+		note(l, "%s: not checked: the dump tells no build id of its kernel", path);
+		return true;
+	}
+	note(l, "%s: of build id %s, but the kernel has %s", path, *have ? have : "unknown",
+	     *k->build_id ? k->build_id : "an unknown one");
+	return false;
+}
+
+static void try_file(struct machine_lines *l, const struct inq_kernel *k, const char *path)
+{
+	struct debug_info *d = NULL;
+	struct inq_err err = {0};
+
+	if (access(path, F_OK))
+		return;
+	if (debug_info_open(path, &d, &err)) {
+		note(l, "%s: %s", path, err.msg);
+		return;
+	}
+	if (is_of_kernel(l, k, d, l->where.given && !strcmp(path, l->where.given))) {
+		note(l, "%s: lines come from it", path);
+		l->kernel = d;
+		return;
+	}
+	debug_info_close(d);
+}
+
+static void look(struct machine_lines *l, const struct inq_kernel *k)
+{
+	const struct debug_wanted w = {.build_id = k->build_id,
+				       .release = k->release,
+				       .given = l->where.given,
+				       .beside = l->where.beside,
+				       .fetched = l->where.fetched};
+	char path[DEBUG_PATH_MAX];
+
+	l->looked = true;
+	for (size_t i = 0; !l->kernel && debug_file_at(&w, i, path); i++)
+		try_file(l, k, path);
+	if (!l->kernel)
+		note(l, "no debug file of kernel %s, build id %s",
+		     *k->release ? k->release : "(unknown)",
+		     *k->build_id ? k->build_id : "unknown");
+}
+
+static enum inq_status no_file(const struct machine_lines *l, struct inq_err *err)
+{
+	/* the last note is the conclusion, the first one says what stood in the way */
+	if (l->nr_notes > 1)
+		return inq_fail(err, INQ_EABSENT, "%.200s", l->note[0]);
+	return inq_fail(err, INQ_EABSENT,
+			"%.140s; looked at --vmlinux, beside the dump, in "
+			"/usr/lib/debug",
+			l->note[0]);
+}
+
+/* To an address of the file; INQ_ENOTFOUND: not of the kernel's image. */
+static enum inq_status link_address(const struct inq_kernel *k, uint64_t addr, uint64_t *ret,
+				    struct inq_err *err)
+{
+	if (!k->os)
+		return inq_fail(err, INQ_EABSENT, "no kernel was found: %s", k->note);
+	if (!(k->known & INQ_KERNEL_KASLR))
+		return inq_fail(err, INQ_EABSENT, "how far the kernel was moved is unknown");
+	if ((k->known & INQ_KERNEL_TEXT && addr < k->text) ||
+	    (k->known & INQ_KERNEL_LAST && addr > k->last))
+		return inq_fail(err, INQ_ENOTFOUND, "0x%" PRIx64 " is not in the kernel's image",
+				addr);
+	*ret = addr - k->kaslr;
+	return INQ_OK;
+}
+
+enum inq_status inq_lines_at(const struct inq_machine *m, uint64_t addr, struct inq_lines *ret,
+			     struct inq_err *err)
+{
+	struct machine_lines *l = m->made ? m->made->lines : NULL;
+	uint64_t at = 0;
+
+	if (!l)
+		return inq_fail(err, INQ_EABSENT, "no debug files");
+	enum inq_status st = link_address(inq_machine_kernel(m), addr, &at, err);
+	if (st)
+		return st;
+	if (!l->looked)
+		look(l, inq_machine_kernel(m));
+	if (!l->kernel)
+		return no_file(l, err);
+	st = debug_info_lines(l->kernel, at, ret, err);
+	return inq_wrap(err, st, "0x%" PRIx64, addr);
+}

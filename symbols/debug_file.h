@@ -1,0 +1,28 @@
+/* Where a kernel's debug information lies on this machine. */
+#ifndef SYMBOLS_DEBUG_FILE_H
+#define SYMBOLS_DEBUG_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "symbols/build_id.h"
+
+/* What is known of a kernel, and where else to look; NULL or "": unknown, nowhere. */
+struct debug_wanted {
+	const char *build_id; /* hexadecimal digits */
+	const char *release;  /* "6.1.0-56-amd64" */
+	const char *given;    /* a file that somebody named */
+	const char *beside;   /* a folder: the dump's */
+	const char *fetched;  /* a folder: what debuginfod's client fetched */
+};
+
+enum { DEBUG_PATH_MAX = 512 };
+
+/*
+ * The nth path where it may lie, the likeliest first; there need not be such a file.  False: there
+ * are no more.  A release that is no file's name, and an id that is none, are passed over: both
+ * come from the dump.
+ */
+bool debug_file_at(const struct debug_wanted *w, size_t nth, char ret_path[DEBUG_PATH_MAX]);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * Knows which child reads which debug file, and believes nothing that it answers before it was
+ * checked.
+ */
+#include "symbols/debug_info.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "base/span.h"
+#include "symbols/debug_job.h"
+
+enum { SECONDS = 20, MAX_RANGES = 1 << 21, MAX_SECTIONS = 4096 };
+#define MEMORY ((size_t)1 << 30) /* bytes: a kernel's .debug_info, decompressed, has 170 MB */
+
+struct debug_info {
+	char *path;
+	int fd;
+	struct child *child;
+	struct job_info head;
+	struct job_section *section;
+	size_t nr_sections;
+	bool has_ranges;
+	struct job_range *range; /* ascending, none overlapping */
+	size_t nr_ranges;
+	uint8_t *answer; /* JOB_ROOM bytes */
+};
+
+void debug_info_close(struct debug_info *d)
+{
+	if (!d)
+		return;
+	child_stop(d->child);
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d->section);
+	free(d->range);
+	free(d->answer);
+	free(d->path);
+	free(d);
+}
+INQ_DEFINE_SCOPE(struct debug_info, debug_info_close)
+
+const char *debug_info_path(const struct debug_info *d)
+{
+	return d->path;
+}
+
+const char *debug_info_build_id(const struct debug_info *d)
+{
+	return d->head.build_id;
+}
+
+static enum inq_status nonsense(struct inq_err *err)
+{
+	return inq_fail(err, INQ_ECORRUPT, "libdwarf answers nonsense");
+}
+
+static enum inq_status ask(struct debug_info *d, const struct child_call *call, size_t *ret_n,
+			   struct inq_err *err)
+{
+	return child_ask(d->child, call, d->answer, JOB_ROOM, ret_n, err);
+}
+
+static enum inq_status read_head(struct debug_info *d, struct inq_err *err)
+{
+	const struct child_call call = {.arg = {JOB_INFO}};
+	struct job_info *info = &d->head;
+	size_t n = 0;
+	enum inq_status st = ask(d, &call, &n, err);
+
+	if (st)
+		return st;
+	if (n != sizeof(*info))
+		return nonsense(err);
+	memcpy(info, d->answer, n);
+	info->build_id[sizeof(info->build_id) - 1] = '\0';
+	if (info->build_id[strspn(info->build_id, "0123456789abcdef")])
+		return nonsense(err);
+	if (!info->info_bytes)
+		return inq_fail(err, INQ_ENOTFOUND, "it has no debug information");
+	return INQ_OK;
+}
+
+/* All records of one kind, which the child hands out in as many answers as it takes. */
+static enum inq_status read_all(struct debug_info *d, enum job_call what, size_t bytes, size_t max,
+				void **ret, size_t *ret_nr, struct inq_err *err)
+{
+	uint8_t *all = NULL;
+	size_t nr = 0, n = 1;
+	enum inq_status st = INQ_OK;
+
+	while (!st && n) {
+		const struct child_call call = {.arg = {what, nr}};
+		st = ask(d, &call, &n, err);
+		if (!st && n % bytes)
+			st = nonsense(err);
+		else if (!st && n / bytes > max - nr)
+			st = inq_fail(err, INQ_ELIMIT, "more than %zu of them", max);
+		uint8_t *p = st || !n ? NULL : realloc(all, nr * bytes + n);
+		if (!st && n && !p)
+			st = inq_fail(err, INQ_ENOMEM, "out of memory");
+		if (!p)
+			break;
+		all = p;
+		memcpy(all + nr * bytes, d->answer, n);
+		nr += n / bytes;
+	}
+	if (st) {
+		free(all);
+		return st;
+	}
+	*ret = all;
+	*ret_nr = nr;
+	return INQ_OK;
+}
+
+static enum inq_status read_sections(struct debug_info *d, struct inq_err *err)
+{
+	void *p = NULL;
+	enum inq_status st = read_all(d, JOB_LOADED, sizeof(*d->section), MAX_SECTIONS, &p,
+				      &d->nr_sections, err);
+
+	d->section = p;
+	for (size_t i = 0; i < d->nr_sections; i++)
+		d->section[i].name[JOB_SECTION_MAX - 1] = '\0';
+	return st;
+}
+
+static enum inq_status read_ranges(struct debug_info *d, struct inq_err *err)
+{
+	void *p = NULL;
+	enum inq_status st = d->has_ranges ? INQ_OK
+					   : read_all(d, JOB_RANGES, sizeof(*d->range), MAX_RANGES,
+						      &p, &d->nr_ranges, err);
+
+	if (st || d->has_ranges)
+		return st;
+	d->range = p;
+	d->has_ranges = true;
+	for (size_t i = 0; i < d->nr_ranges; i++)
+		if (d->range[i].first > d->range[i].last ||
+		    (i && d->range[i].first <= d->range[i - 1].last))
+			d->nr_ranges = 0; /* nothing of it can be believed */
+	return d->nr_ranges ? INQ_OK : inq_fail(err, INQ_ENOTFOUND, "it tells no addresses");
+}
+
+enum inq_status debug_info_open(const char *path, struct debug_info **ret, struct inq_err *err)
+{
+	INQ_SCOPED(debug_info_close_scope_) struct debug_info *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return inq_fail(err, INQ_ENOMEM, "debug information");
+	d->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (d->fd < 0)
+		return inq_fail(err, INQ_EIO, "cannot open: %s", strerror(errno));
+	d->path = strdup(path);
+	d->answer = malloc(JOB_ROOM);
+	if (!d->path || !d->answer)
+		return inq_fail(err, INQ_ENOMEM, "debug information");
+	const struct child_job job = {.name = "libdwarf",
+				      .fd = d->fd,
+				      .open = debug_job_open,
+				      .serve = debug_job_serve,
+				      .room = JOB_ROOM,
+				      .memory = MEMORY,
+				      .seconds = SECONDS};
+	enum inq_status st = child_start(&job, &d->child, err);
+	if (!st)
+		st = read_head(d, err);
+	if (!st)
+		st = read_sections(d, err);
+	if (!st)
+		*ret = inq_take(d);
+	return st;
+}
+
+bool debug_info_section(const struct debug_info *d, const char *name, uint64_t *ret_addr,
+			uint64_t *ret_bytes)
+{
+	for (size_t i = 0; i < d->nr_sections; i++) {
+		if (strcmp(d->section[i].name, name) != 0)
+			continue;
+		*ret_addr = d->section[i].addr;
+		*ret_bytes = d->section[i].bytes;
+		return true;
+	}
+	return false;
+}
+
+static const struct job_range *range_of(const struct debug_info *d, uint64_t addr)
+{
+	size_t lo = 0, hi = d->nr_ranges;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (d->range[mid].last < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < d->nr_ranges && d->range[lo].first <= addr ? &d->range[lo] : NULL;
+}
+
+/* n bytes of the answer as a text of its own; NULL when there is none. */
+static const char *take_text(struct span *s, size_t n, struct inq_lines *ret, size_t *used)
+{
+	const uint8_t *p = n > JOB_NAME_MAX ? NULL : span_take(s, n);
+	char *to = ret->text + *used;
+
+	if (!p || !n || n >= sizeof(ret->text) - *used || memchr(p, 0, n))
+		return NULL;
+	memcpy(to, p, n);
+	to[n] = '\0';
+	*used += n + 1;
+	return to;
+}
+
+enum inq_status debug_info_take_lines(const uint8_t *p, size_t n, struct inq_lines *ret,
+				      struct inq_err *err)
+{
+	struct span s = span_of(p, n);
+	size_t used = 0;
+
+	ret->nr = 0;
+	while (s.left && ret->nr < INQ_LINES_FRAMES) {
+		struct inq_line_frame *to = &ret->frame[ret->nr];
+		const uint8_t *head = span_take(&s, sizeof(struct job_frame));
+		struct job_frame f;
+		if (!head)
+			return nonsense(err);
+		memcpy(&f, head, sizeof(f));
+		*to = (struct inq_line_frame){
+			.line = f.line, .column = f.column, .inlined = f.inlined != 0};
+		to->function = take_text(&s, f.function_bytes, ret, &used);
+		to->file = take_text(&s, f.file_bytes, ret, &used);
+		if (s.bad || f.function_bytes > JOB_NAME_MAX || f.file_bytes > JOB_NAME_MAX)
+			return nonsense(err);
+		ret->nr++;
+	}
+	return ret->nr ? INQ_OK : nonsense(err);
+}
+
+enum inq_status debug_info_lines(struct debug_info *d, uint64_t addr, struct inq_lines *ret,
+				 struct inq_err *err)
+{
+	enum inq_status st = read_ranges(d, err);
+	size_t n = 0;
+
+	if (st)
+		return st;
+	const struct job_range *r = range_of(d, addr);
+	if (!r)
+		return inq_fail(err, INQ_ENOTFOUND, "no unit has that address");
+	const struct child_call call = {.arg = {JOB_LINES, r->unit, addr}};
+	st = ask(d, &call, &n, err);
+	return st ? st : debug_info_take_lines(d->answer, n, ret, err);
+}

@@ -1,0 +1,47 @@
+/*
+ * A file with debug information (DWARF): lines and inlined functions at an address.  libdwarf reads
+ * it in a child of its own, started when it is first needed; it reads the one unit that is asked
+ * about, not the file.
+ */
+#ifndef SYMBOLS_DEBUG_INFO_H
+#define SYMBOLS_DEBUG_INFO_H
+
+#include <inquest/lines.h>
+
+#include "symbols/build_id.h"
+
+struct debug_info;
+
+/*
+ * The path is copied.  Errors: INQ_EIO, INQ_ENOTFOUND (it has no debug information),
+ * INQ_EUNSUPPORTED (no ELF file of x86-64), INQ_ECORRUPT, INQ_ELIMIT, INQ_ENOMEM.
+ */
+INQ_MUST enum inq_status debug_info_open(const char *path, struct debug_info **ret,
+					 struct inq_err *err);
+void debug_info_close(struct debug_info *d); /* accepts NULL */
+
+const char *debug_info_path(const struct debug_info *d);
+const char *debug_info_build_id(const struct debug_info *d); /* ""; it has none */
+
+/*
+ * Where a section lies that is loaded to memory, as the file has it: in a module, which is linked
+ * when it is loaded, a number made up.  False: there is no such section.
+ */
+bool debug_info_section(const struct debug_info *d, const char *name, uint64_t *ret_addr,
+			uint64_t *ret_bytes);
+
+/*
+ * Frames at an address of the file: see inq_lines.  Errors: INQ_ENOTFOUND (nothing is known of it),
+ * INQ_ECORRUPT (also: libdwarf died of it), INQ_ELIMIT, INQ_EIO, INQ_ENOMEM.
+ */
+INQ_MUST enum inq_status debug_info_lines(struct debug_info *d, uint64_t addr,
+					  struct inq_lines *ret, struct inq_err *err);
+
+/*
+ * What a child answered, made into frames, for debug_info_lines and its fuzzer.
+ * Errors: INQ_ECORRUPT.
+ */
+INQ_MUST enum inq_status debug_info_take_lines(const uint8_t *p, size_t n, struct inq_lines *ret,
+					       struct inq_err *err);
+
+#endif

@@ -1,0 +1,58 @@
+/* What symbols/debug_info.c and the child that libdwarf runs in ask each other. */
+#ifndef SYMBOLS_DEBUG_JOB_H
+#define SYMBOLS_DEBUG_JOB_H
+
+#include "base/child.h"
+#include "symbols/build_id.h"
+
+enum {
+	JOB_ROOM = 1 << 20,   /* bytes of an answer */
+	JOB_NAME_MAX = 512,   /* of a name or a path; longer ones are cut */
+	JOB_FRAMES_MAX = 24,  /* one inlined into the other */
+	JOB_SECTION_MAX = 64, /* of a section's name */
+};
+
+/* The first argument of a call. */
+enum job_call {
+	/* answer: struct job_info */
+	JOB_INFO,
+	/* arg 1: how many loaded sections to pass over; answer: struct job_section each */
+	JOB_LOADED,
+	/* arg 1: how many stretches to pass over; answer: struct job_range each, none: no more */
+	JOB_RANGES,
+	/* arg 1: unit, 2: address; answer: frames, innermost first, each a struct job_frame and
+	   behind it the texts */
+	JOB_LINES,
+};
+
+struct job_info {
+	uint64_t info_bytes; /* of .debug_info; 0: there is none */
+	uint64_t line_bytes;
+	uint32_t relocatable; /* its addresses are made up: see debug_elf_made_up */
+	uint32_t pad;
+	char build_id[SYMBOLS_BUILD_ID]; /* ""; there is none */
+};
+
+struct job_section {
+	uint64_t addr, bytes;
+	char name[JOB_SECTION_MAX];
+};
+
+struct job_range {
+	uint64_t first, last; /* addresses; inclusive */
+	uint64_t unit;        /* offset in .debug_info */
+};
+
+struct job_frame {
+	uint32_t line, column; /* 0: unknown */
+	uint32_t function_bytes, file_bytes;
+	uint32_t inlined;
+	uint32_t pad;
+};
+
+/* In the child: see struct child_job. */
+enum inq_status debug_job_open(const struct child_job *job, void **ret_state, struct inq_err *err);
+enum inq_status debug_job_serve(void *state, const struct child_call *call, uint8_t *buf,
+				size_t room, size_t *ret_n, struct inq_err *err);
+
+#endif

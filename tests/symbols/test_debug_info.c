@@ -1,0 +1,177 @@
+/* Lines and inlined functions of small files: DWARF 4 and 5, compressed, not linked, with none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "symbols/debug_elf.h"
+#include "symbols/debug_file.h"
+#include "symbols/debug_info.h"
+#include "tests/symbols/symbol_of.h"
+
+static const char *folder;
+
+static struct debug_info *open_file(const char *name, char path[256])
+{
+	struct debug_info *d = NULL;
+	struct inq_err err = {0};
+
+	snprintf(path, 256, "%s/lines-%s.elf", folder, name);
+	if (debug_info_open(path, &d, &err))
+		fail_msg("%s: %s", path, err.msg);
+	return d;
+}
+
+static void assert_frame(const struct inq_lines *l, size_t i, const char *function, uint32_t line,
+			 bool inlined)
+{
+	assert_true(i < l->nr);
+	assert_non_null(l->frame[i].function);
+	assert_string_equal(l->frame[i].function, function);
+	assert_non_null(l->frame[i].file);
+	const char *slash = strrchr(l->frame[i].file, '/');
+	assert_string_equal(slash ? slash + 1 : l->frame[i].file, "lines.c");
+	assert_int_equal(l->frame[i].line, line);
+	assert_int_equal(l->frame[i].inlined, inlined);
+}
+
+static void assert_lines(struct debug_info *d, uint64_t inner, uint64_t plain)
+{
+	struct inq_lines l;
+	struct inq_err err = {0};
+
+	if (debug_info_lines(d, inner, &l, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(l.nr, 3);
+	assert_frame(&l, 0, "innermost", 6, true);
+	assert_frame(&l, 1, "between", 12, true);
+	assert_frame(&l, 2, "outer", 19, false);
+	if (debug_info_lines(d, plain, &l, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(l.nr, 1);
+	assert_frame(&l, 0, "plain", 28, false);
+	assert_int_equal(debug_info_lines(d, 0x1234, &l, &err), INQ_ENOTFOUND);
+	assert_string_equal(err.msg, "no unit has that address");
+}
+
+static void test_lines_and_inlined_functions_are_found_in_each_form(void **state)
+{
+	static const char *const forms[] = {"dwarf5", "dwarf4", "zlib", "relocs", "wide"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		char path[256];
+		struct debug_info *d = open_file(forms[i], path);
+		assert_string_equal(debug_info_build_id(d), "0102030405060708");
+		assert_string_equal(debug_info_path(d), path);
+		assert_lines(d, symbol_of(path, "at_innermost", NULL),
+			     symbol_of(path, "at_plain", NULL));
+		debug_info_close(d);
+	}
+}
+
+static void test_a_file_that_is_not_linked_has_addresses_by_section(void **state)
+{
+	char path[256];
+	struct debug_info *d = open_file("bare", path);
+	size_t section = 0;
+	uint64_t plain = symbol_of(path, "at_plain", &section), addr = 0, bytes = 0;
+
+	(void)state;
+	assert_true(debug_info_section(d, ".text", &addr, &bytes));
+	assert_int_equal(addr, debug_elf_made_up(section));
+	assert_true(bytes > plain);
+	assert_false(debug_info_section(d, ".nowhere", &addr, &bytes));
+	assert_lines(d, addr + symbol_of(path, "at_innermost", NULL), addr + plain);
+	assert_string_equal(debug_info_build_id(d), "");
+	debug_info_close(d);
+}
+
+static void test_what_is_no_debug_file_says_so(void **state)
+{
+	char path[256];
+	struct debug_info *d = NULL;
+	struct inq_err err = {0};
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/lines-none.elf", folder);
+	assert_int_equal(debug_info_open(path, &d, &err), INQ_ENOTFOUND);
+	assert_string_equal(err.msg, "it has no debug information");
+	assert_int_equal(debug_info_open("/dev/null", &d, &err), INQ_EUNSUPPORTED);
+	assert_string_equal(err.msg, "libdwarf: no ELF file");
+	assert_int_equal(debug_info_open("/nowhere", &d, &err), INQ_EIO);
+	assert_string_equal(err.msg, "cannot open: No such file or directory");
+	assert_null(d);
+}
+
+static void test_frames_that_contradict_themselves_are_refused(void **state)
+{
+	struct inq_lines l;
+	struct inq_err err = {0};
+	uint32_t frame[8] = {7, 3, 3, 2, 1, 0};
+
+	(void)state;
+	memcpy(frame + 6, "foob.c", 6);
+	assert_int_equal(debug_info_take_lines((uint8_t *)frame, 24 + 5, &l, &err), INQ_OK);
+	assert_string_equal(l.frame[0].function, "foo");
+	assert_string_equal(l.frame[0].file, "b.");
+	assert_int_equal(debug_info_take_lines((uint8_t *)frame, 24 + 4, &l, &err), INQ_ECORRUPT);
+	assert_int_equal(debug_info_take_lines((uint8_t *)frame, 23, &l, &err), INQ_ECORRUPT);
+	assert_int_equal(debug_info_take_lines((uint8_t *)frame, 0, &l, &err), INQ_ECORRUPT);
+	frame[2] = UINT32_MAX;
+	assert_int_equal(debug_info_take_lines((uint8_t *)frame, 32, &l, &err), INQ_ECORRUPT);
+}
+
+static void assert_nth(const struct debug_wanted *w, size_t nth, const char *expected)
+{
+	char path[DEBUG_PATH_MAX];
+
+	if (!expected) {
+		assert_false(debug_file_at(w, nth, path));
+		return;
+	}
+	assert_true(debug_file_at(w, nth, path));
+	assert_string_equal(path, expected);
+}
+
+static void test_debug_files_are_looked_for_where_people_put_them(void **state)
+{
+	const struct debug_wanted all = {.build_id = "eb4fbc",
+					 .release = "6.1.0-56-amd64",
+					 .given = "v",
+					 .beside = "/d",
+					 .fetched = "/f"};
+	const struct debug_wanted id = {.build_id = "eb4fbc"};
+	const struct debug_wanted evil = {.build_id = "../../etc", .release = "../x"};
+	const struct debug_wanted none = {0};
+
+	(void)state;
+	assert_nth(&all, 0, "v");
+	assert_nth(&all, 1, "/d/vmlinux-6.1.0-56-amd64.debug");
+	assert_nth(&all, 6, "/usr/lib/debug/.build-id/eb/4fbc.debug");
+	assert_nth(&all, 7, "/usr/lib/debug/boot/vmlinux-6.1.0-56-amd64");
+	assert_nth(&all, 13, "/f/eb4fbc/debuginfo");
+	assert_nth(&all, 14, NULL);
+	assert_nth(&id, 0, "/usr/lib/debug/.build-id/eb/4fbc.debug");
+	assert_nth(&id, 1, NULL);
+	assert_nth(&evil, 0, NULL);
+	assert_nth(&none, 0, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_and_inlined_functions_are_found_in_each_form),
+		cmocka_unit_test(test_a_file_that_is_not_linked_has_addresses_by_section),
+		cmocka_unit_test(test_what_is_no_debug_file_says_so),
+		cmocka_unit_test(test_frames_that_contradict_themselves_are_refused),
+		cmocka_unit_test(test_debug_files_are_looked_for_where_people_put_them),
+	};
+
+	folder = argc > 1 ? argv[1] : ".";
+	return cmocka_run_group_tests_name("debug information", tests, NULL, NULL);
+}
