@@ -6,19 +6,19 @@ usage: peers.py INQUEST_VMM LINUX_INIT [--mirror URL] [--keep FOLDER]
 A Linux guest is caught in the svm testbed, as an ELF core and as a compressed dump.  Each tool opens both as far as it
 reads them; registers of every vCPU, tasks, log and stacks must agree.  Prints a table; exit code 0: all agree.
 Wants root (debootstrap, chroot) and a gigabyte or two in the cache folder, INQ_CACHE or ~/.cache/inquest."""
-import argparse, json, os, pathlib, re, shutil, struct, subprocess, sys, tempfile
+import argparse, json, pathlib, re, struct, subprocess, sys, tempfile
 
 import kdumpfile
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "vmm"), str(HERE.parent / "bed")]
-import bed, core, image, kernel, packages  # noqa: E402
+import bed, core, image, kernel  # noqa: E402
+from chroot import PACKAGES, Chroot  # noqa: E402
 
 # Not the testbed's own cloud kernel: without CONFIG_X86_MCE crash 8.0.6 takes an exception stack for one of no bytes, and
 # refuses a core whose first CPU is not in user mode ("read of stack at ... failed").
 KERNEL = "linux-image-amd64"
-SUITE, PACKAGES = "trixie", "crash,python3-drgn,gdb,makedumpfile"
 VCPUS, MIB, SECONDS = 2, 384, 240
 RUN = (f"inquest-vmm run --kernel /bin/vmlinuz --initrd /bin/root.cpio --vcpus {VCPUS} --memory {MIB} --timeout {SECONDS}"
        " --append 'console=ttyS0 quiet panic=-1 reboot=k seed=1' --snapshot a.core; [ $? = 33 ] &&"
@@ -26,46 +26,6 @@ RUN = (f"inquest-vmm run --kernel /bin/vmlinuz --initrd /bin/root.cpio --vcpus {
 REGS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs rflags rsp ss fs_base gs_base ds es fs gs").split()
 GPRS = "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi rip rflags rsp".split()
 ASKED = [r for r in REGS if r != "orig_rax"]
-
-
-def must(argv, what, **kw):
-    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", **kw)
-    if done.returncode:
-        raise bed.BedError(f"{what}: {(done.stdout.strip().splitlines() or ['no reason'])[-1]}")
-    return done.stdout
-
-
-class Chroot:
-    def __init__(self, mirror):
-        if os.geteuid():
-            raise bed.BedError("not root: a chroot cannot be made")
-        self.root = kernel.cache_dir() / SUITE
-        if not self.root.is_dir():
-            part = self.root.with_name(SUITE + ".part")
-            shutil.rmtree(part, ignore_errors=True)
-            print(f"making a chroot of Debian {SUITE} in {self.root}", flush=True)
-            must(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, part, mirror or packages.mirror()], "debootstrap")
-            part.rename(self.root)
-        self.work = self.root / "work"
-        self.work.mkdir(exist_ok=True)
-
-    def put(self, path, name=None):
-        to = self.work / (name or path.name)
-        to.unlink(missing_ok=True)
-        try:
-            os.link(path, to)
-        except OSError:
-            must(["cp", "--sparse=always", path, to], str(path))
-
-    def run(self, argv, text=None):
-        """stdout; what went wrong is for the comparison to find."""
-        line = f"mount -t proc proc '{self.root}/proc' 2>/dev/null; exec chroot '{self.root}' sh -c 'cd /work && exec \"$@\"' x \"$@\""
-        return subprocess.run(["unshare", "-m", "sh", "-c", line, "x", *argv], input=text, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, errors="replace", timeout=300, env={**os.environ, "TERM": "dumb"})
-
-    def version(self, package):
-        return self.run(["dpkg-query", "-W", "-f", "${Version}", package]).stdout
 
 
 def make_cores(vmm, init, folder):
