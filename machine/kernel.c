@@ -118,6 +118,7 @@ static void set_info(struct inq_kernel *k, const struct vmcoreinfo *v)
 		k->phys_base = v->phys_base;
 		k->known |= INQ_KERNEL_PHYS_BASE;
 	}
+	k->kallsyms = v->kallsyms;
 	if (v->has_kaslr) {
 		k->kaslr = v->kaslr;
 		k->known |= INQ_KERNEL_KASLR;

@@ -11,6 +11,7 @@
 #include "machine/kernel.h"
 #include "machine/kvm.h"
 #include "machine/lines.h"
+#include "machine/names.h"
 #include "machine/nested.h"
 #include "machine/qemu_note.h"
 #include "machine/qemu_state.h"
@@ -56,6 +57,7 @@ void machine_close(struct inq_machine *m)
 		free(w->owned[i].cpuid);
 		free(w->owned[i].qemu);
 	}
+	machine_names_destroy(w->made.names);
 	machine_types_destroy(w->made.types);
 	machine_windows_close(w->windows);
 	machine_lines_destroy(w->made.lines);

@@ -5,6 +5,7 @@
 #include <inquest/machine.h>
 
 struct machine_lines;
+struct machine_names;
 struct machine_types;
 struct whole_machine;
 
@@ -12,6 +13,7 @@ struct whole_machine;
 struct machine_made {
 	struct whole_machine *whole; /* of which this is a part */
 	struct inq_kernel *kernel;
+	struct machine_names *names;
 	struct machine_types *types;
 	struct machine_lines *lines;
 };

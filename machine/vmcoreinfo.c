@@ -75,6 +75,26 @@ static bool find_number(const char *p, size_t n, const char *key, unsigned int b
 	return true;
 }
 
+/* Since Linux 6.0. */
+static void find_kallsyms(const char *p, size_t n, struct inq_kallsyms_place *ret)
+{
+	const struct {
+		const char *key;
+		uint64_t *to;
+	} lines[] = {
+		{"SYMBOL(kallsyms_names)", &ret->names},
+		{"SYMBOL(kallsyms_num_syms)", &ret->num_syms},
+		{"SYMBOL(kallsyms_token_table)", &ret->token_table},
+		{"SYMBOL(kallsyms_token_index)", &ret->token_index},
+		{"SYMBOL(kallsyms_addresses)", &ret->offsets},
+		{"SYMBOL(kallsyms_offsets)", &ret->offsets},
+		{"SYMBOL(kallsyms_relative_base)", &ret->relative_base},
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		(void)find_number(p, n, lines[i].key, 16, lines[i].to);
+}
+
 bool vmcoreinfo_parse(const uint8_t *bytes, size_t n, struct vmcoreinfo *ret)
 {
 	const char *p = (const char *)bytes;
@@ -94,5 +114,6 @@ bool vmcoreinfo_parse(const uint8_t *bytes, size_t n, struct vmcoreinfo *ret)
 	ret->has_phys_base = find_number(p, n, "NUMBER(phys_base)", 10, &ret->phys_base);
 	ret->has_l5 = find_number(p, n, "NUMBER(pgtable_l5_enabled)", 10, &l5);
 	ret->l5 = l5 != 0;
+	find_kallsyms(p, n, &ret->kallsyms);
 	return true;
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <inquest/machine.h>
+
 enum {
 	VMCOREINFO_PAGE = 4096, /* where it lies in memory it has a page of its own */
 	VMCOREINFO_RELEASE = 65,
@@ -22,6 +24,7 @@ struct vmcoreinfo {
 	uint64_t kaslr;     /* KERNELOFFSET */
 	uint64_t phys_base; /* NUMBER(phys_base), two's complement */
 	bool l5;            /* NUMBER(pgtable_l5_enabled) */
+	struct inq_kallsyms_place kallsyms; /* SYMBOL(kallsyms_...) */
 };
 
 /*

@@ -48,6 +48,14 @@ struct inq_kernel_fact {
 	char text[65];  /* "": value says it */
 };
 
+/* Where the tables of the kernel's names lie, by the names that Linux gives them; 0: unknown. */
+struct inq_kallsyms_place {
+	uint64_t names, num_syms, token_table, token_index;
+	uint64_t offsets;       /* or kallsyms_addresses: see relative_base */
+	uint64_t relative_base; /* 0 where the others are known: there is none, and offsets is a
+				   table of addresses */
+};
+
 enum inq_kernel_known {
 	INQ_KERNEL_TEXT = 1, /* .text */
 	INQ_KERNEL_LAST = 2,
@@ -70,7 +78,8 @@ struct inq_kernel {
 	uint64_t phys_base;  /* physical = virtual - 0xffffffff80000000 + this, modulo 2^64 */
 	uint64_t root;       /* physical address of the top table of its page tables */
 	int levels;          /* of them */
-	const struct inq_space *virt; /* "kernel": addresses through root; NULL: no root */
+	struct inq_kallsyms_place kallsyms; /* by VMCOREINFO */
+	const struct inq_space *virt;       /* "kernel": addresses through root; NULL: no root */
 	const struct inq_kernel_fact *facts;
 	size_t nr_facts;
 };

@@ -50,11 +50,11 @@ size_t inq_symbol_first(const struct inq_machine *m, uint64_t addr);
 /* A module as the kernel's list has it. */
 struct inq_module {
 	const char *name;
-	uint64_t addr;                       /* of its struct module */
-	uint64_t text, text_bytes;           /* its code that stays; 0: unknown */
+	uint64_t addr;             /* of its struct module */
+	uint64_t base, bytes;      /* as /proc/modules shows it: its text, and all of it */
+	uint64_t text, text_bytes; /* its code that stays; 0: unknown */
 	uint64_t init_text, init_text_bytes; /* that of its start, while it is there; else 0 */
-	uint64_t base, bytes; /* all that stays, as far as it is one piece; .text is in it or not */
-	unsigned int state;   /* enum module_state: 0 live, 1 coming, 2 going, 3 unformed */
+	unsigned int state; /* enum module_state: 0 live, 1 coming, 2 going, 3 unformed */
 	size_t nr_symbols;
 	enum inq_status damage; /* why its symbols are not all there; INQ_OK: they are */
 	const char *why;        /* for people; "": no damage */
