@@ -62,10 +62,12 @@ static void add_sample(const struct loader_dump *d, struct place at, uint64_t po
 /* The first page, the last, and others between; positions ascend, so one walk finds them all. */
 static void add_samples(const struct loader_dump *d, XXH3_state_t *state)
 {
-	struct place at = {d->extents, d->extents + d->pub.nr_extents, 0};
 	uint64_t total = bytes_in_file(d);
 
-	for (uint64_t i = 0; total && i < SAMPLES; i++) {
+	if (!total)
+		return;
+	struct place at = {d->extents, d->extents + d->pub.nr_extents, 0};
+	for (uint64_t i = 0; i < SAMPLES; i++) {
 		uint64_t pos = (uint64_t)((__uint128_t)(total - 1) * i / (SAMPLES - 1));
 		pos -= pos % LOADER_PAGE;
 		go_to(&at, pos);
