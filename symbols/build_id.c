@@ -153,9 +153,9 @@ enum inq_status symbols_build_id(const char *path, char ret_id[SYMBOLS_BUILD_ID]
 		st = child_ask(c, &call, id, sizeof(id) - 1, &n, err);
 	if (st)
 		return st;
-	for (size_t i = 0; i < n; i++) /* an answer is believed no more than the file */
-		if (!strchr("0123456789abcdef", id[i]))
-			return inq_fail(err, INQ_ECORRUPT, "libelf answers nonsense");
+	/* an answer is believed no more than the file */
+	if (!n || strspn(id, "0123456789abcdef") != n)
+		return inq_fail(err, INQ_ECORRUPT, "libelf answers nonsense");
 	memcpy(ret_id, id, sizeof(id));
 	return INQ_OK;
 }
