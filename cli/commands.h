@@ -16,6 +16,7 @@
 	X(dis)                                                                                     \
 	X(line)                                                                                    \
 	X(search)                                                                                  \
+	X(sym)                                                                                     \
 	X(type)                                                                                    \
 	X(tui)                                                                                     \
 	X(views)                                                                                   \

@@ -13,6 +13,7 @@
 	X(code)                                                                                    \
 	X(flight)                                                                                  \
 	X(memory)                                                                                  \
+	X(symbol)                                                                                  \
 	X(type)                                                                                    \
 	X(index)
 

@@ -50,6 +50,7 @@ static const struct {
 } functions[] = {
 	{"line", 1, live_line},
 	{"mem", 3, mem},
+	{"sym", 1, live_sym},
 };
 
 enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,

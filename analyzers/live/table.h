@@ -11,7 +11,7 @@
 #include "analyzers/live/live.h"
 #include "machine/place.h"
 
-#define LIVE_TABLES(X) X(dis) X(lines) X(mem_line) X(pt_walk) X(search) X(type_member)
+#define LIVE_TABLES(X) X(dis) X(lines) X(mem_line) X(pt_walk) X(search) X(symbol) X(type_member)
 
 enum { LIVE_MAX_ARGS = 4 };
 
@@ -42,8 +42,9 @@ INQ_MUST enum inq_status live_tables_register(sqlite3 *db, const struct live_hos
 INQ_MUST enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,
 						 struct inq_err *err);
 
-/* line(), in lines.c. */
+/* line(), in lines.c; sym(), in symbol.c. */
 void live_line(sqlite3_context *ctx, int n, sqlite3_value **v);
+void live_sym(sqlite3_context *ctx, int n, sqlite3_value **v);
 
 /* Values of SQL to a space and an address in it. */
 INQ_MUST enum inq_status live_space(const struct inq_machine *m, sqlite3_value *v,
