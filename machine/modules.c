@@ -173,14 +173,16 @@ static enum inq_status grow(struct machine_modules *mods, struct inq_err *err)
 	return pub && of ? INQ_OK : inq_fail(err, INQ_ENOMEM, "%zu modules", cap);
 }
 
-/* Is it a list at all?  Next and previous of the head lead back to it. */
+/* Is it the head of a list?  One neighbour that says so is enough: the other can be torn. */
 static bool is_list(const struct inq_machine *m, uint64_t head)
 {
-	uint64_t next, prev, back, forth;
+	uint64_t next, prev, back;
 
-	return !inq_read_u64(m, head, &next, NULL) && !inq_read_u64(m, head + 8, &prev, NULL) &&
-	       !inq_read_u64(m, next + 8, &back, NULL) && !inq_read_u64(m, prev, &forth, NULL) &&
-	       back == head && forth == head;
+	if (!inq_read_u64(m, head, &next, NULL) && !inq_read_u64(m, next + 8, &back, NULL) &&
+	    back == head)
+		return true;
+	return !inq_read_u64(m, head + 8, &prev, NULL) && !inq_read_u64(m, prev, &back, NULL) &&
+	       back == head;
 }
 
 /* Others have called a variable so as well. */

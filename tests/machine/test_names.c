@@ -380,7 +380,7 @@ static void a_list_that_is_torn_keeps_what_came_before(void **state)
 	assert_int_equal(nr, 2);
 	assert_string_not_equal(why, "");
 	forget(&l);
-	put(&l, HEAD + 8, 0, 8);
+	put(&l, HEAD, 0, 8);
 	assert_int_equal(inq_modules(&l.m, &mod, &nr, &why, &err), INQ_ECORRUPT);
 	assert_non_null(strstr(err.msg, "not the head of a list"));
 	says(&l, TEXT + 0x101, "schedule+0x1/0x80");
