@@ -45,22 +45,6 @@ static bool range_of(const char *text, char *sql, size_t n)
 	return true;
 }
 
-/* As a text of SQL; to be freed. */
-static char *quote(const char *text)
-{
-	char *out = malloc(2 * strlen(text) + 3), *to = out;
-
-	if (!out)
-		return NULL;
-	*to++ = '\'';
-	for (; *text; *to++ = *text++)
-		if (*text == '\'')
-			*to++ = '\'';
-	*to++ = '\'';
-	*to = '\0';
-	return out;
-}
-
 static enum inq_status put_hit(void *ctx, int nr_cols, const char *const *cell, struct inq_err *err)
 {
 	struct asking *q = ctx;
@@ -124,7 +108,7 @@ static void conclude(const struct asking *q, const struct cli_args *a)
 static int search(const struct cli_args *a, uint64_t limit, const char *range)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
-	INQ_SCOPED(free_text) char *what = quote(a->arg[1]);
+	INQ_SCOPED(free_text) char *what = cli_quote(a->arg[1]);
 	const struct session_plan plan = {
 		.file = a->arg[0], .verbose = a->verbose, .base = a->base};
 	struct asking q = {.limit = limit};

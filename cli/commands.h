@@ -17,6 +17,7 @@
 	X(line)                                                                                    \
 	X(search)                                                                                  \
 	X(sym)                                                                                     \
+	X(print)                                                                                   \
 	X(type)                                                                                    \
 	X(tui)                                                                                     \
 	X(views)                                                                                   \
@@ -38,6 +39,9 @@ struct cli_args {
 	const char *limit;    /* --limit, or NULL */
 	const uint64_t *base; /* --base, or NULL */
 	const char *vmlinux;  /* --vmlinux, or NULL */
+	const char *cpu;      /* --cpu, or NULL */
+	const char *list;     /* --list, or NULL */
+	const char *tree;     /* --tree, or NULL */
 	char **arg;           /* what is no option */
 	int nr_args;
 };
@@ -53,6 +57,9 @@ enum {
 	CLI_QMP = 128,
 	CLI_RESUME = 256,
 	CLI_VMLINUX = 512,
+	CLI_CPU = 1024,
+	CLI_LIST = 2048,
+	CLI_TREE = 4096,
 };
 
 struct cli_command {

@@ -39,7 +39,10 @@ enum {
 	OPT_BASE,
 	OPT_QMP,
 	OPT_RESUME,
-	OPT_VMLINUX
+	OPT_VMLINUX,
+	OPT_CPU,
+	OPT_LIST,
+	OPT_TREE
 };
 
 static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -54,6 +57,9 @@ static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSO
 					     {"qmp", required_argument, NULL, OPT_QMP},
 					     {"resume", no_argument, NULL, OPT_RESUME},
 					     {"vmlinux", required_argument, NULL, OPT_VMLINUX},
+					     {"cpu", required_argument, NULL, OPT_CPU},
+					     {"list", required_argument, NULL, OPT_LIST},
+					     {"tree", required_argument, NULL, OPT_TREE},
 					     {0}};
 
 struct parsed {
@@ -117,6 +123,18 @@ static void note_option(struct parsed *p, int opt)
 		p->args.vmlinux = optarg;
 		p->used |= CLI_VMLINUX;
 		break;
+	case OPT_CPU:
+		p->args.cpu = optarg;
+		p->used |= CLI_CPU;
+		break;
+	case OPT_LIST:
+		p->args.list = optarg;
+		p->used |= CLI_LIST;
+		break;
+	case OPT_TREE:
+		p->args.tree = optarg;
+		p->used |= CLI_TREE;
+		break;
 	case OPT_VERSION:
 		p->version = true;
 		break;
@@ -149,9 +167,9 @@ static int parse(int argc, char **argv, struct parsed *p)
 
 static int check(const struct cli_command *c, const struct parsed *p)
 {
-	static const char *const names[] = {"--json",   "--sql",    "--output", "--verbose",
-					    "--format", "--limit",  "--base",   "--qmp",
-					    "--resume", "--vmlinux"};
+	static const char *const names[] = {
+		"--json", "--sql",    "--output",  "--verbose", "--format", "--limit", "--base",
+		"--qmp",  "--resume", "--vmlinux", "--cpu",     "--list",   "--tree"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/say.h"
@@ -41,6 +42,21 @@ bool cli_place_open(const struct cli_args *a, const char *place, struct cli_plac
 void cli_place_close(struct cli_place *p)
 {
 	session_close(p->s);
+}
+
+char *cli_quote(const char *text)
+{
+	char *out = malloc(2 * strlen(text) + 3), *to = out;
+
+	if (!out)
+		return NULL;
+	*to++ = '\'';
+	for (; *text; *to++ = *text++)
+		if (*text == '\'')
+			*to++ = '\'';
+	*to++ = '\'';
+	*to = '\0';
+	return out;
 }
 
 bool cli_count(const struct cli_args *a, int at, const char *what, uint64_t most, uint64_t fallback,

@@ -24,6 +24,9 @@ const struct inq_machine *cli_machine_open(const struct cli_args *a, struct sess
 bool cli_place_open(const struct cli_args *a, const char *place, struct cli_place *ret);
 void cli_place_close(struct cli_place *p);
 
+/* As a text of SQL; to be freed.  NULL: no memory. */
+char *cli_quote(const char *text);
+
 /* A number behind the place, 1 to most; not given: fallback.  False: it has been said. */
 bool cli_count(const struct cli_args *a, int at, const char *what, uint64_t most, uint64_t fallback,
 	       uint64_t *ret);

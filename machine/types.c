@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <inquest/names.h>
+
 #include "machine/machine.h"
 
 void machine_types_destroy(struct machine_types *t)
@@ -26,6 +28,7 @@ static enum inq_status find_kernel(const struct inq_machine *m, struct machine_t
 				   struct inq_err *err)
 {
 	const struct inq_kernel *k = inq_machine_kernel(m);
+	struct inq_symbol start, stop;
 
 	if (k->st)
 		return inq_fail(err, k->st, "%s", k->note);
@@ -33,6 +36,10 @@ static enum inq_status find_kernel(const struct inq_machine *m, struct machine_t
 		return inq_fail(err, INQ_EABSENT, "no kernel was found, hence no types");
 	if (!k->virt)
 		return inq_fail(err, INQ_EABSENT, "the kernel's page tables are unknown");
+	if (!inq_symbol_named(m, "__start_BTF", 0, &start, NULL) &&
+	    !inq_symbol_named(m, "__stop_BTF", 0, &stop, NULL) && stop.addr > start.addr &&
+	    !machine_types_at(m, start.addr, stop.addr - start.addr, t, NULL))
+		return INQ_OK;
 	return machine_types_search(m, t, err);
 }
 
@@ -48,12 +55,15 @@ static enum inq_status ask(const struct inq_machine *m, struct machine_types **r
 		struct machine_types *t = calloc(1, sizeof(*t));
 		if (!t)
 			return inq_fail(err, INQ_ENOMEM, "types");
+		made->types = t;
+		/* names may ask for types while they are looked for */
+		t->st = inq_fail(&t->why, INQ_EABSENT, "types are being looked for");
 		t->st = find_kernel(m, t, &t->why);
 		if (t->st == INQ_ENOMEM) {
+			made->types = NULL;
 			machine_types_destroy(t);
 			return inq_fail(err, INQ_ENOMEM, "types");
 		}
-		made->types = t;
 	}
 	*ret = made->types;
 	return INQ_OK;
@@ -69,7 +79,10 @@ enum inq_status machine_types(const struct inq_machine *m, bool modules,
 		return st;
 	if (t->st)
 		return inq_fail_at(err, t->st, t->why.addr, "%s", t->why.msg);
-	(void)modules;
+	if (modules && !t->modules_asked) {
+		t->modules_asked = true; /* first: they are looked for by types */
+		st = machine_types_modules(m, t, err);
+	}
 	*ret = t;
-	return INQ_OK;
+	return st;
 }

@@ -11,7 +11,8 @@
 #include "analyzers/live/live.h"
 #include "machine/place.h"
 
-#define LIVE_TABLES(X) X(dis) X(lines) X(mem_line) X(pt_walk) X(search) X(symbol) X(type_member)
+#define LIVE_TABLES(X)                                                                             \
+	X(dis) X(lines) X(mem_line) X(object) X(pt_walk) X(search) X(symbol) X(type_member) X(walk)
 
 enum { LIVE_MAX_ARGS = 4 };
 

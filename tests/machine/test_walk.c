@@ -9,36 +9,19 @@
 
 #include "machine/machine.h"
 #include "machine/types.h"
+#include "tests/machine/flat.h"
 #include "tests/symbols/btf_build.h"
 
-#define BASE UINT64_C(0xffff888000000000)
-enum { BYTES = 0x4000 };
-
-/* Memory at BASE. */
-struct memory {
-	struct inq_space base;
-	uint8_t bytes[BYTES];
-};
+#define BASE FLAT_BASE
 
 struct lab {
-	struct memory memory;
+	struct flat memory;
 	struct btf_build build;
 	struct machine_types types;
 	struct machine_made made;
 	struct inq_kernel kernel;
 	struct inq_machine m;
 };
-
-static enum inq_status read_memory(const struct inq_space *self, uint64_t addr, void *buf, size_t n,
-				   struct inq_err *err)
-{
-	const struct memory *mem = (const struct memory *)self;
-
-	if (addr < BASE || addr - BASE >= BYTES || n > BYTES - (addr - BASE))
-		return inq_fail_at(err, INQ_EFAULT, addr, "nothing there");
-	memcpy(buf, mem->bytes + (addr - BASE), n);
-	return INQ_OK;
-}
 
 /* rb_node 3, xa_node 6, xarray 7, maple nodes of 4 slots 10 and 13, their tree 14. */
 static void build_types(struct btf_build *b)
@@ -73,7 +56,7 @@ static int setup(void **state)
 	static struct lab l;
 	struct inq_err err;
 
-	l = (struct lab){.memory.base = {.name = "kernel", .read = read_memory}};
+	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read}};
 	build_types(&l.build);
 	size_t n = btf_build_finish(&l.build);
 	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
@@ -97,7 +80,7 @@ static int teardown(void **state)
 
 static void put(struct lab *l, uint64_t at, uint64_t v)
 {
-	memcpy(l->memory.bytes + at, &v, sizeof(v));
+	flat_put(&l->memory, at, v);
 }
 
 /* What comes, as offsets from BASE, ended by ~0; how it ends is what is returned. */

@@ -1,0 +1,188 @@
+/* Objects of a small kernel in SQL: values by type, paths, pointers, lists, per-CPU variables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+#include <string.h>
+
+#include "analyzers/live/live.h"
+#include "machine/machine.h"
+#include "machine/names.h"
+#include "machine/types.h"
+#include "store/store.h"
+#include "tests/machine/flat.h"
+#include "tests/symbols/btf_build.h"
+
+struct lab {
+	struct flat memory;
+	struct btf_build build;
+	struct machine_types types;
+	struct machine_made made;
+	struct inq_kernel kernel;
+	struct inq_kernel_fact facts[2];
+	struct inq_machine m;
+	struct live_host host;
+	struct store *s;
+};
+
+static const struct inq_machine *machine_of(void *ctx)
+{
+	return &((struct lab *)ctx)->m;
+}
+
+/* A task at 0x100, one at 0x200, in a list from 0x80; CPU 1's current_task is the second. */
+static void fill(struct lab *l)
+{
+	struct flat *mem = &l->memory;
+
+	flat_put(mem, 0x80, FLAT_BASE + 0x108);
+	flat_put(mem, 0x100, 42 | UINT64_C(0x203) << 32);
+	flat_put(mem, 0x108, FLAT_BASE + 0x208);
+	flat_put(mem, 0x110, FLAT_BASE + 0x80);
+	memcpy(mem->bytes + 0x118, "a \033[task", 8);
+	flat_put(mem, 0x128, UINT64_MAX);
+	flat_put(mem, 0x130, UINT32_MAX);
+	flat_put(mem, 0x138, FLAT_BASE + 0x200);
+	flat_put(mem, 0x200, 7);
+	flat_put(mem, 0x208, FLAT_BASE + 0x80);
+	memcpy(mem->bytes + 0x218, "the other", 9);
+	flat_put(mem, 0x230, 1);
+	flat_put(mem, 0x2008, FLAT_BASE + 0x200);
+}
+
+static int setup(void **state)
+{
+	static struct lab l;
+	struct inq_err err;
+
+	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read},
+			 .host = {.machine = machine_of, .ctx = &l}};
+	btf_build_kernel(&l.build);
+	size_t n = btf_build_finish(&l.build);
+	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
+		fail_msg("%s", err.msg);
+	l.types.modules_asked = true;
+	l.facts[0] = (struct inq_kernel_fact){.fact = "per_cpu", .value = 0};
+	l.facts[1] =
+		(struct inq_kernel_fact){.fact = "per_cpu", .cpu = 1, .value = FLAT_BASE + 0x1008};
+	l.kernel = (struct inq_kernel){
+		.os = "linux", .virt = &l.memory.base, .facts = l.facts, .nr_facts = 2};
+	l.made = (struct machine_made){.types = &l.types, .kernel = &l.kernel};
+	l.m = (struct inq_machine){.machine_id = 1, .made = &l.made, .nr_cpus = 2};
+	fill(&l);
+	if (store_create(&l.s, &err) || live_register(l.s, &l.host, &err))
+		fail_msg("%s", err.msg);
+	*state = &l;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct lab *l = *state;
+
+	store_destroy(l->s);
+	machine_names_destroy(l->made.names);
+	btf_close(l->types.btf);
+	return 0;
+}
+
+/* All cells of the answer, with | between them and ; behind a row; or what went wrong. */
+static void says(const struct lab *l, const char *sql, const char *wanted)
+{
+	sqlite3 *db = store_db(l->s);
+	sqlite3_stmt *q = NULL;
+	char out[2048] = "";
+	int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
+
+	while (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+		for (int i = 0; i < sqlite3_column_count(q); i++) {
+			const char *t = (const char *)sqlite3_column_text(q, i);
+			strncat(out, t ? t : "-", sizeof(out) - strlen(out) - 1);
+			strncat(out, "|", sizeof(out) - strlen(out) - 1);
+		}
+		strncat(out, ";", sizeof(out) - strlen(out) - 1);
+		rc = 0;
+	}
+	assert_string_equal(rc == SQLITE_DONE ? out : sqlite3_errmsg(db), wanted);
+	sqlite3_finalize(q);
+}
+
+#define TASK "'struct task_struct"
+#define AT "'0xffff888000000100'"
+
+static void every_member_has_its_value(void **state)
+{
+	says(*state, "SELECT depth, path, value, raw FROM object(" TASK "', " AT ")",
+	     "0|||-|;1|pid|42|42|;1|on_cpu|-1|-1|;1|prio|-255|-255|;1|tasks||-|;"
+	     "2|tasks.next|0xffff888000000208|-131391639518712|;"
+	     "2|tasks.prev|0xffff888000000080|-131391639519104|;"
+	     "1|comm|\"a \033[task\"|-|;1|||-|;2|as_int|-1|-1|;"
+	     "2|as_long|0xffffffffffffffff|-1|;1|state|DEAD (-1)|-1|;"
+	     "1|children|{0xffff888000000200, NULL <3 times>}|-|;");
+}
+
+static void a_path_leads_to_a_part(void **state)
+{
+	says(*state, "SELECT value FROM object(" TASK ".comm', " AT ")", "\"a \033[task\"|;");
+	says(*state, "SELECT value FROM object(" TASK ".children[0]->pid', " AT ")", "7|;");
+	says(*state,
+	     "SELECT value, offset, member FROM object('*struct task_struct.children[0]', " AT
+	     ") LIMIT 2",
+	     "|0||;7|0|pid|;");
+	says(*state, "SELECT hex64(addr), type FROM object(" TASK ".prio', " AT ")",
+	     "0xffff888000000104|int:9|;");
+}
+
+static void what_cannot_be_followed_says_why(void **state)
+{
+	says(*state, "SELECT * FROM object(" TASK ".children[1]->pid', " AT ")",
+	     "object: children at 0xffff888000000140 is NULL");
+	says(*state, "SELECT * FROM object(" TASK ".pid->x', " AT ")",
+	     "object: int pid is no pointer");
+	says(*state, "SELECT * FROM object(" TASK ".nobody', " AT ")",
+	     "object: struct task_struct has no member nobody");
+	says(*state, "SELECT value FROM object(" TASK "', 4096) WHERE member = 'pid'",
+	     "(not mapped)|;");
+	says(*state, "SELECT * FROM object('.x')", "object: .x: no variable to begin with");
+}
+
+static void a_list_yields_its_objects(void **state)
+{
+	says(*state,
+	     "SELECT w.nr, value FROM walk('list', '0xffff888000000080', " TASK "', 'tasks') w,"
+	     " object(" TASK ".pid', w.addr)",
+	     "0|42|;1|7|;");
+	says(*state, "SELECT * FROM walk('ring', 1)",
+	     "walk: ring: there are list, hlist, chain, rbtree, xarray, maple");
+	says(*state, "SELECT * FROM walk('list', 1, " TASK "', 'nobody')",
+	     "walk: struct task_struct has no member nobody");
+}
+
+static void each_cpu_has_its_own(void **state)
+{
+	says(*state, "SELECT cpu, value FROM object('current_task', NULL, 1)",
+	     "1|0xffff888000000200|;");
+	says(*state, "SELECT cpu, value FROM object('current_task->comm', NULL, 1)",
+	     "1|\"the other\"|;");
+	says(*state, "SELECT cpu, value FROM object('current_task', NULL, 'all')",
+	     "0|(not mapped)|;1|0xffff888000000200|;");
+	says(*state, "SELECT * FROM object('current_task')",
+	     "object: current_task: each CPU has one; --cpu says whose");
+	says(*state, "SELECT * FROM object('current_task', NULL, 5)",
+	     "object: where the data of cpu 5 lie is unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_member_has_its_value, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_path_leads_to_a_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_followed_says_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_list_yields_its_objects, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_cpu_has_its_own, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
