@@ -1,0 +1,92 @@
+/* What the files of the unwinder share.  For machine/unwind*.c only. */
+#ifndef MACHINE_UNWIND_PARTS_H
+#define MACHINE_UNWIND_PARTS_H
+
+#include <inquest/names.h>
+#include <inquest/types.h>
+
+#include "machine/unwind.h"
+#include "symbols/orc.h"
+
+enum { UNWIND_CACHE = 1024, UNWIND_CODES_MOST = 65536 };
+
+/* A stack that belongs to a CPU, or to the task that is looked at. */
+struct unwind_area {
+	uint64_t first, last;
+	uint32_t cpu;
+	const char *kind; /* static */
+};
+
+/* Code outside the kernel's image and its modules. */
+struct unwind_code {
+	uint64_t first, last;
+	uint64_t copy_of; /* a trampoline of ftrace: the code that it was copied from; else 0 */
+	char name[64];    /* "bpf_prog_...", "ftrace trampoline" */
+};
+
+struct unwind_task_shape {
+	struct inq_field stack, sp, on_cpu, users;
+};
+
+struct unwinder {
+	const struct inq_machine *m;
+	struct x86_64_memory mem;
+	struct symbols_orc orc; /* nr 0: there is none */
+	char no_orc[UNWIND_NOTE];
+	uint64_t text_first, text_end; /* what most code lies in; both 0: unknown */
+
+	struct unwind_module {
+		bool asked;
+		struct symbols_orc orc; /* nr 0: none */
+	} * module;                     /* as inq_modules numbers them */
+	const struct inq_module *modules;
+	size_t nr_modules;
+
+	struct unwind_code *code; /* ascending */
+	size_t nr_code;
+
+	struct unwind_area *area; /* of CPUs */
+	size_t nr_areas;
+	uint64_t stack_bytes; /* of a task's stack; 0: unknown */
+	struct unwind_task_shape task;
+	enum inq_status task_st; /* why there is no shape */
+	struct inq_err task_why;
+	size_t frame_bytes; /* struct inactive_task_frame; 0: unknown */
+	struct inq_field frame_rip, frame_rbp;
+
+	struct {
+		uint64_t pc;
+		bool used;
+		struct inq_unwind_rule rule;
+	} cache[UNWIND_CACHE];
+};
+
+/* Errors: INQ_ENOMEM; whatever the kernel does not have is left out. */
+INQ_MUST enum inq_status unwind_find_stacks(struct unwinder *u, struct inq_err *err);
+INQ_MUST enum inq_status unwind_find_code(struct unwinder *u, struct inq_err *err);
+
+/* The stack of a CPU that addr lies in, or NULL. */
+const struct unwind_area *unwind_area_at(const struct unwinder *u, uint64_t addr);
+/* The code outside that addr lies in, or NULL. */
+const struct unwind_code *unwind_code_at(const struct unwinder *u, uint64_t addr);
+
+/* The rule that holds at an address.  Errors: as symbols_orc_find. */
+INQ_MUST enum inq_status unwind_rule_at(struct unwinder *u, uint64_t at,
+					struct inq_unwind_rule *ret, struct inq_err *err);
+
+/* Which of the kernel's CPUs a CPU of the dump is: by its per-CPU base, else by its number. */
+uint32_t unwind_os_cpu(const struct unwinder *u, const struct inq_cpu *cpu);
+/* The task that CPU runs; false: unknown. */
+bool unwind_current(const struct unwinder *u, uint32_t os_cpu, uint64_t *ret_task);
+
+/* Climb from f, which was found how, and add what comes to ret.  own: the task's stack, or NULL. */
+void unwind_climb(struct unwinder *u, const struct x86_64_frame *f, const char *how,
+		  const struct unwind_area *own, struct unwind_stack *ret);
+struct unwind_frame *unwind_add(struct unwind_stack *s, const struct x86_64_frame *f,
+				const char *how, const char *mode);
+void unwind_end(struct unwind_stack *s, bool complete, const char *fmt, ...) INQ_PRINTF(3, 4);
+
+/* What a system call's saved registers prove: its name and arguments; "" where it is none. */
+void unwind_syscall(const struct unwinder *u, const struct x86_64_frame *f, char *buf, size_t n);
+
+#endif
