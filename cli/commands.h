@@ -11,6 +11,7 @@
 	X(index)                                                                                   \
 	X(show)                                                                                    \
 	X(sql)                                                                                     \
+	X(bt)                                                                                      \
 	X(mem)                                                                                     \
 	X(pt)                                                                                      \
 	X(dis)                                                                                     \
@@ -33,6 +34,7 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 /* What the command line says, taken apart. */
 struct cli_args {
 	bool json, sql, verbose, resume;
+	bool cpus;            /* -c */
 	const char *qmp;      /* --qmp, or NULL */
 	const char *output;   /* -o, or NULL */
 	const char *format;   /* --format, or NULL */
@@ -60,6 +62,7 @@ enum {
 	CLI_CPU = 1024,
 	CLI_LIST = 2048,
 	CLI_TREE = 4096,
+	CLI_CPUS = 1 << 30,
 };
 
 struct cli_command {

@@ -135,6 +135,10 @@ static void note_option(struct parsed *p, int opt)
 		p->args.tree = optarg;
 		p->used |= CLI_TREE;
 		break;
+	case 'c':
+		p->args.cpus = true;
+		p->used |= CLI_CPUS;
+		break;
 	case OPT_VERSION:
 		p->version = true;
 		break;
@@ -149,7 +153,7 @@ static int parse(int argc, char **argv, struct parsed *p)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":ho:", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":ho:c", long_options, NULL)) != -1) {
 		if (opt == ':')
 			return cli_fail_usage("inquest help", "option %s needs a value",
 					      argv[optind - 1]);
@@ -176,6 +180,8 @@ static int check(const struct cli_command *c, const struct parsed *p)
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if ((p->used & ~c->options) >> i & 1)
 			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
+	if (p->used & ~c->options & CLI_CPUS)
+		return cli_fail_usage(hint, "%s takes no option -c", c->name);
 	if (p->bad_base)
 		return cli_fail_usage(hint, "%s: --base %s is no address", c->name, p->bad_base);
 	if (p->args.output && !*p->args.output)

@@ -14,6 +14,7 @@
 	X(flight)                                                                                  \
 	X(memory)                                                                                  \
 	X(symbol)                                                                                  \
+	X(stack)                                                                                   \
 	X(type)                                                                                    \
 	X(index)
 

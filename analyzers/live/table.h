@@ -12,7 +12,9 @@
 #include "machine/place.h"
 
 #define LIVE_TABLES(X)                                                                             \
-	X(dis) X(lines) X(mem_line) X(object) X(pt_walk) X(search) X(symbol) X(type_member) X(walk)
+	X(bt)                                                                                      \
+	X(bt_cpu) X(dis) X(lines) X(mem_line) X(object) X(pt_walk) X(search) X(symbol)             \
+		X(type_member) X(walk)
 
 enum { LIVE_MAX_ARGS = 4 };
 

@@ -9,6 +9,7 @@
 
 #include "machine/machine.h"
 #include "machine/names.h"
+#include "machine/types.h"
 #include "machine/unwind_parts.h"
 
 #define BASE UINT64_C(0xffffffff81000000)
@@ -131,6 +132,15 @@ static int setup(void **state)
 	l.u.task_st = INQ_EABSENT;
 	build_table(&l);
 	*state = &l;
+	return 0;
+}
+
+/* What was asked for is kept, also that there is nothing. */
+static int teardown(void **state)
+{
+	struct lab *l = *state;
+
+	machine_types_destroy(l->made.types);
 	return 0;
 }
 
@@ -310,16 +320,21 @@ static void any_byte_ends_the_climb(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_stack_ends_at_the_outermost_function, setup),
-		cmocka_unit_test_setup(an_interrupt_leads_to_the_tasks_stack_and_user_mode, setup),
-		cmocka_unit_test_setup(no_stack_is_entered_twice, setup),
-		cmocka_unit_test_setup(a_loop_is_cut, setup),
-		cmocka_unit_test_setup(more_frames_than_there_is_room_are_cut, setup),
-		cmocka_unit_test_setup(without_a_rule_looks_decide_and_say_so, setup),
-		cmocka_unit_test_setup(code_that_nobody_knows_is_told, setup),
-		cmocka_unit_test_setup(a_cpu_without_registers_says_so, setup),
-		cmocka_unit_test_setup(smm_is_stitched_to_what_it_interrupted, setup),
-		cmocka_unit_test_setup(any_byte_ends_the_climb, setup),
+		cmocka_unit_test_setup_teardown(a_stack_ends_at_the_outermost_function, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_interrupt_leads_to_the_tasks_stack_and_user_mode,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(no_stack_is_entered_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_loop_is_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_frames_than_there_is_room_are_cut, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(without_a_rule_looks_decide_and_say_so, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(code_that_nobody_knows_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cpu_without_registers_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(smm_is_stitched_to_what_it_interrupted, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(any_byte_ends_the_climb, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
