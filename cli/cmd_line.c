@@ -83,8 +83,11 @@ static int answer(struct session *s, const struct cli_args *a)
 static int run(const struct cli_args *a)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
-	const struct session_plan plan = {
-		.file = a->arg[0], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = a->arg[0],
+					  .vmlinux = a->vmlinux,
+					  .lines = true,
+					  .verbose = a->verbose,
+					  .base = a->base};
 	struct inq_err err = {0};
 
 	if (session_open(&plan, &s, &err))

@@ -95,6 +95,14 @@ static void may_write_index(struct sandbox *sb, const struct session_plan *plan)
 	}
 }
 
+static void may_write_debug_cache(struct sandbox *sb)
+{
+	INQ_SCOPED(free_text) char *cache = places_make_debug_cache();
+
+	if (cache)
+		sandbox_may_write_in(sb, cache);
+}
+
 void fence_enter(const struct session_plan *plan)
 {
 	struct sandbox sb;
@@ -110,6 +118,8 @@ void fence_enter(const struct session_plan *plan)
 		sandbox_may_read(&sb, plan->given[i]);
 	if (plan->keeps_index)
 		may_write_index(&sb, plan);
+	if (plan->lines)
+		may_write_debug_cache(&sb);
 	sandbox_enter(&sb);
 	if (plan->verbose) {
 		cli_note("sandbox", "%s; %u rules", sb.files, sb.nr_allowed);

@@ -70,10 +70,14 @@ bool places_beside_is_writable(const char *file)
 	return folder && !access(folder, W_OK);
 }
 
-char *places_make_cache(void)
+char *places_debug_cache(void)
 {
-	char *path = places_cache("inquest");
+	return places_cache("inquest/debug");
+}
 
+/* With the folders that it lies in. */
+static char *make_folder(char *path)
+{
 	for (char *p = path ? strchr(path + 1, '/') : NULL; p; p = strchr(p + 1, '/')) {
 		*p = '\0';
 		(void)mkdir(path, 0700); /* who writes there says what is wrong, if anything */
@@ -82,4 +86,14 @@ char *places_make_cache(void)
 	if (path)
 		(void)mkdir(path, 0700);
 	return path;
+}
+
+char *places_make_cache(void)
+{
+	return make_folder(places_cache("inquest"));
+}
+
+char *places_make_debug_cache(void)
+{
+	return make_folder(places_debug_cache());
 }

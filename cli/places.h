@@ -17,7 +17,12 @@ char *places_folder_of(const char *path);
 /* Can the index lie beside file?  Otherwise it goes to the cache folder. */
 bool places_beside_is_writable(const char *file);
 
+/* Where what was found out of debug files is kept. */
+char *places_debug_cache(void);
+
 /* Make the cache folder of inquest, so that something can be allowed in it.  Yields its name. */
 char *places_make_cache(void);
+/* The same of the one for debug files. */
+char *places_make_debug_cache(void);
 
 #endif

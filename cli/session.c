@@ -80,8 +80,11 @@ static void note_debug_places(struct session *s, const struct session_plan *plan
 
 	s->debug_beside = places_folder_of(plan->file);
 	s->debug_fetched = fetched ? strdup(fetched) : places_cache("debuginfod_client");
-	s->debug = (struct machine_debug){
-		.given = plan->vmlinux, .beside = s->debug_beside, .fetched = s->debug_fetched};
+	s->debug_cache = places_debug_cache();
+	s->debug = (struct machine_debug){.given = plan->vmlinux,
+					  .beside = s->debug_beside,
+					  .fetched = s->debug_fetched,
+					  .cache = s->debug_cache};
 }
 
 void session_close(struct session *s)
@@ -97,6 +100,7 @@ void session_close(struct session *s)
 	free(s->index);
 	free(s->debug_beside);
 	free(s->debug_fetched);
+	free(s->debug_cache);
 	free(s);
 }
 

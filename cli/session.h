@@ -23,6 +23,7 @@ struct session_plan {
 	bool keeps_index;     /* it may be written: to output, beside the dump, or in the cache */
 	const char *output;   /* -o; NULL: not given */
 	const uint64_t *base; /* the file is memory without a header from there on; NULL: a dump */
+	bool lines;           /* debug files will be asked: the cache for them may be written */
 	bool verbose;         /* tell which sandbox, loader and index */
 	const char *vmlinux;  /* that must be of the same kernel; NULL: not given */
 };
@@ -33,6 +34,7 @@ struct session {
 	struct inq_dump *dump;              /* NULL when the file is an index */
 	struct inq_machine *machine;        /* NULL when the rows come from an index */
 	char *debug_beside, *debug_fetched; /* folders that may have debug files; NULL */
+	char *debug_cache;                  /* a folder; NULL */
 	struct machine_debug debug;         /* the same, for the machine */
 	bool verbose;
 	struct inq_machine *live_machine; /* with an index: opened when memory is asked for */

@@ -80,7 +80,7 @@ static void try_file(struct machine_lines *l, const struct inq_kernel *k, const 
 
 	if (access(path, F_OK))
 		return;
-	if (debug_info_open(path, &d, &err)) {
+	if (debug_info_open(path, l->where.cache, &d, &err)) {
 		note(l, "%s: %s", path, err.msg);
 		return;
 	}

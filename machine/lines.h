@@ -11,6 +11,7 @@ struct machine_debug {
 	const char *given;  /* a file that somebody named: believed when the dump has no build id */
 	const char *beside; /* the dump's folder */
 	const char *fetched; /* the folder of debuginfod's client */
+	const char *cache;   /* a folder for what was found out of debug files */
 };
 
 void machine_lines_destroy(struct machine_lines *l); /* accepts NULL */

@@ -12,20 +12,20 @@
 
 #include "base/scope.h"
 #include "base/span.h"
+#include "symbols/debug_cache.h"
 #include "symbols/debug_job.h"
 
 enum { SECONDS = 20, MAX_RANGES = 1 << 21, MAX_SECTIONS = 4096 };
 #define MEMORY ((size_t)1 << 30) /* bytes: a kernel's .debug_info, decompressed, has 170 MB */
 
 struct debug_info {
-	char *path;
+	char *path, *cache;
 	int fd;
 	struct child *child;
 	struct job_info head;
 	struct job_section *section;
 	size_t nr_sections;
-	bool has_ranges;
-	struct job_range *range; /* ascending, none overlapping */
+	struct job_range *range; /* ascending, none overlapping; NULL: nobody has asked */
 	size_t nr_ranges;
 	uint8_t *answer; /* JOB_ROOM bytes */
 };
@@ -41,6 +41,7 @@ void debug_info_close(struct debug_info *d)
 	free(d->range);
 	free(d->answer);
 	free(d->path);
+	free(d->cache);
 	free(d);
 }
 INQ_DEFINE_SCOPE(struct debug_info, debug_info_close)
@@ -131,25 +132,40 @@ static enum inq_status read_sections(struct debug_info *d, struct inq_err *err)
 	return st;
 }
 
-static enum inq_status read_ranges(struct debug_info *d, struct inq_err *err)
+static enum inq_status ask_ranges(struct debug_info *d, const struct debug_cache_key *key,
+				  struct inq_err *err)
 {
 	void *p = NULL;
-	enum inq_status st = d->has_ranges ? INQ_OK
-					   : read_all(d, JOB_RANGES, sizeof(*d->range), MAX_RANGES,
-						      &p, &d->nr_ranges, err);
+	size_t nr = 0;
+	enum inq_status st = read_all(d, JOB_RANGES, sizeof(*d->range), MAX_RANGES, &p, &nr, err);
 
-	if (st || d->has_ranges)
+	if (st)
 		return st;
 	d->range = p;
-	d->has_ranges = true;
-	for (size_t i = 0; i < d->nr_ranges; i++)
-		if (d->range[i].first > d->range[i].last ||
-		    (i && d->range[i].first <= d->range[i - 1].last))
-			d->nr_ranges = 0; /* nothing of it can be believed */
+	if (!debug_ranges_sorted(d->range, nr))
+		return nonsense(err);
+	d->nr_ranges = nr;
+	debug_cache_save(key, d->range, nr);
+	return INQ_OK;
+}
+
+static enum inq_status read_ranges(struct debug_info *d, struct inq_err *err)
+{
+	const struct debug_cache_key key = {.folder = d->cache,
+					    .build_id = d->head.build_id,
+					    .info_bytes = d->head.info_bytes,
+					    .line_bytes = d->head.line_bytes};
+
+	if (!d->range && debug_cache_load(&key, &d->range, &d->nr_ranges, NULL)) {
+		enum inq_status st = ask_ranges(d, &key, err);
+		if (st)
+			return st;
+	}
 	return d->nr_ranges ? INQ_OK : inq_fail(err, INQ_ENOTFOUND, "it tells no addresses");
 }
 
-enum inq_status debug_info_open(const char *path, struct debug_info **ret, struct inq_err *err)
+enum inq_status debug_info_open(const char *path, const char *cache, struct debug_info **ret,
+				struct inq_err *err)
 {
 	INQ_SCOPED(debug_info_close_scope_) struct debug_info *d = calloc(1, sizeof(*d));
 
@@ -159,8 +175,9 @@ enum inq_status debug_info_open(const char *path, struct debug_info **ret, struc
 	if (d->fd < 0)
 		return inq_fail(err, INQ_EIO, "cannot open: %s", strerror(errno));
 	d->path = strdup(path);
+	d->cache = cache ? strdup(cache) : NULL;
 	d->answer = malloc(JOB_ROOM);
-	if (!d->path || !d->answer)
+	if (!d->path || !d->answer || (cache && !d->cache))
 		return inq_fail(err, INQ_ENOMEM, "debug information");
 	const struct child_job job = {.name = "libdwarf",
 				      .fd = d->fd,

@@ -13,11 +13,12 @@
 struct debug_info;
 
 /*
- * The path is copied.  Errors: INQ_EIO, INQ_ENOTFOUND (it has no debug information),
+ * cache is a folder that may hold what was found out before, and gets what is found out now; NULL:
+ * none.  Both are copied.  Errors: INQ_EIO, INQ_ENOTFOUND (it has no debug information),
  * INQ_EUNSUPPORTED (no ELF file of x86-64), INQ_ECORRUPT, INQ_ELIMIT, INQ_ENOMEM.
  */
-INQ_MUST enum inq_status debug_info_open(const char *path, struct debug_info **ret,
-					 struct inq_err *err);
+INQ_MUST enum inq_status debug_info_open(const char *path, const char *cache,
+					 struct debug_info **ret, struct inq_err *err);
 void debug_info_close(struct debug_info *d); /* accepts NULL */
 
 const char *debug_info_path(const struct debug_info *d);

@@ -50,7 +50,7 @@ static void ask(const uint8_t *p, size_t n, const uint64_t *addr)
 	struct debug_info *d = NULL;
 	struct inq_err err = {0};
 
-	if (debug_info_open(path, &d, &err)) {
+	if (debug_info_open(path, NULL, &d, &err)) {
 		assert_true(*err.msg);
 		close(fd);
 		return;

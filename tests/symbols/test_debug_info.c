@@ -21,7 +21,7 @@ static struct debug_info *open_file(const char *name, char path[256])
 	struct inq_err err = {0};
 
 	snprintf(path, 256, "%s/lines-%s.elf", folder, name);
-	if (debug_info_open(path, &d, &err))
+	if (debug_info_open(path, NULL, &d, &err))
 		fail_msg("%s: %s", path, err.msg);
 	return d;
 }
@@ -99,11 +99,11 @@ static void test_what_is_no_debug_file_says_so(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/lines-none.elf", folder);
-	assert_int_equal(debug_info_open(path, &d, &err), INQ_ENOTFOUND);
+	assert_int_equal(debug_info_open(path, NULL, &d, &err), INQ_ENOTFOUND);
 	assert_string_equal(err.msg, "it has no debug information");
-	assert_int_equal(debug_info_open("/dev/null", &d, &err), INQ_EUNSUPPORTED);
+	assert_int_equal(debug_info_open("/dev/null", NULL, &d, &err), INQ_EUNSUPPORTED);
 	assert_string_equal(err.msg, "libdwarf: no ELF file");
-	assert_int_equal(debug_info_open("/nowhere", &d, &err), INQ_EIO);
+	assert_int_equal(debug_info_open("/nowhere", NULL, &d, &err), INQ_EIO);
 	assert_string_equal(err.msg, "cannot open: No such file or directory");
 	assert_null(d);
 }
