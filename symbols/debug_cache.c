@@ -18,6 +18,7 @@ static const char magic[8] = {'I', 'N', 'Q', 'R', 'N', 'G', '1', '\n'};
 struct head {
 	char magic[8];
 	char build_id[SYMBOLS_BUILD_ID + 7]; /* NUL to the end */
+	char suffix[8];
 	uint64_t info_bytes, line_bytes;
 	uint64_t nr;
 	uint64_t sum; /* of the ranges: a disk may have lost some */
@@ -64,6 +65,7 @@ static struct head head_of(const struct debug_cache_key *key, const struct job_r
 
 	memcpy(h.magic, magic, sizeof(magic));
 	snprintf(h.build_id, sizeof(h.build_id), "%s", key->build_id);
+	snprintf(h.suffix, sizeof(h.suffix), "%s", key->suffix);
 	return h;
 }
 
@@ -92,9 +94,9 @@ enum inq_status debug_cache_take(const struct debug_cache_key *key, const void *
 /* False: there is no cache, or no room for the name. */
 static bool path_of(const struct debug_cache_key *key, const char *tail, char *path, size_t n)
 {
-	int len = !key->folder || !*key->build_id
-			  ? -1
-			  : snprintf(path, n, "%s/%s.ranges%s", key->folder, key->build_id, tail);
+	int len = !key->folder || !*key->build_id ? -1
+						  : snprintf(path, n, "%s/%s.%s%s", key->folder,
+							     key->build_id, key->suffix, tail);
 
 	return len >= 0 && (size_t)len < n;
 }
@@ -136,7 +138,7 @@ enum inq_status debug_cache_load(const struct debug_cache_key *key, struct job_r
 	return inq_wrap(err, st, "%s", path);
 }
 
-/* The one that was written first, of those that are ours, half ones too; how many there are. */
+/* The file that was written first, half ones too; how many there are. The folder is ours. */
 static size_t find_oldest(int folder, DIR *d, char *oldest, size_t n)
 {
 	time_t when = 0;
@@ -146,7 +148,7 @@ static size_t find_oldest(int folder, DIR *d, char *oldest, size_t n)
 	while ((e = readdir(d))) {
 		struct stat s;
 		size_t len = strlen(e->d_name);
-		if (len >= n || !strstr(e->d_name, ".ranges") ||
+		if (len >= n || *e->d_name == '.' ||
 		    fstatat(folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW))
 			continue;
 		if (!nr++ || s.st_mtime < when) {
@@ -157,7 +159,7 @@ static size_t find_oldest(int folder, DIR *d, char *oldest, size_t n)
 	return nr;
 }
 
-/* Makes room for one more. */
+/* Of too many the oldest go; the one that is being written counts. */
 static void prune(const char *path)
 {
 	char oldest[NAME_MAX + 1];
@@ -167,7 +169,7 @@ static void prune(const char *path)
 		if (!d)
 			return;
 		size_t nr = find_oldest(dirfd(d), d, oldest, sizeof(oldest));
-		bool full = nr >= DEBUG_CACHE_FILES;
+		bool full = nr > DEBUG_CACHE_FILES;
 		if (full)
 			full = !unlinkat(dirfd(d), oldest, 0);
 		closedir(d);

@@ -1,6 +1,7 @@
 /*
  * What was found out about a debug file, kept on disk for the next time: which unit has which
- * addresses.  One file to a build id, in a folder of its own that may be deleted at any time.
+ * addresses, where which variable is.  A file each to a build id, in a folder of its own that may
+ * be deleted at any time.
  */
 #ifndef SYMBOLS_DEBUG_CACHE_H
 #define SYMBOLS_DEBUG_CACHE_H
@@ -14,12 +15,13 @@
 /* Which debug file it is of.  Two of one build id may differ: one of them may be stripped. */
 struct debug_cache_key {
 	const char *folder;   /* NULL: there is no cache */
+	const char *suffix;   /* which list: "ranges", "vars" */
 	const char *build_id; /* hexadecimal digits; "": there is no cache either */
 	uint64_t info_bytes, line_bytes;
 };
 
 /* Files of the folder at most, and bytes of each. */
-enum { DEBUG_CACHE_FILES = 32, DEBUG_CACHE_BYTES = 4 << 20 };
+enum { DEBUG_CACHE_FILES = 64, DEBUG_CACHE_BYTES = 4 << 20 };
 
 /*
  * Ascending, none overlapping; to be freed.  Whoever wrote the file, it is believed only when it is

@@ -3,19 +3,26 @@
 
 #include "symbols/debug_index.h"
 #include "symbols/debug_lines.h"
+#include "symbols/debug_vars.h"
 
 struct opened {
 	struct debug_file file;
 	int fd;
-	bool indexed;
-	struct debug_ranges ranges;
+	struct list {
+		bool made;
+		struct debug_ranges ranges;
+		enum inq_status (*make)(struct debug_file *f, struct debug_ranges *ret,
+					struct inq_err *err);
+	} addresses, variables;
 };
 
 enum inq_status debug_job_open(const struct child_job *job, void **ret_state, struct inq_err *err)
 {
 	static struct opened o;
 
-	o = (struct opened){.fd = job->fd};
+	o = (struct opened){.fd = job->fd,
+			    .addresses.make = debug_index_ranges,
+			    .variables.make = debug_index_vars};
 	*ret_state = &o;
 	return debug_elf_open(job->fd, &o.file.elf, err);
 }
@@ -52,22 +59,23 @@ static enum inq_status tell_loaded(const struct opened *o, uint64_t from, uint8_
 	return INQ_OK;
 }
 
-static enum inq_status tell_ranges(struct opened *o, uint64_t from, uint8_t *buf, size_t room,
-				   size_t *ret_n, struct inq_err *err)
+/* One of the lists, made when it is first asked for. */
+static enum inq_status tell_list(struct opened *o, struct list *l, uint64_t from, uint8_t *buf,
+				 size_t room, size_t *ret_n, struct inq_err *err)
 {
-	enum inq_status st = o->indexed ? INQ_OK : debug_index_ranges(&o->file, &o->ranges, err);
+	enum inq_status st = l->made ? INQ_OK : l->make(&o->file, &l->ranges, err);
 
 	if (st)
 		return st;
-	o->indexed = true;
-	if (from > o->ranges.nr)
-		from = o->ranges.nr;
-	size_t nr = o->ranges.nr - (size_t)from, most = room / sizeof(struct job_range);
+	l->made = true;
+	if (from > l->ranges.nr)
+		from = l->ranges.nr;
+	size_t nr = l->ranges.nr - (size_t)from, most = room / sizeof(struct job_range);
 	if (nr > most)
 		nr = most;
 	*ret_n = nr * sizeof(struct job_range);
 	if (nr)
-		memcpy(buf, o->ranges.at + from, *ret_n);
+		memcpy(buf, l->ranges.at + from, *ret_n);
 	return INQ_OK;
 }
 
@@ -83,9 +91,13 @@ enum inq_status debug_job_serve(void *state, const struct child_call *call, uint
 	case JOB_LOADED:
 		return tell_loaded(o, arg[1], buf, room, ret_n);
 	case JOB_RANGES:
-		return tell_ranges(o, arg[1], buf, room, ret_n, err);
+		return tell_list(o, &o->addresses, arg[1], buf, room, ret_n, err);
 	case JOB_LINES:
 		return debug_lines_at(&o->file, arg[1], arg[2], buf, room, ret_n, err);
+	case JOB_VARS:
+		return tell_list(o, &o->variables, arg[1], buf, room, ret_n, err);
+	case JOB_VAR:
+		return debug_var_at(&o->file, arg[1], buf, room, ret_n, err);
 	}
 	return inq_fail(err, INQ_EUSAGE, "no such call");
 }

@@ -13,9 +13,8 @@ struct debug_elf {
 	Elf *elf;
 	bool relocatable;
 	struct {
-		Elf_Scn *scn;  /* NULL: there is none */
-		uint64_t size; /* bytes, decompressed */
-		uint64_t addr;
+		Elf_Scn *scn;      /* NULL: there is none */
+		uint64_t size;     /* bytes, decompressed */
 		struct span bytes; /* p NULL: nobody has asked yet */
 	} at[DEBUG_SECTIONS];
 	Elf_Scn *rela[DEBUG_SECTIONS];
@@ -26,9 +25,7 @@ static const char *const names[DEBUG_SECTIONS] = {
 	[DEBUG_LINE] = ".debug_line",         [DEBUG_LINE_STR] = ".debug_line_str",
 	[DEBUG_STR] = ".debug_str",           [DEBUG_STR_OFFSETS] = ".debug_str_offsets",
 	[DEBUG_ADDR] = ".debug_addr",         [DEBUG_RANGES] = ".debug_ranges",
-	[DEBUG_RNGLISTS] = ".debug_rnglists", [DEBUG_LOC] = ".debug_loc",
-	[DEBUG_LOCLISTS] = ".debug_loclists", [DEBUG_ARANGES] = ".debug_aranges",
-	[DEBUG_FRAME] = ".debug_frame",       [EH_FRAME] = ".eh_frame",
+	[DEBUG_RNGLISTS] = ".debug_rnglists", [DEBUG_ARANGES] = ".debug_aranges",
 };
 
 const char *debug_section_name(enum debug_section s)
@@ -39,11 +36,6 @@ const char *debug_section_name(enum debug_section s)
 uint64_t debug_elf_size(const struct debug_elf *e, enum debug_section s)
 {
 	return e->at[s].size;
-}
-
-uint64_t debug_elf_addr(const struct debug_elf *e, enum debug_section s)
-{
-	return e->at[s].addr;
 }
 
 bool debug_elf_relocatable(const struct debug_elf *e)
@@ -71,7 +63,6 @@ static void note_section(struct debug_elf *e, Elf_Scn *scn, const GElf_Shdr *h, 
 		if (e->at[s].scn || strcmp(name, names[s]) != 0 || h->sh_type == SHT_NOBITS)
 			continue;
 		e->at[s].scn = scn;
-		e->at[s].addr = address_of(e, scn, h);
 		e->at[s].size = h->sh_size;
 		if (h->sh_flags & SHF_COMPRESSED)
 			e->at[s].size = gelf_getchdr(scn, &c) ? c.ch_size : 0;
@@ -171,7 +162,7 @@ static enum inq_status relocate_one(const struct debug_elf *e, Elf_Data *symbols
 	case R_X86_64_32S:
 		width = 4;
 		break;
-	default: /* counts from where it stands: of .eh_frame only */
+	default: /* counts from where it stands: nothing of what is read does */
 		return INQ_OK;
 	}
 	if (n < width || r->r_offset > n - width || GELF_R_SYM(r->r_info) > INT32_MAX ||

@@ -22,11 +22,7 @@ enum debug_section {
 	DEBUG_ADDR,
 	DEBUG_RANGES,
 	DEBUG_RNGLISTS,
-	DEBUG_LOC,
-	DEBUG_LOCLISTS,
 	DEBUG_ARANGES,
-	DEBUG_FRAME,
-	EH_FRAME,
 	DEBUG_SECTIONS,
 };
 
@@ -43,9 +39,6 @@ const char *debug_section_name(enum debug_section s);
 
 /* Bytes of it, decompressed; 0: the file has none.  Looks at the table of sections only. */
 uint64_t debug_elf_size(const struct debug_elf *e, enum debug_section s);
-
-/* Where it is to lie in memory: .eh_frame counts from there. */
-uint64_t debug_elf_addr(const struct debug_elf *e, enum debug_section s);
 
 /* The same span each time.  Errors: INQ_ENOTFOUND, INQ_EUNSUPPORTED, INQ_ECORRUPT, INQ_ENOMEM. */
 INQ_MUST enum inq_status debug_elf_section(struct debug_elf *e, enum debug_section s,

@@ -14,10 +14,14 @@ struct units {
 	size_t nr, room;
 };
 
-static bool add_range(struct debug_ranges *r, uint64_t first, uint64_t last, uint64_t unit)
+void debug_ranges_free(struct debug_ranges *r)
 {
-	if (!first || first > last) /* what the linker dropped is at 0 */
-		return true;
+	free(r->at);
+	*r = (struct debug_ranges){0};
+}
+
+bool debug_ranges_add(struct debug_ranges *r, uint64_t first, uint64_t last, uint64_t unit)
+{
 	if (r->nr == r->room) {
 		size_t room = r->room ? 2 * r->room : 1024;
 		struct job_range *p = room > MAX_RANGES ? NULL : realloc(r->at, room * sizeof(*p));
@@ -80,6 +84,12 @@ static size_t unit_of(const struct units *u, uint64_t off)
 			hi = mid;
 	}
 	return lo ? lo - 1 : u->nr;
+}
+
+/* What the linker dropped is at 0. */
+static bool add_range(struct debug_ranges *r, uint64_t first, uint64_t last, uint64_t unit)
+{
+	return !first || first > last || debug_ranges_add(r, first, last, unit);
 }
 
 static bool take_arange(Dwarf_Arange a, struct units *u, struct debug_ranges *r)
@@ -145,7 +155,7 @@ static enum inq_status ask_units(struct debug_file *f, const struct units *u,
 	for (size_t i = 0; i < u->nr; i++) {
 		struct adding a = {r, u->off[i], true};
 		struct debug_unit *unit;
-		if (u->told[i] || debug_unit_open(f, u->off[i], &unit, NULL))
+		if (u->told[i] || debug_unit_open(f, u->off[i], false, &unit, NULL))
 			continue;
 		(void)debug_die_ranges(unit, unit->die, take_range, &a);
 		if (!a.ok)
@@ -164,7 +174,7 @@ static int by_first(const void *a, const void *b)
 }
 
 /* Where two claim the same, the one that begins later has the rest: its text is the smaller. */
-static void separate(struct debug_ranges *r)
+void debug_ranges_sort(struct debug_ranges *r)
 {
 	size_t kept = 0;
 
@@ -195,10 +205,10 @@ enum inq_status debug_index_ranges(struct debug_file *f, struct debug_ranges *re
 	free(u.off);
 	free(u.told);
 	if (st) {
-		free(r.at);
+		debug_ranges_free(&r);
 		return st;
 	}
-	separate(&r);
+	debug_ranges_sort(&r);
 	*ret = r;
 	return INQ_OK;
 }

@@ -11,6 +11,11 @@ struct debug_ranges {
 	size_t nr, room;
 };
 
+/* False: no memory, or there are too many. */
+bool debug_ranges_add(struct debug_ranges *r, uint64_t first, uint64_t last, uint64_t unit);
+void debug_ranges_sort(struct debug_ranges *r); /* makes them ascending, and not overlapping */
+void debug_ranges_free(struct debug_ranges *r);
+
 /*
  * All of the file: .debug_aranges says, and where it tells nothing of a unit, the unit itself.
  * Errors: INQ_ENOMEM, INQ_ELIMIT, INQ_ECORRUPT, INQ_ENOTFOUND (no debug information).

@@ -25,8 +25,10 @@ struct debug_info {
 	struct job_info head;
 	struct job_section *section;
 	size_t nr_sections;
-	struct job_range *range; /* ascending, none overlapping; NULL: nobody has asked */
-	size_t nr_ranges;
+	struct list {
+		struct job_range *at; /* ascending, none overlapping; NULL: nobody has asked */
+		size_t nr;
+	} addresses, variables;
 	uint8_t *answer; /* JOB_ROOM bytes */
 };
 
@@ -38,7 +40,8 @@ void debug_info_close(struct debug_info *d)
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->section);
-	free(d->range);
+	free(d->addresses.at);
+	free(d->variables.at);
 	free(d->answer);
 	free(d->path);
 	free(d->cache);
@@ -132,36 +135,39 @@ static enum inq_status read_sections(struct debug_info *d, struct inq_err *err)
 	return st;
 }
 
-static enum inq_status ask_ranges(struct debug_info *d, const struct debug_cache_key *key,
-				  struct inq_err *err)
+static enum inq_status ask_list(struct debug_info *d, struct list *l, enum job_call what,
+				const struct debug_cache_key *key, struct inq_err *err)
 {
 	void *p = NULL;
 	size_t nr = 0;
-	enum inq_status st = read_all(d, JOB_RANGES, sizeof(*d->range), MAX_RANGES, &p, &nr, err);
+	enum inq_status st = read_all(d, what, sizeof(*l->at), MAX_RANGES, &p, &nr, err);
 
 	if (st)
 		return st;
-	d->range = p;
-	if (!debug_ranges_sorted(d->range, nr))
+	l->at = p;
+	if (!debug_ranges_sorted(l->at, nr))
 		return nonsense(err);
-	d->nr_ranges = nr;
-	debug_cache_save(key, d->range, nr);
+	l->nr = nr;
+	debug_cache_save(key, l->at, nr);
 	return INQ_OK;
 }
 
-static enum inq_status read_ranges(struct debug_info *d, struct inq_err *err)
+/* One of the lists, of the cache or of the child. */
+static enum inq_status read_list(struct debug_info *d, struct list *l, enum job_call what,
+				 const char *suffix, struct inq_err *err)
 {
 	const struct debug_cache_key key = {.folder = d->cache,
+					    .suffix = suffix,
 					    .build_id = d->head.build_id,
 					    .info_bytes = d->head.info_bytes,
 					    .line_bytes = d->head.line_bytes};
 
-	if (!d->range && debug_cache_load(&key, &d->range, &d->nr_ranges, NULL)) {
-		enum inq_status st = ask_ranges(d, &key, err);
+	if (!l->at && debug_cache_load(&key, &l->at, &l->nr, NULL)) {
+		enum inq_status st = ask_list(d, l, what, &key, err);
 		if (st)
 			return st;
 	}
-	return d->nr_ranges ? INQ_OK : inq_fail(err, INQ_ENOTFOUND, "it tells no addresses");
+	return l->nr ? INQ_OK : inq_fail(err, INQ_ENOTFOUND, "it tells none");
 }
 
 enum inq_status debug_info_open(const char *path, const char *cache, struct debug_info **ret,
@@ -209,18 +215,18 @@ bool debug_info_section(const struct debug_info *d, const char *name, uint64_t *
 	return false;
 }
 
-static const struct job_range *range_of(const struct debug_info *d, uint64_t addr)
+static const struct job_range *range_of(const struct list *l, uint64_t key)
 {
-	size_t lo = 0, hi = d->nr_ranges;
+	size_t lo = 0, hi = l->nr;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		if (d->range[mid].last < addr)
+		if (l->at[mid].last < key)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < d->nr_ranges && d->range[lo].first <= addr ? &d->range[lo] : NULL;
+	return lo < l->nr && l->at[lo].first <= key ? &l->at[lo] : NULL;
 }
 
 /* n bytes of the answer as a text of its own; NULL when there is none. */
@@ -265,15 +271,57 @@ enum inq_status debug_info_take_lines(const uint8_t *p, size_t n, struct inq_lin
 enum inq_status debug_info_lines(struct debug_info *d, uint64_t addr, struct inq_lines *ret,
 				 struct inq_err *err)
 {
-	enum inq_status st = read_ranges(d, err);
+	enum inq_status st = read_list(d, &d->addresses, JOB_RANGES, "ranges", err);
 	size_t n = 0;
 
 	if (st)
 		return st;
-	const struct job_range *r = range_of(d, addr);
+	const struct job_range *r = range_of(&d->addresses, addr);
 	if (!r)
 		return inq_fail(err, INQ_ENOTFOUND, "no unit has that address");
 	const struct child_call call = {.arg = {JOB_LINES, r->unit, addr}};
 	st = ask(d, &call, &n, err);
 	return st ? st : debug_info_take_lines(d->answer, n, ret, err);
+}
+
+/* A text of the answer; false: it has no end. */
+static bool take_fixed(const char *from, size_t room, char *to, size_t n)
+{
+	size_t len = strnlen(from, room);
+
+	if (len == room || len >= n)
+		return false;
+	memcpy(to, from, len + 1);
+	return true;
+}
+
+enum inq_status debug_info_take_var(const uint8_t *p, size_t n, const char *name,
+				    struct debug_var *ret, struct inq_err *err)
+{
+	struct job_var v;
+
+	if (n != sizeof(v))
+		return nonsense(err);
+	memcpy(&v, p, n);
+	ret->addr = v.addr;
+	if (!memchr(v.name, 0, sizeof(v.name)) ||
+	    !take_fixed(v.type, sizeof(v.type), ret->type, sizeof(ret->type)))
+		return nonsense(err);
+	return !strcmp(v.name, name) ? INQ_OK : inq_fail(err, INQ_ENOTFOUND, "no such variable");
+}
+
+enum inq_status debug_info_var(struct debug_info *d, const char *name, struct debug_var *ret,
+			       struct inq_err *err)
+{
+	enum inq_status st = read_list(d, &d->variables, JOB_VARS, "vars", err);
+	size_t n = 0;
+
+	if (st)
+		return st;
+	const struct job_range *r = range_of(&d->variables, job_name_key(name));
+	if (!r)
+		return inq_fail(err, INQ_ENOTFOUND, "no such variable");
+	const struct child_call call = {.arg = {JOB_VAR, r->unit}};
+	st = ask(d, &call, &n, err);
+	return st ? st : debug_info_take_var(d->answer, n, name, ret, err);
 }

@@ -38,6 +38,24 @@ bool debug_info_section(const struct debug_info *d, const char *name, uint64_t *
 INQ_MUST enum inq_status debug_info_lines(struct debug_info *d, uint64_t addr,
 					  struct inq_lines *ret, struct inq_err *err);
 
+/* A variable of the file. */
+struct debug_var {
+	uint64_t addr;  /* as the file has it */
+	char type[128]; /* as C writes it: "struct page *[16]"; "": it cannot be said so */
+};
+
+/*
+ * The variable of that name; of several the first in the file.  The first question makes a list of
+ * all names, which takes a second for a kernel, and keeps it in the cache.
+ * Errors: INQ_ENOTFOUND, and those of debug_info_lines.
+ */
+INQ_MUST enum inq_status debug_info_var(struct debug_info *d, const char *name,
+					struct debug_var *ret, struct inq_err *err);
+
+/* What a child answered, for its fuzzer.  Errors: INQ_ENOTFOUND (another name), INQ_ECORRUPT. */
+INQ_MUST enum inq_status debug_info_take_var(const uint8_t *p, size_t n, const char *name,
+					     struct debug_var *ret, struct inq_err *err);
+
 /*
  * What a child answered, made into frames, for debug_info_lines and its fuzzer.
  * Errors: INQ_ECORRUPT.

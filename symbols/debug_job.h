@@ -6,8 +6,9 @@
 #include "symbols/build_id.h"
 
 enum {
-	JOB_ROOM = 1 << 20,   /* bytes of an answer */
-	JOB_NAME_MAX = 512,   /* of a name or a path; longer ones are cut */
+	JOB_ROOM = 1 << 20, /* bytes of an answer */
+	JOB_NAME_MAX = 512, /* of a name or a path; longer ones are cut */
+	JOB_TYPE_MAX = 128,
 	JOB_FRAMES_MAX = 24,  /* one inlined into the other */
 	JOB_SECTION_MAX = 64, /* of a section's name */
 };
@@ -23,6 +24,11 @@ enum job_call {
 	/* arg 1: unit, 2: address; answer: frames, innermost first, each a struct job_frame and
 	   behind it the texts */
 	JOB_LINES,
+	/* arg 1: how many variables to pass over; answer: struct job_range each, .first and .last
+	   job_name_key of the name, .unit where it is; none: no more */
+	JOB_VARS,
+	/* arg 1: where it is; answer: struct job_var */
+	JOB_VAR,
 };
 
 struct job_info {
@@ -49,6 +55,22 @@ struct job_frame {
 	uint32_t inlined;
 	uint32_t pad;
 };
+
+struct job_var {
+	uint64_t addr;
+	char name[JOB_NAME_MAX];
+	char type[JOB_TYPE_MAX]; /* as C writes it: "struct page *"; "": unknown */
+};
+
+/* A name as a number, FNV-1a; two names may have the same. */
+static inline uint64_t job_name_key(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	while (*name)
+		h = (h ^ (uint8_t)*name++) * UINT64_C(0x100000001b3);
+	return h;
+}
 
 /* In the child: see struct child_job. */
 enum inq_status debug_job_open(const struct child_job *job, void **ret_state, struct inq_err *err);

@@ -225,7 +225,7 @@ enum inq_status debug_lines_at(struct debug_file *f, uint64_t unit, uint64_t add
 			       size_t room, size_t *ret_n, struct inq_err *err)
 {
 	struct asked q = {.addr = addr};
-	enum inq_status st = debug_unit_open(f, unit, &q.unit, err);
+	enum inq_status st = debug_unit_open(f, unit, false, &q.unit, err);
 
 	if (st)
 		return st;

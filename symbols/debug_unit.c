@@ -33,10 +33,10 @@ static int section_info(void *obj, Dwarf_Half i, Dwarf_Obj_Access_Section *ret, 
 	*ret = (Dwarf_Obj_Access_Section){.name = ""};
 	if (i > DEBUG_SECTIONS)
 		return DW_DLV_NO_ENTRY;
-	if (i && debug_elf_size(w->elf, (enum debug_section)(i - 1))) {
+	bool hidden = w->bare && i - 1 == DEBUG_RNGLISTS;
+	if (i && !hidden && debug_elf_size(w->elf, (enum debug_section)(i - 1))) {
 		enum debug_section s = (enum debug_section)(i - 1);
 		ret->name = debug_section_name(s);
-		ret->addr = debug_elf_addr(w->elf, s);
 		ret->size = s == DEBUG_INFO ? w->bytes : debug_elf_size(w->elf, s);
 		ret->type = 1; /* SHT_PROGBITS */
 	}
@@ -190,20 +190,21 @@ static enum inq_status read_head(struct debug_unit *u, struct inq_err *err)
 	return INQ_OK;
 }
 
-static struct debug_unit *find_open(struct debug_file *f, uint64_t off)
+static struct debug_unit *find_open(struct debug_file *f, uint64_t off, bool bare)
 {
 	for (size_t i = 0; i < JOB_OPEN_UNITS; i++)
-		if (f->open[i].die && f->open[i].window.off == off)
+		if (f->open[i].die && f->open[i].window.off == off &&
+		    f->open[i].window.bare == bare)
 			return &f->open[i];
 	return NULL;
 }
 
-enum inq_status debug_unit_open(struct debug_file *f, uint64_t off, struct debug_unit **ret,
-				struct inq_err *err)
+enum inq_status debug_unit_open(struct debug_file *f, uint64_t off, bool bare,
+				struct debug_unit **ret, struct inq_err *err)
 {
 	uint64_t bytes = 0;
 
-	*ret = find_open(f, off);
+	*ret = find_open(f, off, bare);
 	if (*ret)
 		return INQ_OK;
 	enum inq_status st = debug_unit_bytes(f, off, &bytes, err);
@@ -212,7 +213,7 @@ enum inq_status debug_unit_open(struct debug_file *f, uint64_t off, struct debug
 	struct debug_unit *u = &f->open[f->next];
 	f->next = (f->next + 1) % JOB_OPEN_UNITS;
 	close_unit(u);
-	u->window = (struct debug_window){.elf = f->elf, .off = off, .bytes = bytes};
+	u->window = (struct debug_window){.elf = f->elf, .off = off, .bytes = bytes, .bare = bare};
 	st = open_window(&u->window, err);
 	if (!st)
 		st = read_head(u, err);

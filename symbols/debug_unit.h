@@ -15,6 +15,7 @@ enum { JOB_OPEN_UNITS = 8 };
 struct debug_window {
 	struct debug_elf *elf;
 	uint64_t off, bytes; /* in .debug_info */
+	bool bare;           /* libdwarf shall not see where code is: it reads all lists of that */
 	Dwarf_Obj_Access_Interface access;
 	Dwarf_Debug dbg;
 };
@@ -51,9 +52,10 @@ INQ_MUST enum inq_status debug_unit_bytes(struct debug_file *f, uint64_t off, ui
 
 /*
  * The unit at off.  Good until JOB_OPEN_UNITS others were opened.
+ * bare: without ranges of addresses, for who reads all units.
  * Errors: those of debug_unit_bytes, INQ_EUNSUPPORTED, INQ_ENOMEM.
  */
-INQ_MUST enum inq_status debug_unit_open(struct debug_file *f, uint64_t off,
+INQ_MUST enum inq_status debug_unit_open(struct debug_file *f, uint64_t off, bool bare,
 					 struct debug_unit **ret, struct inq_err *err);
 
 /*

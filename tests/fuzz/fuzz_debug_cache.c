@@ -9,8 +9,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	const struct debug_cache_key key = {
-		.folder = "/", .build_id = "0102", .info_bytes = 1000, .line_bytes = 100};
+	const struct debug_cache_key key = {.folder = "/",
+					    .suffix = "ranges",
+					    .build_id = "0102",
+					    .info_bytes = 1000,
+					    .line_bytes = 100};
 	struct job_range *r = NULL;
 	struct inq_err err = {0};
 	size_t nr = 0;

@@ -34,3 +34,14 @@ int main(void)
 {
 	return outer(1) + plain(2);
 }
+
+/* Variables, for the same test. */
+struct box {
+	int x;
+};
+typedef unsigned long word;
+struct box *const boxes[3][2] = {{0}};
+volatile word counter = 1;
+int (*callback)(int x) = plain;
+void *anything = boxes;
+enum colour { RED, GREEN } colour = GREEN;

@@ -42,7 +42,7 @@ static void check_lines(const struct inq_lines *l)
 	}
 }
 
-/* Both questions that a file is asked, and a third at random. */
+/* What a file is asked, of addresses that it has and of one that it has not. */
 static void ask(const uint8_t *p, size_t n, const uint64_t *addr)
 {
 	char path[32];
@@ -62,6 +62,11 @@ static void ask(const uint8_t *p, size_t n, const uint64_t *addr)
 		else
 			check_lines(&l);
 	}
+	struct debug_var v;
+	if (debug_info_var(d, "boxes", &v, &err))
+		assert_true(*err.msg);
+	else
+		assert_true(strlen(v.type) < sizeof(v.type));
 	debug_info_close(d);
 	close(fd);
 }

@@ -20,8 +20,11 @@ static char folder[] = "/tmp/inquest-cache-XXXXXX";
 
 static struct debug_cache_key key_of(const char *id)
 {
-	return (struct debug_cache_key){
-		.folder = folder, .build_id = id, .info_bytes = 1000, .line_bytes = 100};
+	return (struct debug_cache_key){.folder = folder,
+					.suffix = "ranges",
+					.build_id = id,
+					.info_bytes = 1000,
+					.line_bytes = 100};
 }
 
 static size_t count_files(bool remove)
@@ -96,7 +99,7 @@ static void test_without_a_folder_or_an_id_nothing_is_kept(void **state)
 static void test_the_folder_stays_small(void **state)
 {
 	(void)state;
-	for (int i = 0; i < DEBUG_CACHE_FILES + 9; i++) {
+	for (unsigned i = 0; i < DEBUG_CACHE_FILES + 9; i++) {
 		char id[16];
 		snprintf(id, sizeof(id), "%08x", i);
 		const struct debug_cache_key key = key_of(id);

@@ -91,6 +91,38 @@ static void test_a_file_that_is_not_linked_has_addresses_by_section(void **state
 	debug_info_close(d);
 }
 
+static void assert_var(struct debug_info *d, const char *path, const char *name, const char *type)
+{
+	struct debug_var v;
+	struct inq_err err = {0};
+
+	if (debug_info_var(d, name, &v, &err))
+		fail_msg("%s: %s", name, err.msg);
+	assert_int_equal(v.addr, symbol_of(path, name, NULL));
+	assert_string_equal(v.type, type);
+}
+
+static void test_variables_have_an_address_and_a_type(void **state)
+{
+	static const char *const forms[] = {"dwarf5", "dwarf4", "zlib", "relocs", "wide"};
+	struct debug_var v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		char path[256];
+		struct debug_info *d = open_file(forms[i], path);
+		assert_var(d, path, "global_number", "int");
+		assert_var(d, path, "boxes", "struct box * [6]");
+		assert_var(d, path, "counter", "word");
+		assert_var(d, path, "callback", "void *");
+		assert_var(d, path, "anything", "void *");
+		assert_var(d, path, "colour", "enum colour");
+		assert_int_equal(debug_info_var(d, "nowhere", &v, NULL), INQ_ENOTFOUND);
+		assert_int_equal(debug_info_var(d, "outer", &v, NULL), INQ_ENOTFOUND);
+		debug_info_close(d);
+	}
+}
+
 static void test_what_is_no_debug_file_says_so(void **state)
 {
 	char path[256];
@@ -167,6 +199,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_and_inlined_functions_are_found_in_each_form),
 		cmocka_unit_test(test_a_file_that_is_not_linked_has_addresses_by_section),
+		cmocka_unit_test(test_variables_have_an_address_and_a_type),
 		cmocka_unit_test(test_what_is_no_debug_file_says_so),
 		cmocka_unit_test(test_frames_that_contradict_themselves_are_refused),
 		cmocka_unit_test(test_debug_files_are_looked_for_where_people_put_them),
