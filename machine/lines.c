@@ -137,21 +137,52 @@ static enum inq_status link_address(const struct inq_kernel *k, uint64_t addr, u
 	return INQ_OK;
 }
 
-enum inq_status inq_lines_at(const struct inq_machine *m, uint64_t addr, struct inq_lines *ret,
-			     struct inq_err *err)
+/* The kernel's debug file, looked for now if nobody has before. */
+static enum inq_status file_of(const struct inq_machine *m, struct debug_info **ret,
+			       struct inq_err *err)
 {
 	struct machine_lines *l = m->made ? m->made->lines : NULL;
-	uint64_t at = 0;
 
 	if (!l)
 		return inq_fail(err, INQ_EABSENT, "no debug files");
-	enum inq_status st = link_address(inq_machine_kernel(m), addr, &at, err);
-	if (st)
-		return st;
 	if (!l->looked)
 		look(l, inq_machine_kernel(m));
-	if (!l->kernel)
-		return no_file(l, err);
-	st = debug_info_lines(l->kernel, at, ret, err);
+	*ret = l->kernel;
+	return l->kernel ? INQ_OK : no_file(l, err);
+}
+
+enum inq_status inq_lines_at(const struct inq_machine *m, uint64_t addr, struct inq_lines *ret,
+			     struct inq_err *err)
+{
+	struct debug_info *d = NULL;
+	uint64_t at = 0;
+	enum inq_status st = link_address(inq_machine_kernel(m), addr, &at, err);
+
+	if (!st)
+		st = file_of(m, &d, err);
+	if (st)
+		return st;
+	st = debug_info_lines(d, at, ret, err);
 	return inq_wrap(err, st, "0x%" PRIx64, addr);
+}
+
+enum inq_status inq_debug_var(const struct inq_machine *m, const char *name,
+			      struct inq_debug_var *ret, struct inq_err *err)
+{
+	const struct inq_kernel *k = inq_machine_kernel(m);
+	struct debug_info *d = NULL;
+	struct debug_var v;
+	uint64_t at = 0;
+	enum inq_status st = link_address(k, k->text, &at, err);
+
+	if (!st)
+		st = file_of(m, &d, err);
+	if (!st)
+		st = inq_wrap(err, debug_info_var(d, name, &v, err), "%s", name);
+	if (st)
+		return st;
+	/* per-CPU variables are linked at 0: vmlinux.lds.S, PERCPU_VADDR */
+	ret->addr = v.addr < at ? v.addr : v.addr + k->kaslr;
+	memcpy(ret->type, v.type, sizeof(ret->type));
+	return INQ_OK;
 }

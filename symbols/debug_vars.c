@@ -177,9 +177,9 @@ static bool decorate(const struct debug_unit *u, Dwarf_Die die, Dwarf_Half tag,
 	} else if (tag == DW_TAG_pointer_type) {
 		d->pointers++;
 	}
-	return tag == DW_TAG_array_type || tag == DW_TAG_pointer_type ||
-	       tag == DW_TAG_const_type || tag == DW_TAG_volatile_type ||
-	       tag == DW_TAG_restrict_type || tag == DW_TAG_atomic_type;
+	return tag == DW_TAG_array_type || tag == DW_TAG_pointer_type || tag == DW_TAG_const_type ||
+	       tag == DW_TAG_volatile_type || tag == DW_TAG_restrict_type ||
+	       tag == DW_TAG_atomic_type;
 }
 
 /* "struct page *[16]"; "": it has no name, or C's way to write it is longer than this. */

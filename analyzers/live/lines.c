@@ -111,3 +111,22 @@ void live_line(sqlite3_context *ctx, int n, sqlite3_value **v)
 	}
 	free(l);
 }
+
+/* var_type(name): "struct list_head", or NULL. */
+void live_var_type(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	const struct live_host *host = sqlite3_user_data(ctx);
+	const struct inq_machine *m = host->machine(host->ctx);
+	const char *name = m ? (const char *)sqlite3_value_text(v[0]) : NULL;
+	struct inq_debug_var var;
+	struct inq_err err = {0};
+
+	(void)n;
+	if (!name)
+		return;
+	enum inq_status st = inq_debug_var(m, name, &var, &err);
+	if (st == INQ_ENOMEM)
+		sqlite3_result_error_nomem(ctx);
+	else if (!st && *var.type)
+		put_text(ctx, var.type);
+}

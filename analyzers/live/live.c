@@ -51,6 +51,7 @@ static const struct {
 	{"line", 1, live_line},
 	{"mem", 3, mem},
 	{"sym", 1, live_sym},
+	{"var_type", 1, live_var_type},
 };
 
 enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,

@@ -45,9 +45,10 @@ INQ_MUST enum inq_status live_tables_register(sqlite3 *db, const struct live_hos
 INQ_MUST enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,
 						 struct inq_err *err);
 
-/* line(), in lines.c; sym(), in symbol.c. */
+/* line() and var_type(), in lines.c; sym(), in symbol.c. */
 void live_line(sqlite3_context *ctx, int n, sqlite3_value **v);
 void live_sym(sqlite3_context *ctx, int n, sqlite3_value **v);
+void live_var_type(sqlite3_context *ctx, int n, sqlite3_value **v);
 
 /* Values of SQL to a space and an address in it. */
 INQ_MUST enum inq_status live_space(const struct inq_machine *m, sqlite3_value *v,

@@ -32,4 +32,18 @@ struct inq_lines {
 INQ_MUST enum inq_status inq_lines_at(const struct inq_machine *m, uint64_t addr,
 				      struct inq_lines *ret, struct inq_err *err);
 
+/* A variable of the kernel, as a debug file has it. */
+struct inq_debug_var {
+	uint64_t addr;  /* as the dump has it; of a per-CPU variable the offset from each CPU's */
+	char type[128]; /* as C writes it: "struct page *[16]"; "": it cannot be said so */
+};
+
+/*
+ * What the kernel's own type information lacks: where a variable is and of which type, also where
+ * two files have one of that name (then the first).  The first question about a kernel takes a
+ * second.  Errors: those of inq_lines_at; INQ_ENOTFOUND: no such variable.
+ */
+INQ_MUST enum inq_status inq_debug_var(const struct inq_machine *m, const char *name,
+				       struct inq_debug_var *ret, struct inq_err *err);
+
 #endif
