@@ -2,6 +2,7 @@
 import dataclasses
 
 TASK_FIELDS = ("tgid", "comm", "state", "ppid", "cpu", "flags", "at")
+PF_KTHREAD = 0x200000
 MICROSECOND = 1.5e-6  # times are told to the microsecond by some
 
 
@@ -30,6 +31,12 @@ def hexed(values):
     return " ".join(f"{v:x}" if isinstance(v, int) else "|".join(f"{x:x}" for x in sorted(v)) for v in values)
 
 
+def called(tid, *tasks):
+    """As ps does it: a thread of the kernel in brackets."""
+    t = {field: value for task in tasks if task for field, value in task.items()}
+    return f"{tid} [{t['comm']}]" if t.get("flags", 0) & PF_KTHREAD else f"{tid} {t.get('comm', '?')}"
+
+
 def by_name(symbols):
     at = {}
     for name, address in symbols:
@@ -48,9 +55,11 @@ def symbols(out, ours, them):
                 out.only_ours += 1
             continue
         out.count += len(at)
-        lost = at - theirs[name] if them.who != "guest" else at ^ theirs[name]
+        lost = at - theirs[name]
         if lost:
-            out.differ(name, hexed(sorted(at)), hexed(sorted(theirs[name])))
+            out.differ(name, hexed(sorted(lost)), hexed(sorted(theirs[name])))
+        if them.who == "guest" and theirs[name] - at:
+            out.differ(name, "none", hexed(sorted(theirs[name] - at)))
     if them.who == "guest":
         for name in sorted(set(theirs) - set(mine)):
             out.differ(name, "none", hexed(sorted(theirs[name])))
@@ -79,15 +88,14 @@ def structs(out, ours, them):
 
 def tasks(out, ours, them):
     for tid in sorted(set(ours.tasks) ^ set(them.tasks)):
-        there = ours.tasks.get(tid) or them.tasks.get(tid)
         mine = tid in ours.tasks
-        out.differ(f"{tid} {there['comm']}", "there" if mine else "none", "none" if mine else "there")
+        out.differ(called(tid, them.tasks.get(tid), ours.tasks.get(tid)), "there" if mine else "none", "none" if mine else "there")
     for tid in sorted(set(ours.tasks) & set(them.tasks)):
         out.count += 1
         a, b = ours.tasks[tid], them.tasks[tid]
         for field in TASK_FIELDS:
             if field in a and field in b and a[field] != b[field]:
-                out.differ(f"{tid} {a['comm']} {field}", a[field], b[field])
+                out.differ(f"{called(tid, b, a)} {field}", a[field], b[field])
 
 
 def log(out, ours, them):
@@ -127,7 +135,7 @@ def guest_stacks(out, ours, guest):
         out.count += 1
         got = without_scheduler(ours.stacks[tid], text)
         if len(got) != len(want) or not all(pc in pcs for pc, pcs in zip(got, want)):
-            out.differ(f"{tid} {t['comm']}", hexed(got), hexed(want))
+            out.differ(called(tid, t), hexed(got), hexed(want))
 
 
 def stacks(out, ours, them):
@@ -137,8 +145,7 @@ def stacks(out, ours, them):
     for tid in sorted(set(ours.stacks) & set(them.stacks)):
         out.count += 1
         if ours.stacks[tid] != them.stacks[tid]:
-            comm = them.tasks.get(tid, {}).get("comm", "?")
-            out.differ(f"{tid} {comm}", hexed(ours.stacks[tid]), hexed(them.stacks[tid]))
+            out.differ(called(tid, them.tasks.get(tid), ours.tasks.get(tid)), hexed(ours.stacks[tid]), hexed(them.stacks[tid]))
 
 
 WHAT = {"symbols": symbols, "structs": structs, "tasks": tasks, "log": log, "modules": modules, "stacks": stacks}

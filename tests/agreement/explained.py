@@ -2,6 +2,8 @@
 import dataclasses, re
 
 PER_CPU_END = 1 << 24  # offsets of per-CPU symbols; addresses lie far above
+START_KERNEL_MAP = 0xFFFFFFFF80000000
+MODULES_VADDR = 0xFFFFFFFFC0000000  # Documentation/arch/x86/x86_64/mm.rst
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +21,39 @@ def numbers(text):
 
 def per_cpu(d):
     ours = numbers(d.ours)
-    return bool(ours) and min(ours) < PER_CPU_END
+    return bool(ours) and max(ours) < PER_CPU_END
 
 
-def running_in_user_mode(d):
+def of_modules(d):
+    ours = numbers(d.ours)
+    return bool(ours) and min(ours) >= MODULES_VADDR
+
+
+def nothing_of_ours(d):
     return not d.ours and bool(d.theirs)
+
+
+def nothing_of_theirs(d):
+    return bool(d.ours) and not d.theirs
+
+
+def frames_left_out(d):
+    """What they have is ours, in the same order, but for the innermost frame."""
+    ours, theirs = numbers(d.ours)[1:], numbers(d.theirs)
+    if theirs[:1] and theirs[0] not in ours:
+        theirs = theirs[1:]  # an older address of the innermost function
+    left = iter(ours)
+    return bool(theirs) and all(pc in left for pc in theirs)
+
+
+def later(d):
+    return d.theirs == "None"
+
+
+def one_garbage_frame(d):
+    """Ours, and one more that is no address."""
+    ours, theirs = numbers(d.ours), numbers(d.theirs)
+    return theirs[:-1] == ours and theirs[-1:] != [] and theirs[-1] < START_KERNEL_MAP
 
 
 def always(_):
@@ -33,12 +63,30 @@ def always(_):
 REASONS = (
     Reason("symbols", "drgn|crash", "", per_cpu,
            "A per-CPU symbol. The kernel lists its offset in the per-CPU area, as inquest does; the other adds the offset of KASLR to"
-           " it, which leads nowhere."),
-    Reason("tasks", "guest", r"^\d+ (sleep|kworker/\S+)$", always,
+           " it or leaves it out, where another symbol has the same name."),
+    Reason("symbols", "drgn", "", of_modules,
+           "A symbol of a module whose name the kernel's image has, too: of modules' files without DWARF drgn lists no symbols."),
+    Reason("tasks", "guest", r"^\d+ (sleep|init|exe|\[kworker/\S+\])$", always,
            "Started or ended between the moment at which the guest told of its tasks and the moment at which it was stopped: a"
-           " kernel worker, or the `sleep` with which its init waits."),
-    Reason("stacks", "crash", "", running_in_user_mode,
-           "A task that runs in user mode on its CPU has no stack in the kernel. crash walks what the last interrupt left there."),
+           " kernel worker, or what its init's shell starts (`init` and `exe`, before they become another program; `sleep`)."),
+    Reason("tasks", "guest", r"^\d+ (\[.*\]|init) (cpu|state|flags)$", always,
+           "A thread of the kernel, or init, that ran between these two moments."),
+    Reason("stacks", "guest", r"^\d+ (\[.*\]|init)$", always,
+           "A thread of the kernel, or init, that ran between these two moments: it now sleeps elsewhere. drgn and crash say of it what"
+           " inquest says."),
+    Reason("stacks", "crash", "", nothing_of_ours,
+           "A task that runs in user mode on its CPU has no stack in the kernel. crash walks what an earlier entry left there."),
+    Reason("stacks", "crash", r"^\d+ (spin-kernel|init)$", nothing_of_theirs,
+           "A task that runs in the kernel on its CPU. inquest begins with the CPU's registers, as drgn does; crash gives it no"
+           " stack."),
+    Reason("stacks", "crash", r"^\d+ (spin-|init|exe)", frames_left_out,
+           "A task that runs on its CPU, or that an interrupt stopped there. inquest and drgn agree to the last frame; crash leaves out"
+           " the innermost one, and functions without a frame of their own."),
+    Reason("log", "guest", "^record", later,
+           "Written after the guest told of its log: a panic."),
+    Reason("stacks", "drgn", "", one_garbage_frame,
+           "A new task that has not run yet, where nothing called the function that it starts in, or a dead one. drgn takes a word beyond the end of the"
+           " stack for one more address."),
 )
 
 

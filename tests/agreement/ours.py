@@ -8,7 +8,7 @@ TASKS = "SELECT pid, tgid, ppid, comm, state, cpu, on_cpu, flags, hex64(task) AS
 LOG = "SELECT seq, t_ns, group_concat(text, char(10)) AS text FROM (SELECT * FROM log ORDER BY seq, line) GROUP BY seq ORDER BY seq"
 MODULES = "SELECT name, hex64(base) AS base, bytes FROM module"
 SYMBOLS = "SELECT name, hex64(addr) AS addr FROM symbol"
-FRAMES = "SELECT pid, hex64(pc) AS pc FROM frame ORDER BY task, idx"
+FRAMES = "SELECT pid, hex64(pc) AS pc FROM frame JOIN task USING (machine_id, task) WHERE mode = 'kernel' ORDER BY task, nr"
 MEMBERS = f"""WITH wanted(name) AS (SELECT DISTINCT type FROM type_member WHERE type IN ({", ".join(f"'{name}'" for name in model.STRUCTS)}))
 SELECT name, kind, member, 8 * offset + coalesce(bit, 0) AS at, coalesce(bits, 8 * size) AS bits
 FROM wanted JOIN type_member ON type_member.of_type = wanted.name"""
@@ -76,4 +76,6 @@ def ask(inquest, dump, want=None):
             setattr(said, what, read(asked.rows(sql)))
         except BedError as e:
             said.trouble.append(f"{what}: {e}")
+    if said.tasks and said.stacks is not None:  # tasks without any frame in the kernel
+        said.stacks = {tid: said.stacks.get(tid, []) for tid in said.tasks}
     return said

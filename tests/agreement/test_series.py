@@ -6,8 +6,21 @@ import pathlib, sys, tempfile, time
 
 sys.dont_write_bytecode = True
 import guests  # noqa: E402 (first: it knows where the others are)
-import forms, test_dumps  # noqa: E402
+import compare, explained, forms, model, ours, test_dumps  # noqa: E402
 from guest import BedError  # noqa: E402
+
+
+ASKED = ("symbols",)  # what else there is to compare with the guest's words, `./dev agree` compares
+
+
+def check_told(inquest, folder):
+    """(what, whether) of each difference from what the guest told of itself."""
+    said = ours.ask(inquest, folder / "elf", ASKED)
+    yield f"unanswered: {said.trouble}", not said.trouble
+    for compared in compare.compare(said, model.told(folder / "truth")):
+        yield f"no {compared.what} to compare", compared.count > 0
+        for d in compared.differences:
+            yield f"{d.what}: {d.key}: {d.ours}, not {d.theirs}", explained.reason(d) is not None
 
 
 def try_guest(reader, one, programs, folder):
@@ -18,7 +31,8 @@ def try_guest(reader, one, programs, folder):
         truth = running.truth()
     finally:
         running.__exit__()
-    return test_dumps.complain(one.name, "its dump", test_dumps.check_form(reader, folder / "elf", truth, forms.BASE))
+    return test_dumps.complain(one.name, "its dump", test_dumps.check_form(reader, folder / "elf", truth, forms.BASE)) + \
+        test_dumps.complain(one.name, "what it told", check_told(reader.inquest, folder))
 
 
 def main():
