@@ -90,7 +90,8 @@ def write_doc(path, tally, versions):
     text = path.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    lines = [BEGIN, versions, "", *table(tally), "", *[f"{i + 1}. {r.words}" for i, r in enumerate(explained.REASONS)], END]
+    used = {r for _, _, counts in tally for r in counts}
+    lines = [BEGIN, versions, "", *table(tally), "", *[f"{i + 1}. {r.words}" for i, r in enumerate(explained.REASONS) if r in used], END]
     path.write_text(before + "\n".join(lines) + after)
 
 
