@@ -21,7 +21,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_MAPPINGS = 64, PAGE = 4096 };
+enum {
+	MAX_MAPPINGS = 64,
+	PAGE = 4096,
+	BULK = 32 << 10, /* bytes from which on a system call is cheaper than faults */
+};
 
 static struct slot {
 	_Atomic uintptr_t start; /* 0: free */
@@ -247,6 +251,31 @@ size_t mapping_good(const struct mapping *map, size_t off, size_t n)
 		if (map->lost[page / 8] >> (page % 8) & 1)
 			return page * PAGE > off ? page * PAGE - off : 0;
 	return n;
+}
+
+/* As much of it as the file gives. */
+static size_t read_bulk(const struct mapping *map, size_t off, uint8_t *buf, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t more = pread(map->fd, buf + got, n - got, (off_t)(off + got));
+		if (more < 0 && errno == EINTR)
+			continue;
+		if (more <= 0)
+			break;
+		got += (size_t)more;
+	}
+	return got;
+}
+
+size_t mapping_copy(const struct mapping *map, size_t off, uint8_t *buf, size_t n)
+{
+	if (n >= BULK)
+		n = read_bulk(map, off, buf, n);
+	else
+		memcpy(buf, map->p + off, n);
+	return mapping_good(map, off, n);
 }
 
 int mapping_lost(const struct mapping *map)

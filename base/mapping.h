@@ -33,6 +33,13 @@ INQ_DEFINE_SCOPE(struct mapping, mapping_close)
  */
 size_t mapping_good(const struct mapping *map, size_t off, size_t n);
 
+/*
+ * Copy n bytes at off to buf.  Returns how many of them the file still holds, as mapping_good.
+ * Many bytes are read(2) from the file: that asks a disk for large blocks, and touching the mapping
+ * costs a fault for every few pages.
+ */
+size_t mapping_copy(const struct mapping *map, size_t off, uint8_t *buf, size_t n);
+
 /* Did the file lose anything since it was opened, as far as anybody looked? */
 int mapping_lost(const struct mapping *map);
 

@@ -29,24 +29,6 @@ static int on_stop(void *ctx)
 	return cli_interrupted() || (s->escaped && s->escaped());
 }
 
-const struct inq_machine *session_machine(struct session *s)
-{
-	struct inq_err why = {0};
-
-	if (s->machine || !s->dump || s->live_machine)
-		return s->machine ? s->machine : s->live_machine;
-	if (machine_open(s->dump, &s->live_machine, &why) && !s->quiet)
-		cli_note(s->file, "its memory cannot be looked at: %s", why.msg);
-	if (s->live_machine)
-		machine_debug_where(s->live_machine, &s->debug);
-	return s->live_machine;
-}
-
-static const struct inq_machine *live_machine(void *ctx)
-{
-	return session_machine(ctx);
-}
-
 /* done and total are bytes. */
 static bool live_progress(void *ctx, uint64_t done, uint64_t total)
 {
@@ -61,6 +43,26 @@ static bool live_progress(void *ctx, uint64_t done, uint64_t total)
 	if (!s->quiet)
 		cli_progress_show(&s->progress, text);
 	return !cli_interrupted() && !(s->escaped && s->escaped());
+}
+
+const struct inq_machine *session_machine(struct session *s)
+{
+	struct inq_err why = {0};
+
+	if (s->machine || !s->dump || s->live_machine)
+		return s->machine ? s->machine : s->live_machine;
+	if (machine_open(s->dump, &s->live_machine, &why) && !s->quiet)
+		cli_note(s->file, "its memory cannot be looked at: %s", why.msg);
+	if (s->live_machine) {
+		machine_debug_where(s->live_machine, &s->debug);
+		machine_on_search(s->live_machine, live_progress, s);
+	}
+	return s->live_machine;
+}
+
+static const struct inq_machine *live_machine(void *ctx)
+{
+	return session_machine(ctx);
 }
 
 /* Debug files are looked for when they are needed, so what came of it is told last. */
@@ -204,6 +206,7 @@ static enum inq_status open_machine(struct session *s, struct inq_err *err)
 
 	if (!st) {
 		machine_debug_where(s->machine, &s->debug);
+		machine_on_search(s->machine, live_progress, s);
 		st = store_create(&s->store, err);
 	}
 	return st ? st : store_add_machine(s->store, s->machine, err);

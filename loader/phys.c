@@ -153,8 +153,12 @@ static const char *copy_piece(const struct loader_dump *d, const struct loader_p
 		memset(buf, 0, n);
 		return NULL;
 	}
-	memcpy(buf, pc->run.p, n);
-	*ret_good = good_of(d, pc, n);
+	if (d->flat) {
+		memcpy(buf, pc->run.p, n);
+		*ret_good = good_of(d, pc, n);
+	} else {
+		*ret_good = mapping_copy(loader_memory(d), pc->off, buf, n);
+	}
 	if (*ret_good < n)
 		return "can no longer be read from the file";
 	*ret_good = believable(d, pc, addr, buf, n);

@@ -36,6 +36,7 @@ struct find_place {
 };
 
 struct finder {
+	const struct inq_machine *m;
 	const struct inq_dump *dump;
 	const struct inq_cpu *cpus;
 	uint32_t nr_cpus;
@@ -62,7 +63,7 @@ INQ_MUST enum inq_status find_register_facts(struct finder *f, struct inq_err *e
 /* The note's to f->place, and the one that the kernel's own pointer leads to. */
 void find_noted(struct finder *f);
 void find_pointed(struct finder *f, const struct find_tables *t);
-/* All in memory.  Errors: INQ_ENOMEM. */
+/* All in memory.  Errors: INQ_ENOMEM, INQ_EINTR. */
 INQ_MUST enum inq_status find_scanned(struct finder *f, struct inq_err *err);
 /* Errors: INQ_ENOMEM. */
 INQ_MUST enum inq_status find_place_facts(struct finder *f, struct inq_err *err);

@@ -3,12 +3,11 @@
  * Source: Linux kernel/crash_core.c (vmcoreinfo_data is a zeroed page); __pa_symbol of
  * arch/x86/include/asm/page.h.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "machine/find.h"
-
-enum { BLOCK = 4 << 20 };
+#include "machine/machine.h"
+#include "machine/search.h"
 
 static void add_place(struct finder *f, const struct inq_space *space, uint64_t addr,
 		      const uint8_t *text, size_t n)
@@ -61,66 +60,29 @@ void find_pointed(struct finder *f, const struct find_tables *t)
 		add_place(f, &f->k->space.base, t->facts.vmcoreinfo, page, sizeof(page));
 }
 
-/* Page starts of n bytes at p, which lie at pa: a page start. */
-static void look_at(struct finder *f, uint64_t pa, const uint8_t *p, size_t n)
-{
-	static const char start[] = VMCOREINFO_START;
-
-	for (size_t at = 0; at + VMCOREINFO_PAGE <= n; at += VMCOREINFO_PAGE)
-		if (p[at] == start[0] && !memcmp(p + at, start, sizeof(start) - 1))
-			add_place(f, f->dump->phys, pa + at, p + at, VMCOREINFO_PAGE);
-}
-
-/* The block at pa where it lies; false when it must be read. */
-static bool look_in_place(struct finder *f, uint64_t pa, size_t n)
-{
-	const struct inq_space *phys = f->dump->phys;
-	struct inq_run run;
-
-	for (size_t at = 0; at < n; at += run.len) {
-		if (inq_runs(phys, pa + at, n - at, &run, NULL))
-			return false;
-		size_t skip = -(pa + at) % VMCOREINFO_PAGE;
-		if (run.kind == INQ_RUN_BYTES && run.len > skip)
-			look_at(f, pa + at + skip, run.p + skip, run.len - skip);
-	}
-	return true;
-}
-
-static void look_page_by_page(struct finder *f, uint64_t pa, uint8_t *buf, size_t n)
-{
-	for (size_t at = 0; at + VMCOREINFO_PAGE <= n; at += VMCOREINFO_PAGE)
-		if (!inq_read(f->dump->phys, pa + at, buf, VMCOREINFO_PAGE, NULL))
-			look_at(f, pa + at, buf, VMCOREINFO_PAGE);
-}
-
-static void scan_extent(struct finder *f, const struct inq_extent *e, uint8_t *buf)
-{
-	const uint64_t mask = VMCOREINFO_PAGE - 1;
-	uint64_t first = (e->first + mask) & ~mask, end = (e->last + 1) & ~mask;
-
-	for (uint64_t pa = first, n; pa < end && pa >= first; pa += n) {
-		n = end - pa < BLOCK ? end - pa : BLOCK;
-		if (f->dump->phys->runs && look_in_place(f, pa, (size_t)n))
-			continue;
-		if (inq_read(f->dump->phys, pa, buf, (size_t)n, NULL))
-			look_page_by_page(f, pa, buf, (size_t)n);
-		else
-			look_at(f, pa, buf, (size_t)n);
-	}
-}
-
 enum inq_status find_scanned(struct finder *f, struct inq_err *err)
 {
-	uint8_t *buf = malloc(BLOCK);
+	const struct machine_made *made = f->m->made;
+	const struct inq_space *phys = f->dump->phys;
+	INQ_SCOPED(machine_search_close_scope_) struct machine_search *s = NULL;
+	uint8_t page[VMCOREINFO_PAGE];
+	struct machine_pattern pt;
+	bool more = true;
+	uint64_t addr;
 
-	if (!buf)
-		return inq_fail(err, INQ_ENOMEM, "a block of memory");
-	for (size_t i = 0; i < f->dump->nr_extents; i++)
-		if (f->dump->extents[i].kind == INQ_EXTENT_BYTES)
-			scan_extent(f, &f->dump->extents[i], buf);
-	free(buf);
-	return INQ_OK;
+	enum inq_status st = machine_pattern("text:" VMCOREINFO_START, &pt, err);
+	pt.starts_page = true;
+	if (!st)
+		st = machine_search_open(f->m, phys, 0, UINT64_MAX, &pt, made->go, made->go_ctx, &s,
+					 err);
+	while (!st && f->nr_places < FIND_MAX_PLACES) {
+		st = machine_search_next(s, &addr, &more, err);
+		if (!st && !more)
+			break;
+		if (!st && !inq_read(phys, addr, page, sizeof(page), NULL))
+			add_place(f, phys, addr, page, sizeof(page));
+	}
+	return st;
 }
 
 static enum inq_status number(struct finder *f, const struct find_place *p, bool known,

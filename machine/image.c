@@ -18,7 +18,7 @@
 
 enum {
 	PAGE = 4096,
-	CHUNK = 1 << 20,
+	CHUNK = 256 << 10,   /* what a core's own cache holds */
 	MARGIN = 256,        /* the longest thing that is looked for */
 	MAX_WALKS = 1 << 16, /* 256 MiB of single pages */
 	BUILD_ID_BYTES = 20, /* SHA-1, ld's default */
@@ -123,16 +123,13 @@ static void read_what_is_there(const struct search *s, uint64_t va, uint8_t *buf
 	}
 }
 
-/* n bytes at va: where they lie, if they do in one piece, else copied. */
+/* n bytes at va, in one piece if it can be: that costs one system call and no walks. */
 static const uint8_t *bytes_at(const struct search *s, uint64_t va, size_t n)
 {
-	const struct inq_space *phys = s->virt->lower;
-	struct inq_run run;
+	uint64_t pa = va - IMAGE_BASE + s->im->phys_base;
 
-	if (phys->runs && !inq_runs(phys, va - IMAGE_BASE + s->im->phys_base, n, &run, NULL) &&
-	    run.kind == INQ_RUN_BYTES && run.len == n)
-		return run.p;
-	read_what_is_there(s, va, s->buf, n);
+	if (inq_read(s->virt->lower, pa, s->buf, n, NULL))
+		read_what_is_there(s, va, s->buf, n);
 	return s->buf;
 }
 

@@ -49,12 +49,12 @@ static void finder_deinit(struct finder *f)
 	free(f->scratch);
 }
 
-static enum inq_status finder_init(struct finder *f, const struct inq_dump *dump,
-				   const struct inq_cpu *cpus, uint32_t nr_cpus,
+static enum inq_status finder_init(struct finder *f, const struct inq_machine *m,
 				   struct whole_kernel *k, struct inq_err *err)
 {
-	*f = (struct finder){.dump = dump, .cpus = cpus, .nr_cpus = nr_cpus, .k = k};
-	f->gs = calloc(nr_cpus + (size_t)1, sizeof(*f->gs));
+	*f = (struct finder){
+		.m = m, .dump = m->dump, .cpus = m->cpus, .nr_cpus = m->nr_cpus, .k = k};
+	f->gs = calloc(m->nr_cpus + (size_t)1, sizeof(*f->gs));
 	f->tables = calloc(FIND_MAX_TABLES, sizeof(*f->tables));
 	f->scratch = calloc(1, sizeof(*f->scratch));
 	return f->gs && f->tables && f->scratch
@@ -209,15 +209,15 @@ static enum inq_status find(struct finder *f, struct inq_err *err)
 	return st ? st : find_register_facts(f, err);
 }
 
-enum inq_status kernel_find(const struct inq_dump *dump, const struct inq_cpu *cpus,
-			    uint32_t nr_cpus, struct inq_kernel **ret_kernel, struct inq_err *err)
+enum inq_status kernel_find(const struct inq_machine *m, struct inq_kernel **ret_kernel,
+			    struct inq_err *err)
 {
 	struct whole_kernel *k = calloc(1, sizeof(*k));
 	struct finder f;
 
 	if (!k)
-		return inq_fail(err, INQ_ENOMEM, "%s: kernel", dump->path);
-	enum inq_status st = finder_init(&f, dump, cpus, nr_cpus, k, err);
+		return inq_fail(err, INQ_ENOMEM, "%s: kernel", m->dump->path);
+	enum inq_status st = finder_init(&f, m, k, err);
 	if (!st)
 		st = find(&f, err);
 	finder_deinit(&f);

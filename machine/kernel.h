@@ -9,11 +9,10 @@
 /*
  * What the registers of the CPUs say comes first; VMCOREINFO, from a note of the dump or out of
  * memory, stands beside it, and alone where they say nothing.  Memory as a whole is searched only
- * then.  Finding nothing is a kernel without .os.  The dump and the CPUs must outlive it.
- * Errors: INQ_ENOMEM.
+ * then.  Finding nothing is a kernel without .os.  The machine must outlive it.
+ * Errors: INQ_ENOMEM, INQ_EINTR.
  */
-INQ_MUST enum inq_status kernel_find(const struct inq_dump *dump, const struct inq_cpu *cpus,
-				     uint32_t nr_cpus, struct inq_kernel **ret_kernel,
+INQ_MUST enum inq_status kernel_find(const struct inq_machine *m, struct inq_kernel **ret_kernel,
 				     struct inq_err *err);
 void kernel_destroy(struct inq_kernel *k); /* accepts NULL */
 INQ_DEFINE_SCOPE(struct inq_kernel, kernel_destroy)

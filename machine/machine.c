@@ -250,6 +250,7 @@ const struct inq_kernel *inq_machine_kernel(const struct inq_machine *m)
 {
 	static const struct inq_kernel lost = {
 		.st = INQ_ENOMEM, .note = "the kernel was not looked for: out of memory"};
+	static const struct inq_kernel stopped = {.st = INQ_EINTR, .note = "stopped"};
 	static const struct inq_kernel closed = {.note = "the kernel was not looked for"};
 	struct machine_made *made = m->made;
 
@@ -257,11 +258,18 @@ const struct inq_kernel *inq_machine_kernel(const struct inq_machine *m)
 		return &closed;
 	if (made->kernel)
 		return made->kernel;
-	if (kernel_find(m->dump, m->cpus, m->nr_cpus, &made->kernel, NULL))
-		return &lost;
+	enum inq_status st = kernel_find(m, &made->kernel, NULL);
+	if (st)
+		return st == INQ_EINTR ? &stopped : &lost;
 	if (made->kernel->virt)
 		add_space(made->whole, kernel_space(made->kernel));
 	return made->kernel;
+}
+
+void machine_on_search(struct inq_machine *m, machine_search_go_fn *go, void *ctx)
+{
+	m->made->go = go;
+	m->made->go_ctx = ctx;
 }
 
 static void describe(struct inq_machine *m, const struct inq_dump *dump)

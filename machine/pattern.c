@@ -11,6 +11,8 @@
 
 #include "machine/place.h"
 
+enum { PAGE = 4096 };
+
 static int nibble(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -218,11 +220,23 @@ static size_t find_value(const struct machine_pattern *pt, const uint8_t *p, siz
 	return at < nr ? skip + at * pt->n : n;
 }
 
+/* Of all other bytes not one is looked at. */
+static size_t find_page(const struct machine_pattern *pt, const uint8_t *p, size_t n, uint64_t addr,
+			size_t from)
+{
+	for (size_t at = from + -(addr + from) % PAGE; at < n && n - at >= pt->n; at += PAGE)
+		if (!memcmp(p + at, pt->bytes, pt->n))
+			return at;
+	return n;
+}
+
 size_t machine_pattern_find(const struct machine_pattern *pt, const uint8_t *p, size_t n,
 			    uint64_t addr, size_t from)
 {
 	if (pt->is_value)
 		return find_value(pt, p, n, addr, from);
+	if (pt->starts_page)
+		return find_page(pt, p, n, addr, from);
 	if (n < pt->n || from > n - pt->n)
 		return n;
 	size_t nr = n - pt->n + 1, at = best_find()(pt, p, nr, from);

@@ -17,6 +17,7 @@ struct machine_pattern {
 	/* or a little-endian value of n bytes at an address that is a multiple of n */
 	bool is_value;
 	uint64_t first, last;
+	bool starts_page; /* bytes without a mask, and hits count at a multiple of 4096 only */
 };
 
 /* For --help: how to write one. */

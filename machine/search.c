@@ -15,7 +15,9 @@ enum {
 	CHUNK = 1 << 20,    /* bytes that one thread takes at once */
 	CHUNKS = 64,        /* of one round; rounds begin small, so that first hits come soon */
 	HITS_MAX = 1 << 16, /* of one chunk; the search goes on behind them in the next round */
-	BUFFER = 64 << 10,
+	BUFFER = 256 << 10, /* what a core's own cache holds beside other things */
+	ZEROS = 64 << 10,
+	BULK = 64 << 10, /* bytes from which on a copy is cheaper than looking where they lie */
 	PAGE = 4096,
 	THREADS_MAX = 64,
 };
@@ -173,7 +175,7 @@ static bool scan_copy(struct scan *sc, uint64_t most, bool *ret_more)
 /* One piece; false: the chunk is done. */
 static bool scan_next(struct scan *sc)
 {
-	static const uint8_t zeros[BUFFER];
+	static const uint8_t zeros[ZEROS];
 	uint64_t left = sc->end - sc->at;
 	struct inq_run run;
 	bool more = true;
@@ -195,7 +197,9 @@ static bool scan_next(struct scan *sc)
 		run.p = zeros;
 		run.len = run.len < sizeof(zeros) ? run.len : sizeof(zeros);
 		break;
-	case INQ_RUN_BYTES:
+	case INQ_RUN_BYTES: /* looking at a file where it lies costs faults: base/mapping.h */
+		if (run.len >= BULK)
+			return scan_copy(sc, run.len, &more) && more;
 		break;
 	}
 	return scan_piece(sc, run.p, run.len) && go_on(sc, run.len);

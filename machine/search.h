@@ -2,13 +2,12 @@
 #ifndef MACHINE_SEARCH_H
 #define MACHINE_SEARCH_H
 
+#include "base/scope.h"
+#include "machine/machine.h"
 #include "machine/pattern.h"
 #include "machine/place.h"
 
 struct machine_search;
-
-/* Asked now and then: bytes done, and how many there are; 0: nobody knows.  False: stop. */
-typedef bool machine_search_go_fn(void *ctx, uint64_t done, uint64_t total);
 
 /*
  * Search [first, last] of sp, which with m must outlive the search.  go may be NULL.
@@ -20,6 +19,7 @@ INQ_MUST enum inq_status machine_search_open(const struct inq_machine *m,
 					     machine_search_go_fn *go, void *ctx,
 					     struct machine_search **ret, struct inq_err *err);
 void machine_search_close(struct machine_search *s);
+INQ_DEFINE_SCOPE(struct machine_search, machine_search_close)
 
 /* The next hit; *ret_more false: there is none any more.  Errors: INQ_EINTR, INQ_ENOMEM. */
 INQ_MUST enum inq_status machine_search_next(struct machine_search *s, uint64_t *ret_addr,

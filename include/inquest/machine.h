@@ -128,7 +128,8 @@ struct inq_machine {
 
 /*
  * The kernel that it runs, looked for when it is first asked for; never NULL.  Without memory for
- * that it has no .os and .st is INQ_ENOMEM; the next to ask makes it look again.
+ * that it has no .os and .st is INQ_ENOMEM, or INQ_EINTR when a person stopped it; the next to ask
+ * makes it look again.
  */
 const struct inq_kernel *inq_machine_kernel(const struct inq_machine *m);
 
