@@ -15,7 +15,7 @@ enum {
 	CHUNK = 1 << 20,    /* bytes that one thread takes at once */
 	CHUNKS = 64,        /* of one round; rounds begin small, so that first hits come soon */
 	HITS_MAX = 1 << 16, /* of one chunk; the search goes on behind them in the next round */
-	BUFFER = 256 << 10, /* what a core's own cache holds beside other things */
+	BUFFER = CHUNK + MACHINE_PATTERN_MAX, /* a chunk and what a hit reaches over: one read */
 	ZEROS = 64 << 10,
 	BULK = 64 << 10, /* bytes from which on a copy is cheaper than looking where they lie */
 	PAGE = 4096,

@@ -69,6 +69,28 @@ static void the_rest_of_the_last_page_is_lost_too(void **state)
 	close(fd);
 }
 
+static void copies_end_where_the_file_ends_now(void **state)
+{
+	(void)state;
+	const size_t n = 64 * PAGE; /* both ways: some bytes, and many */
+	int fd;
+	struct mapping *m = map_pages(n, &fd);
+	uint8_t *buf = test_malloc(n);
+
+	assert_int_equal(mapping_copy(m, 1, buf, n - 1), n - 1);
+	assert_int_equal(mapping_copy(m, n - 7, buf, 7), 7);
+	assert_int_equal(ftruncate(fd, (off_t)(40 * PAGE + 10)), 0);
+	memset(buf, 0, n);
+	assert_int_equal(mapping_copy(m, PAGE, buf, n - PAGE), 39 * PAGE + 10);
+	for (size_t i = 0; i < 39 * PAGE + 10; i++)
+		assert_int_equal(buf[i], 0x5a);
+	assert_int_equal(mapping_copy(m, 40 * PAGE, buf, 20), 10);
+	assert_int_equal(mapping_copy(m, 41 * PAGE, buf, 16 * PAGE), 0);
+	test_free(buf);
+	mapping_close(m);
+	close(fd);
+}
+
 static void a_page_that_was_lost_stays_lost(void **state)
 {
 	(void)state;
@@ -276,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_that_shrinks_is_no_death),
 		cmocka_unit_test(the_rest_of_the_last_page_is_lost_too),
+		cmocka_unit_test(copies_end_where_the_file_ends_now),
 		cmocka_unit_test(a_page_that_was_lost_stays_lost),
 		cmocka_unit_test(two_mappings_do_not_mix),
 		cmocka_unit_test(there_is_a_limit_and_it_says_so),

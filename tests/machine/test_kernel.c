@@ -323,6 +323,27 @@ static void test_vmcoreinfo_alone_finds_it(void **state)
 	}
 }
 
+static bool stop_if(void *stop, uint64_t done, uint64_t total)
+{
+	assert_true(done <= total);
+	return !*(bool *)stop;
+}
+
+static void test_a_stopped_search_may_be_asked_again(void **state)
+{
+	(void)state;
+	static const struct guest g = {.kaslr = 0x1000000, .scanned = true, .no_registers = true};
+	struct lab l = lab_of(&g);
+	bool stop = true;
+	lab_open(&l);
+	machine_on_search(l.m, stop_if, &stop);
+	assert_int_equal(inq_machine_kernel(l.m)->st, INQ_EINTR);
+	assert_null(inq_machine_kernel(l.m)->os);
+	stop = false;
+	check_found(&l, &g, "vmcoreinfo in memory", ROOT);
+	lab_close(&l);
+}
+
 /* The CPUs are believed, and what the note says stands beside it. */
 static void test_a_note_of_another_kernel_is_not_gone_by(void **state)
 {
@@ -493,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_registers_alone_find_it),
 		cmocka_unit_test(test_the_kernels_own_pointer_leads_to_vmcoreinfo),
 		cmocka_unit_test(test_vmcoreinfo_alone_finds_it),
+		cmocka_unit_test(test_a_stopped_search_may_be_asked_again),
 		cmocka_unit_test(test_a_note_of_another_kernel_is_not_gone_by),
 		cmocka_unit_test(test_a_note_whose_memory_is_gone_still_says_what_it_says),
 		cmocka_unit_test(test_no_kernel_is_said_to_be_none),

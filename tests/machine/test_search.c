@@ -101,7 +101,7 @@ static bool hits(const struct lab *l, const struct machine_pattern *pt, uint64_t
 	uint8_t buf[MACHINE_PATTERN_MAX];
 	uint64_t v = 0;
 
-	if (lab_read(&l->sp, addr, buf, pt->n, NULL))
+	if (lab_read(&l->sp, addr, buf, pt->n, NULL) || (pt->starts_page && addr % PAGE))
 		return false;
 	for (size_t i = 0; pt->is_value && i < pt->n; i++)
 		v |= (uint64_t)buf[i] << (8 * i);
@@ -113,17 +113,16 @@ static bool hits(const struct lab *l, const struct machine_pattern *pt, uint64_t
 	return true;
 }
 
-static size_t compare(const struct lab *l, const char *what, uint64_t first, uint64_t last)
+static size_t compare_pattern(const struct lab *l, const char *what, struct machine_pattern pt,
+			      uint64_t first, uint64_t last)
 {
-	struct machine_pattern pt;
 	struct machine_search *s = NULL;
 	struct inq_err err = {0};
 	uint64_t addr = 0, at = first;
 	bool more = true;
 	size_t nr = 0;
 
-	if (machine_pattern(what, &pt, &err) ||
-	    machine_search_open(&l->m, &l->sp, first, last, &pt, NULL, NULL, &s, &err))
+	if (machine_search_open(&l->m, &l->sp, first, last, &pt, NULL, NULL, &s, &err))
 		fail_msg("%s", err.msg);
 	for (;; nr++) {
 		assert_int_equal(machine_search_next(s, &addr, &more, &err), INQ_OK);
@@ -141,6 +140,32 @@ static size_t compare(const struct lab *l, const char *what, uint64_t first, uin
 	assert_false(more);
 	machine_search_close(s);
 	return nr;
+}
+
+static size_t compare(const struct lab *l, const char *what, uint64_t first, uint64_t last)
+{
+	struct machine_pattern pt;
+
+	assert_int_equal(machine_pattern(what, &pt, NULL), INQ_OK);
+	return compare_pattern(l, what, pt, first, last);
+}
+
+static void test_hits_at_page_starts_only(void **state)
+{
+	(void)state;
+
+	for (int how = 0; how < 4; how++) {
+		struct lab *l = lab_new(how & 1, how & 2);
+		struct machine_pattern pt;
+		assert_int_equal(machine_pattern("hex:0102", &pt, NULL), INQ_OK);
+		pt.starts_page = true;
+		for (size_t at = 0; at < BYTES; at += 3 * PAGE)
+			memcpy(l->p + at, "\x01\x02", 2);
+		assert_true(compare_pattern(l, "pages", pt, 0, UINT64_MAX) > BYTES / PAGE / 4);
+		assert_true(compare_pattern(l, "pages", pt, BASE + 1, BASE + 9 * PAGE + 1) < 4);
+		assert_int_equal(compare_pattern(l, "pages", pt, BASE + 1, BASE + PAGE - 1), 0);
+		lab_free(l);
+	}
 }
 
 static void test_every_hit_is_found(void **state)
@@ -281,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_patterns_as_written),
 		cmocka_unit_test(test_every_hit_is_found),
+		cmocka_unit_test(test_hits_at_page_starts_only),
 		cmocka_unit_test(test_more_hits_than_a_chunk_has_room_for),
 		cmocka_unit_test(test_a_long_pattern_over_many_pages),
 		cmocka_unit_test(test_what_was_not_seen_is_counted),
