@@ -29,7 +29,12 @@
 	X(trace)                                                                                   \
 	X(bugcheck)                                                                                \
 	X(bugcheck_param)                                                                          \
-	X(windows_cpu)
+	X(windows_cpu)                                                                             \
+	X(sysinfo)                                                                                 \
+	X(log)                                                                                     \
+	X(task)                                                                                    \
+	X(cpu_os)                                                                                  \
+	X(module)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
 ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)

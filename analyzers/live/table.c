@@ -28,6 +28,8 @@ struct vtab {
 	sqlite3_vtab base;
 	struct module of;
 	int nr_cols;
+	void *kept;                         /* NULL: not needed yet */
+	const struct inq_machine *kept_for; /* whose that is */
 };
 struct cursor {
 	sqlite3_vtab_cursor base;
@@ -117,13 +119,84 @@ static int on_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
 	return SQLITE_OK;
 }
 
+static void drop_kept(struct vtab *v)
+{
+	if (v->kept && v->of.t->drop)
+		v->of.t->drop(v->kept);
+	free(v->kept);
+	v->kept = NULL;
+}
+
+/* False: no memory. */
+static bool keep(struct vtab *v, const struct inq_machine *m)
+{
+	if (v->kept && v->kept_for != m)
+		drop_kept(v);
+	v->kept_for = m;
+	if (!v->kept && v->of.t->kept_bytes)
+		v->kept = calloc(1, v->of.t->kept_bytes);
+	return v->kept || !v->of.t->kept_bytes;
+}
+
 static int on_disconnect(sqlite3_vtab *base)
 {
+	drop_kept((struct vtab *)base);
 	free(base);
 	return SQLITE_OK;
 }
 
-/* Which arguments there are goes to idxNum; their values come in that order. */
+/* Conditions on one column, a letter each in idxStr behind the column's digit. */
+static char condition_of(int op)
+{
+	switch (op) {
+	case SQLITE_INDEX_CONSTRAINT_EQ:
+		return '=';
+	case SQLITE_INDEX_CONSTRAINT_GE:
+		return 'g';
+	case SQLITE_INDEX_CONSTRAINT_GT:
+		return 'G';
+	case SQLITE_INDEX_CONSTRAINT_LE:
+		return 'l';
+	case SQLITE_INDEX_CONSTRAINT_LT:
+		return 'L';
+	default:
+		return 0;
+	}
+}
+
+enum { CONDITIONS_MAX = 12, COST_ALL = 1000, COST_RANGE = 100, COST_ONE = 10 };
+
+/* SQLite checks each of these conditions again: what is handed over only spares rows. */
+static int take_ranges(const struct vtab *v, sqlite3_index_info *info, int nr)
+{
+	char text[2 * CONDITIONS_MAX + 1];
+	int n = 0, cost = COST_ALL;
+
+	for (int i = 0; i < info->nConstraint && n < 2 * CONDITIONS_MAX; i++) {
+		int col = info->aConstraint[i].iColumn;
+		char op = condition_of(info->aConstraint[i].op);
+		if (col < 0 || col >= v->of.t->nr_ranges || !op || !info->aConstraint[i].usable)
+			continue;
+		info->aConstraintUsage[i].argvIndex = ++nr;
+		text[n++] = (char)('0' + col);
+		text[n++] = op;
+		int one = op == '=' && !col ? COST_ONE : COST_RANGE;
+		cost = one < cost ? one : cost;
+	}
+	text[n] = '\0';
+	info->estimatedCost = cost;
+	if (v->of.t->nr_ranges && info->nOrderBy == 1 && !info->aOrderBy[0].iColumn &&
+	    !info->aOrderBy[0].desc)
+		info->orderByConsumed = 1;
+	if (!n)
+		return SQLITE_OK;
+	info->idxStr = sqlite3_mprintf("%s", text);
+	info->needToFreeIdxStr = 1;
+	return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/* Which arguments there are goes to idxNum; their values come in that order, then those of the
+   conditions. */
 static int on_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	const struct vtab *v = (const struct vtab *)base;
@@ -145,8 +218,7 @@ static int on_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 		info->aConstraintUsage[at[arg]].omit = 1;
 		info->idxNum |= 1 << arg;
 	}
-	info->estimatedCost = 1000;
-	return SQLITE_OK;
+	return take_ranges(v, info, nr);
 }
 
 static int on_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
@@ -181,7 +253,7 @@ static int on_next(sqlite3_vtab_cursor *base)
 {
 	struct cursor *c = (struct cursor *)base;
 	struct vtab *v = (struct vtab *)base->pVtab;
-	struct inq_err err = {0};
+	struct inq_err err; /* filled on failure only: rows come by the million */
 	bool more = false;
 	enum inq_status st = v->of.t->next(c->state, &more, &err);
 
@@ -203,6 +275,31 @@ static bool take_args(const struct vtab *v, int mask, sqlite3_value **argv, stru
 	return true;
 }
 
+/* A bound that is no integer spares nothing. */
+static void narrow(struct live_range *r, char op, sqlite3_value *value)
+{
+	sqlite3_int64 v = sqlite3_value_int64(value);
+
+	if (sqlite3_value_type(value) != SQLITE_INTEGER)
+		return;
+	if ((op == '=' || op == 'g' || op == 'G') && v > r->first)
+		r->first = v;
+	if ((op == '=' || op == 'l' || op == 'L') && v < r->last)
+		r->last = v;
+}
+
+static void take_bounds(const char *idx, int mask, sqlite3_value **argv, struct live_call *call)
+{
+	int at = 0;
+
+	for (int i = 0; i < LIVE_MAX_RANGES; i++)
+		call->range[i] = (struct live_range){INT64_MIN, INT64_MAX};
+	for (int arg = 0; arg < LIVE_MAX_ARGS; arg++)
+		at += mask >> arg & 1;
+	for (; idx && idx[0] && idx[1]; idx += 2)
+		narrow(&call->range[idx[0] - '0'], idx[1], argv[at++]);
+}
+
 static int on_filter(sqlite3_vtab_cursor *base, int mask, const char *idx, int argc,
 		     sqlite3_value **argv)
 {
@@ -212,7 +309,6 @@ static int on_filter(sqlite3_vtab_cursor *base, int mask, const char *idx, int a
 	int needed = (1 << v->of.t->doc.nr_needed) - 1;
 	struct inq_err err = {0};
 
-	(void)idx;
 	(void)argc;
 	end(c);
 	c->row = 0;
@@ -224,6 +320,10 @@ static int on_filter(sqlite3_vtab_cursor *base, int mask, const char *idx, int a
 	call.m = call.host->machine(call.host->ctx);
 	if (!call.m || !take_args(v, mask, argv, &call))
 		return SQLITE_OK;
+	take_bounds(idx, mask, argv, &call);
+	if (!keep(v, call.m))
+		return SQLITE_NOMEM;
+	call.kept = v->kept;
 	c->state = calloc(1, v->of.t->state_bytes);
 	if (!c->state)
 		return SQLITE_NOMEM;

@@ -13,20 +13,33 @@
 
 #define LIVE_TABLES(X)                                                                             \
 	X(bt)                                                                                      \
-	X(bt_cpu) X(dis) X(lines) X(mem_line) X(object) X(pt_walk) X(search) X(symbol)             \
+	X(bt_cpu) X(dis) X(lines) X(mem_line) X(object) X(page) X(pt_walk) X(search) X(symbol)     \
 		X(type_member) X(walk)
 
-enum { LIVE_MAX_ARGS = 4 };
+enum { LIVE_MAX_ARGS = 4, LIVE_MAX_RANGES = 3 };
+
+/* What a condition of the query allows, inclusive; all of int64_t when there is none. */
+struct live_range {
+	int64_t first, last;
+};
 
 struct live_call {
 	const struct live_host *host;
 	const struct inq_machine *m;
 	sqlite3_value *arg[LIVE_MAX_ARGS]; /* NULL: not given; those that are needed never are */
+	struct live_range
+		range[LIVE_MAX_RANGES]; /* of the first columns; rows outside are dropped */
+	void *kept; /* kept_bytes of this table and machine, zeroed at first: what each call needs
+		     */
 };
 
 struct live_table {
 	struct live_doc doc;
 	size_t state_bytes;
+	size_t kept_bytes;
+	void (*drop)(void *kept); /* NULL: nothing to be freed in it */
+	int nr_ranges; /* so many of its first columns, integers, can be asked for in ranges; rows
+			  come in the order of the first one */
 	/* Begin with a zeroed state, which stays where it is until close. */
 	enum inq_status (*open)(const struct live_call *call, void *state, struct inq_err *err);
 	/* The next row, or *ret_more false behind the last. */
