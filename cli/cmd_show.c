@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/say.h"
 #include "cli/session.h"
+#include "cli/show.h"
 #include "views/query.h"
 
 /* An empty or short table may be so because something could not be seen. */
@@ -34,38 +35,65 @@ static enum inq_status check_complete(struct session *s, const struct view *v, s
 	return st;
 }
 
-static int show(const struct view *v, const struct cli_args *a)
+static enum inq_status say_no_kernel(void *ctx, int nr_cols, const char *const *cell,
+				     struct inq_err *err)
+{
+	const struct session *s = ctx;
+
+	(void)nr_cols;
+	(void)err;
+	cli_note(s->file, "no Linux was found%s%s", cell[0] ? ": " : "", cell[0] ? cell[0] : "");
+	return INQ_OK;
+}
+
+/* A table of a Linux, needed before kernel, is empty where none was found, and then tells nothing.
+ */
+static enum inq_status check_kernel(struct session *s, const struct view *v, struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (int i = 1; !st && i < VIEW_NEEDS && v->needs[i]; i++)
+		if (!strcmp(v->needs[i], "kernel"))
+			st = query_each(s->store, "SELECT note FROM kernel WHERE os IS NULL",
+					say_no_kernel, s, err);
+	return st;
+}
+
+int cli_show(const struct view *v, const struct view_ref *from, const struct cli_args *a,
+	     const char *file)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
 	const struct session_plan plan = {
-		.file = a->arg[1], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+		.file = file, .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+
+	if (a->sql)
+		return view_print(NULL, v, NULL, VIEW_FORM_SQL, stdout, &err)
+			       ? cli_fail("standard output", &err, NULL)
+			       : CLI_GOOD;
 	enum inq_status st = session_open(&plan, &s, &err);
 
 	if (!st)
 		st = session_need_view(s, v, &err);
 	if (!st)
-		st = view_print(s->store, v, NULL, a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT,
+		st = view_print(s->store, v, from, a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT,
 				stdout, &err);
 	if (!st)
 		st = check_complete(s, v, &err);
-	return st ? cli_fail(a->arg[1], &err, NULL) : CLI_GOOD;
+	if (!st)
+		st = check_kernel(s, v, &err);
+	return st ? cli_fail(file, &err, NULL) : CLI_GOOD;
 }
 
 static int run(const struct cli_args *a)
 {
 	const struct view *v = view_find(a->arg[0]);
-	struct inq_err err = {0};
 
 	if (!v)
 		return cli_fail_usage("inquest views", "no view named %s", a->arg[0]);
-	if (a->sql)
-		return view_print(NULL, v, NULL, VIEW_FORM_SQL, stdout, &err)
-			       ? cli_fail("standard output", &err, NULL)
-			       : CLI_GOOD;
-	if (a->nr_args < 2)
+	if (!a->sql && a->nr_args < 2)
 		return cli_fail_usage("inquest help show", "show: argument missing");
-	return show(v, a);
+	return cli_show(v, NULL, a, a->nr_args < 2 ? NULL : a->arg[1]);
 }
 
 const struct cli_command cli_cmd_show = {

@@ -10,6 +10,12 @@
 	X(report)                                                                                  \
 	X(index)                                                                                   \
 	X(show)                                                                                    \
+	X(sys)                                                                                     \
+	X(ps)                                                                                      \
+	X(log)                                                                                     \
+	X(runq)                                                                                    \
+	X(mod)                                                                                     \
+	X(pages)                                                                                   \
 	X(sql)                                                                                     \
 	X(bt)                                                                                      \
 	X(mem)                                                                                     \
@@ -44,6 +50,10 @@ struct cli_args {
 	const char *cpu;      /* --cpu, or NULL */
 	const char *list;     /* --list, or NULL */
 	const char *tree;     /* --tree, or NULL */
+	const char *state;    /* --state, or NULL */
+	const char *kind;     /* --kind, or NULL */
+	const char *flags;    /* --flags, or NULL */
+	bool forest;
 	char **arg;           /* what is no option */
 	int nr_args;
 };
@@ -62,6 +72,10 @@ enum {
 	CLI_CPU = 1024,
 	CLI_LIST = 2048,
 	CLI_TREE = 4096,
+	CLI_STATE = 8192,
+	CLI_KIND = 16384,
+	CLI_FLAGS = 32768,
+	CLI_FOREST = 65536,
 	CLI_CPUS = 1 << 30,
 };
 

@@ -42,7 +42,11 @@ enum {
 	OPT_VMLINUX,
 	OPT_CPU,
 	OPT_LIST,
-	OPT_TREE
+	OPT_TREE,
+	OPT_STATE,
+	OPT_KIND,
+	OPT_FLAGS,
+	OPT_FOREST
 };
 
 static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
@@ -60,6 +64,10 @@ static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSO
 					     {"cpu", required_argument, NULL, OPT_CPU},
 					     {"list", required_argument, NULL, OPT_LIST},
 					     {"tree", required_argument, NULL, OPT_TREE},
+					     {"state", required_argument, NULL, OPT_STATE},
+					     {"kind", required_argument, NULL, OPT_KIND},
+					     {"flags", required_argument, NULL, OPT_FLAGS},
+					     {"forest", no_argument, NULL, OPT_FOREST},
 					     {0}};
 
 struct parsed {
@@ -81,8 +89,35 @@ static void note_base(struct parsed *p)
 	p->used |= CLI_BASE;
 }
 
+/* What selects rows of a view. */
+static bool note_selection(struct parsed *p, int opt)
+{
+	switch (opt) {
+	case OPT_STATE:
+		p->args.state = optarg;
+		p->used |= CLI_STATE;
+		return true;
+	case OPT_KIND:
+		p->args.kind = optarg;
+		p->used |= CLI_KIND;
+		return true;
+	case OPT_FLAGS:
+		p->args.flags = optarg;
+		p->used |= CLI_FLAGS;
+		return true;
+	case OPT_FOREST:
+		p->args.forest = true;
+		p->used |= CLI_FOREST;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void note_option(struct parsed *p, int opt)
 {
+	if (note_selection(p, opt))
+		return;
 	switch (opt) {
 	case OPT_JSON:
 		p->args.json = true;
@@ -173,7 +208,8 @@ static int check(const struct cli_command *c, const struct parsed *p)
 {
 	static const char *const names[] = {
 		"--json", "--sql",    "--output",  "--verbose", "--format", "--limit", "--base",
-		"--qmp",  "--resume", "--vmlinux", "--cpu",     "--list",   "--tree"};
+		"--qmp",  "--resume", "--vmlinux", "--cpu",     "--list",   "--tree",
+		"--state",  "--kind",   "--flags",   "--forest"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);

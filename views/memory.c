@@ -5,7 +5,8 @@
  */
 #include "views/views.h"
 
-#define OF_SPACE "coalesce(?5, 'cpu' || ?2, 'phys')"
+/* No physical address has bit 63: one that has it is the kernel's, whoever's row it stands in. */
+#define OF_SPACE "coalesce(?5, 'cpu' || ?2, iif(?3 < 0, 'kernel', NULL), 'phys')"
 #define AT_ADDR "coalesce(?6, ?3, 0)"
 #define LINES "mem_line(" OF_SPACE ", " AT_ADDR ", 65536)"
 

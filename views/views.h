@@ -11,6 +11,7 @@
 	X(cpu)                                                                                     \
 	X(smm)                                                                                     \
 	X(code)                                                                                    \
+	X(linux)                                                                                   \
 	X(flight)                                                                                  \
 	X(memory)                                                                                  \
 	X(symbol)                                                                                  \

@@ -1,0 +1,15 @@
+/* One view of a file, printed: what `inquest show` does, and commands that name a view. */
+#ifndef CLI_SHOW_H
+#define CLI_SHOW_H
+
+#include "cli/commands.h"
+#include "views/view.h"
+
+/*
+ * As --json and --sql say; with --sql file may be NULL.  from: what was selected, or NULL.  Tables
+ * of which something is missing are named.  Yields an exit code, and has said what failed.
+ */
+int cli_show(const struct view *v, const struct view_ref *from, const struct cli_args *a,
+	     const char *file);
+
+#endif
