@@ -12,9 +12,12 @@
 
 enum { PLACES = 3 };
 
-/* A per-CPU variable, the member of it, and which of its bits count: shift, then mask. */
+/*
+ * A per-CPU variable, its type where nothing tells it (kernels of older pahole), the member of it,
+ * and which of its bits count: shift, then mask.
+ */
 struct place {
-	const char *var, *path;
+	const char *var, *type, *path;
 	uint8_t shift;
 	uint64_t mask; /* 0: all */
 };
@@ -49,34 +52,40 @@ enum fact {
 
 /* TS_FLAG_INIDLE and TS_FLAG_STOPPED were bit-fields before; 6.8. */
 static const struct place places[NR_FACTS][PLACES] = {
-	[CURRENT] = {{"current_task", ""}, {"pcpu_hot", "current_task"}},
-	[IDLE] = {{"runqueues", "idle"}},
-	[NR_RUNNING] = {{"runqueues", "nr_running"}},
-	[NR_SWITCHES] = {{"runqueues", "nr_switches"}},
-	[CLOCK] = {{"runqueues", "clock"}},
-	[ONLINE] = {{"runqueues", "online"}},
-	[TTWU] = {{"runqueues", "ttwu_pending"}},
-	[PREEMPT] = {{"__preempt_count", ""}, {"pcpu_hot", "preempt_count"}},
-	[SOFTIRQ] = {{"irq_stat", "__softirq_pending"},
-		     {"pcpu_hot", "softirq_pending"},
-		     {"__softirq_pending", ""}},
-	[LAST_TICK] = {{"tick_cpu_sched", "last_tick"}},
-	[LAST_JIFFIES] = {{"tick_cpu_sched", "last_tick_jiffies"},
-			  {"tick_cpu_sched", "last_jiffies"}},
-	[STOPPED] = {{"tick_cpu_sched", "tick_stopped"}, {"tick_cpu_sched", "flags", 1, 1}},
-	[IN_IDLE] = {{"tick_cpu_sched", "inidle"}, {"tick_cpu_sched", "flags", 0, 1}},
-	[SOFT_TOUCH] = {{"watchdog_touch_ts", ""}},
-	[SOFT_REPORT] = {{"watchdog_report_ts", ""}},
-	[HR_COUNT] = {{"hrtimer_interrupts", "counter"}, {"hrtimer_interrupts", ""}},
-	[HR_SAVED] = {{"hrtimer_interrupts_saved", ""}},
-	[HARD_WARNED] = {{"hard_watchdog_warn", ""}, {"watchdog_hardlockup_warned", ""}},
-	[RCU_GP] = {{"rcu_data", "gp_seq"}},
-	[RCU_NEEDED] = {{"rcu_data", "gp_seq_needed"}},
-	[RCU_NO_QS] = {{"rcu_data", "cpu_no_qs.b.norm"}},
-	[RCU_CORE_NEEDS] = {{"rcu_data", "core_needs_qs"}},
-	[RCU_TICKS] = {{"rcu_data", "ticks_this_gp"}},
-	[RCU_WATCH] = {{"context_tracking", "state.counter", 0, 0},
-		       {"rcu_data", "dynticks.counter", 0, 0}},
+	[CURRENT] = {{"current_task", "struct task_struct *", ""},
+		     {"pcpu_hot", "struct pcpu_hot", "current_task"}},
+	[IDLE] = {{"runqueues", "struct rq", "idle"}},
+	[NR_RUNNING] = {{"runqueues", "struct rq", "nr_running"}},
+	[NR_SWITCHES] = {{"runqueues", "struct rq", "nr_switches"}},
+	[CLOCK] = {{"runqueues", "struct rq", "clock"}},
+	[ONLINE] = {{"runqueues", "struct rq", "online"}},
+	[TTWU] = {{"runqueues", "struct rq", "ttwu_pending"}},
+	[PREEMPT] = {{"__preempt_count", "int", ""},
+		     {"pcpu_hot", "struct pcpu_hot", "preempt_count"}},
+	[SOFTIRQ] = {{"irq_stat", "irq_cpustat_t", "__softirq_pending"},
+		     {"pcpu_hot", "struct pcpu_hot", "softirq_pending"},
+		     {"__softirq_pending", "unsigned short", ""}},
+	[LAST_TICK] = {{"tick_cpu_sched", "struct tick_sched", "last_tick"}},
+	[LAST_JIFFIES] = {{"tick_cpu_sched", "struct tick_sched", "last_tick_jiffies"},
+			  {"tick_cpu_sched", "struct tick_sched", "last_jiffies"}},
+	[STOPPED] = {{"tick_cpu_sched", "struct tick_sched", "tick_stopped"},
+		     {"tick_cpu_sched", "struct tick_sched", "flags", 1, 1}},
+	[IN_IDLE] = {{"tick_cpu_sched", "struct tick_sched", "inidle"},
+		     {"tick_cpu_sched", "struct tick_sched", "flags", 0, 1}},
+	[SOFT_TOUCH] = {{"watchdog_touch_ts", "unsigned long", ""}},
+	[SOFT_REPORT] = {{"watchdog_report_ts", "unsigned long", ""}},
+	[HR_COUNT] = {{"hrtimer_interrupts", "unsigned long", "counter"},
+		      {"hrtimer_interrupts", "unsigned long", ""}},
+	[HR_SAVED] = {{"hrtimer_interrupts_saved", "unsigned long", ""}},
+	[HARD_WARNED] = {{"hard_watchdog_warn", "bool", ""},
+			 {"watchdog_hardlockup_warned", "bool", ""}},
+	[RCU_GP] = {{"rcu_data", "struct rcu_data", "gp_seq"}},
+	[RCU_NEEDED] = {{"rcu_data", "struct rcu_data", "gp_seq_needed"}},
+	[RCU_NO_QS] = {{"rcu_data", "struct rcu_data", "cpu_no_qs.b.norm"}},
+	[RCU_CORE_NEEDS] = {{"rcu_data", "struct rcu_data", "core_needs_qs"}},
+	[RCU_TICKS] = {{"rcu_data", "struct rcu_data", "ticks_this_gp"}},
+	[RCU_WATCH] = {{"context_tracking", "struct context_tracking", "state.counter", 0, 0},
+		       {"rcu_data", "struct rcu_data", "dynticks.counter", 0, 0}},
 };
 
 static const struct inq_column cols[] = {
@@ -147,7 +156,8 @@ static void find(struct cpus *c, enum fact f)
 		uint64_t addr = 0;
 		struct inq_member mb = {0};
 		const struct place *p = &places[f][i];
-		if (inq_per_cpu(c->m, p->var, 0, &addr, &t, NULL))
+		if (inq_per_cpu(c->m, p->var, 0, &addr, &t, NULL) ||
+		    (!inq_type_size(t) && inq_type_named(c->m, p->type, &t, NULL)))
 			continue;
 		if (*p->path) {
 			if (inq_member(t, p->path, &mb, NULL))
