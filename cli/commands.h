@@ -54,7 +54,7 @@ struct cli_args {
 	const char *kind;     /* --kind, or NULL */
 	const char *flags;    /* --flags, or NULL */
 	bool forest;
-	char **arg;           /* what is no option */
+	char **arg; /* what is no option */
 	int nr_args;
 };
 

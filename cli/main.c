@@ -207,9 +207,9 @@ static int parse(int argc, char **argv, struct parsed *p)
 static int check(const struct cli_command *c, const struct parsed *p)
 {
 	static const char *const names[] = {
-		"--json", "--sql",    "--output",  "--verbose", "--format", "--limit", "--base",
-		"--qmp",  "--resume", "--vmlinux", "--cpu",     "--list",   "--tree",
-		"--state",  "--kind",   "--flags",   "--forest"};
+		"--json", "--sql",   "--output", "--verbose", "--format", "--limit",
+		"--base", "--qmp",   "--resume", "--vmlinux", "--cpu",    "--list",
+		"--tree", "--state", "--kind",   "--flags",   "--forest"};
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);

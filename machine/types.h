@@ -37,8 +37,8 @@ void machine_types_destroy(struct machine_types *t); /* accepts NULL */
 INQ_MUST enum inq_status machine_types_search(const struct inq_machine *m, struct machine_types *t,
 					      struct inq_err *err);
 /* Those of all modules that have some; damage sets t->partial.  Errors: INQ_ENOMEM. */
-INQ_MUST enum inq_status machine_types_modules(const struct inq_machine *m,
-					       struct machine_types *t, struct inq_err *err);
+INQ_MUST enum inq_status machine_types_modules(const struct inq_machine *m, struct machine_types *t,
+					       struct inq_err *err);
 /* The BTF of n bytes at addr.  Errors: also INQ_ENOTFOUND: it has no types of a kernel. */
 INQ_MUST enum inq_status machine_types_at(const struct inq_machine *m, uint64_t addr, size_t n,
 					  struct machine_types *t, struct inq_err *err);
