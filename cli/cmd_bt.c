@@ -1,40 +1,72 @@
-/* inquest bt: backtraces of CPUs. */
-#include <stddef.h>
+/* inquest bt: backtraces of tasks and of CPUs. */
+#include <stdlib.h>
+#include <string.h>
 
-#include "cli/memory.h"
+#include "base/scope.h"
 #include "cli/say.h"
+#include "cli/show.h"
+#include "machine/place.h"
+
+enum { MOST_ARGS = 64 };
+
+static void free_text(char **p)
+{
+	free(*p);
+}
+
+/* The PIDs as a list, as the view wants it; NULL: one is none, which has been said. */
+static char *list_of(const struct cli_args *a)
+{
+	char *list = calloc((size_t)a->nr_args + 1, 24), *to = list;
+	uint64_t pid;
+
+	for (int i = 1; list && i < a->nr_args; i++) {
+		if (!machine_number(a->arg[i], strlen(a->arg[i]), &pid) || strlen(a->arg[i]) > 20) {
+			(void)cli_fail_usage("inquest help bt", "%s is no PID", a->arg[i]);
+			free(list);
+			return NULL;
+		}
+		to = stpcpy(stpcpy(to, i > 1 ? "," : ""), a->arg[i]);
+	}
+	return list;
+}
 
 static int run(const struct cli_args *a)
 {
-	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
-	const struct view *v = view_find("cpu-frames");
-	enum view_form form = a->sql ? VIEW_FORM_SQL : a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT;
-	struct inq_err err = {0};
+	const struct view *v = view_find(a->cpus ? "cpu-frames" : "frames");
+	struct view_ref from = {{0}};
+	const char *file = a->nr_args ? a->arg[0] : NULL;
 
-	if (!a->cpus)
-		return cli_fail_usage("inquest help bt", "bt: -c is missing");
-	if (!cli_machine_open(a, &s))
+	if (a->sql)
+		return cli_show(v, NULL, a, file);
+	if (!file)
+		return cli_fail_usage("inquest help bt", "bt: argument missing");
+	if ((a->nr_args > 1) + a->all + a->cpus != 1)
+		return cli_fail_usage("inquest help bt", "bt: either PIDs, -a or -c");
+	if (a->nr_args == 1)
+		return cli_show(v, NULL, a, file);
+	INQ_SCOPED(free_text) char *list = list_of(a);
+	if (!list)
 		return CLI_FAILED;
-	enum inq_status st = session_need_view(s, v, &err);
-	if (!st)
-		st = view_print(s->store, v, NULL, form, stdout, &err);
-	return st ? cli_fail(a->arg[0], &err, NULL) : CLI_GOOD;
+	from.text[0] = list;
+	return cli_show(v, &from, a, file);
 }
 
 const struct cli_command cli_cmd_bt = {
 	.name = "bt",
-	.usage = "[--json | --sql] -c FILE",
-	.doc = "print backtraces of CPUs",
-	.help = "  inquest bt -c guest.core    of all CPUs, from their registers on\n"
-		"  inquest sql guest.core \"SELECT * FROM bt(0xffff888012345600)\"\n"
+	.usage = "[--json | --sql] [-a | -c] FILE [PID...]",
+	.doc = "print backtraces of tasks or CPUs",
+	.help = "  inquest bt guest.core 412 413    of these threads\n"
+		"  inquest bt -a guest.core         of all tasks\n"
+		"  inquest bt -c guest.core         of all CPUs, from their registers on\n"
 		"\n"
 		"HOW tells how a frame was found: in registers, where the task was switched away,\n"
 		"by the kernel's own tables (orc), in saved registers, by a frame pointer, or, in\n"
 		"the last place, by a scan for return addresses.  A stack that was not climbed to\n"
-		"its end says why.  In SQL: bt(task), by the address of a task_struct, and\n"
-		"bt_cpu(cpu).\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_CPUS,
-	.min_args = 1,
-	.max_args = 1,
+		"its end says why.  `inquest show stacks` counts equal ones.  In SQL: table "
+		"frame,\n"
+		"bt(task) and bt_cpu(cpu), which climb one stack.\n",
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX | CLI_ALL | CLI_CPUS,
+	.max_args = MOST_ARGS,
 	.run = run,
 };

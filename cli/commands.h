@@ -40,7 +40,7 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 /* What the command line says, taken apart. */
 struct cli_args {
 	bool json, sql, verbose, resume;
-	bool cpus;            /* -c */
+	bool all, cpus;       /* -a, -c */
 	const char *qmp;      /* --qmp, or NULL */
 	const char *output;   /* -o, or NULL */
 	const char *format;   /* --format, or NULL */
@@ -76,6 +76,7 @@ enum {
 	CLI_KIND = 16384,
 	CLI_FLAGS = 32768,
 	CLI_FOREST = 65536,
+	CLI_ALL = 1 << 29,
 	CLI_CPUS = 1 << 30,
 };
 

@@ -170,6 +170,10 @@ static void note_option(struct parsed *p, int opt)
 		p->args.tree = optarg;
 		p->used |= CLI_TREE;
 		break;
+	case 'a':
+		p->args.all = true;
+		p->used |= CLI_ALL;
+		break;
 	case 'c':
 		p->args.cpus = true;
 		p->used |= CLI_CPUS;
@@ -188,7 +192,7 @@ static int parse(int argc, char **argv, struct parsed *p)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":ho:c", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":hao:c", long_options, NULL)) != -1) {
 		if (opt == ':')
 			return cli_fail_usage("inquest help", "option %s needs a value",
 					      argv[optind - 1]);
@@ -216,8 +220,9 @@ static int check(const struct cli_command *c, const struct parsed *p)
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if ((p->used & ~c->options) >> i & 1)
 			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
-	if (p->used & ~c->options & CLI_CPUS)
-		return cli_fail_usage(hint, "%s takes no option -c", c->name);
+	if (p->used & ~c->options & (CLI_ALL | CLI_CPUS))
+		return cli_fail_usage(hint, "%s takes no option -%c", c->name,
+				      p->used & ~c->options & CLI_ALL ? 'a' : 'c');
 	if (p->bad_base)
 		return cli_fail_usage(hint, "%s: --base %s is no address", c->name, p->bad_base);
 	if (p->args.output && !*p->args.output)

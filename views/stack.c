@@ -1,28 +1,81 @@
-/* Views of backtraces. */
+/* Views of backtraces: of tasks, of CPUs, and equal ones counted.  ?5: PIDs with commas. */
 #include "views/views.h"
 
-#define CALLED                                                                                     \
-	"iif(b.mode = 'kernel', '', b.mode || ' ') || iif(note IS NULL, function, function || '  " \
-	"' "                                                                                       \
-	"|| note)"
+#define SHORT(f) "coalesce(substr(" f ", 1, nullif(instr(" f ", '+'), 0) - 1), " f ")"
+#define CALLED(t)                                                                                  \
+	"iif(" #t ".mode = 'kernel', '', " #t ".mode || ' ') || " #t                               \
+	".function || coalesce('  ' || " #t ".note, '')"
 #define WHY "'(' || why || ')'"
 
 const struct view view_group_stack[] = {
+	{
+		.name = "frames",
+		.title = "Backtraces",
+		.doc = "how each task came to where it is",
+		.needs = {"task", "frame"},
+		.sql = "WITH chosen AS (SELECT * FROM task t WHERE " VIEW_OF_CPU(
+			t) " AND (?3 IS NULL OR task = ?3) AND (?5 IS NULL OR instr(',' || ?5 || "
+			   "',', ',' || pid || ','))),"
+			   " line AS (SELECT machine_id, task, -1 AS nr, '' AS mark, task AS addr,"
+			   " coalesce(state, '?') AS how, comm AS text FROM chosen UNION ALL"
+			   " SELECT f.machine_id, f.task, nr, nr, pc, how, " CALLED(
+				   f) " FROM frame f JOIN chosen c ON c.machine_id = f.machine_id"
+				      " AND c.task = f.task UNION ALL"
+				      " SELECT f.machine_id, f.task, nr + 0.5, '', pc, '', " WHY
+				      " FROM frame f JOIN chosen c ON c.machine_id = f.machine_id"
+				      " AND c.task = f.task WHERE complete = 0)"
+				      " SELECT l.machine_id, cpu, addr, NULL, iif(nr < 0, pid, "
+				      "''), mark, "
+				      "addr,"
+				      " how, text FROM line l JOIN chosen c ON c.machine_id = "
+				      "l.machine_id"
+				      " AND c.task = l.task ORDER BY l.machine_id, pid, l.task, nr",
+		.col = {{"PID", VIEW_TEXT, 5},
+			{"#", VIEW_TEXT, 2},
+			{"ADDRESS", VIEW_HEX, 18},
+			{"HOW", VIEW_TEXT, 9},
+			{"FUNCTION", VIEW_TEXT, 24}},
+		.opens = "dis",
+	},
 	{
 		.name = "cpu-frames",
 		.title = "Backtraces of CPUs",
 		.doc = "how each CPU came to where it is",
 		.needs = {"cpu"},
 		.sql = "SELECT c.machine_id, c.cpu, pc, NULL, c.cpu, coalesce(nr, ''), pc,"
-		       " coalesce(how, ''), coalesce(" CALLED
-		       ", '') || iif(complete = 0, iif(function IS NULL, '', '  ') || " WHY ", '')"
-		       " FROM cpu c, bt_cpu(c.cpu) b WHERE " VIEW_OF_CPU(
-			       c) " ORDER BY c.machine_id, c.sample_id, c.cpu, nr",
+		       " coalesce(how, ''), coalesce(" CALLED(
+			       b) ", '') || iif(complete = 0, iif(function IS NULL, '', '  ') "
+				  "|| " WHY ", '')"
+				  " FROM cpu c, bt_cpu(c.cpu) b WHERE " VIEW_OF_CPU(
+					  c) " ORDER BY c.machine_id, c.sample_id, c.cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"#", VIEW_TEXT, 2},
 			{"ADDRESS", VIEW_HEX, 18},
 			{"HOW", VIEW_TEXT, 9},
 			{"FUNCTION", VIEW_TEXT, 24}},
+	},
+	{
+		.name = "stacks",
+		.title = "Equal backtraces",
+		.doc = "how many tasks came the same way",
+		.needs = {"task", "frame"},
+		.sql = "WITH named AS (SELECT machine_id, task, nr, " SHORT(
+			"function") " AS name FROM frame WHERE mode <> 'user'"
+				    " ORDER BY machine_id, task, nr),"
+				    " one AS (SELECT machine_id, task, group_concat(name, ' < ') "
+				    "AS way"
+				    " FROM named GROUP BY machine_id, task)"
+				    " SELECT machine_id, NULL, min(task), NULL, count(*),"
+				    " (SELECT min(pid) || iif(count(*) > 1, '..', '') FROM task t"
+				    " WHERE t.machine_id = one.machine_id AND t.task = "
+				    "min(one.task)), way"
+				    " FROM one WHERE " VIEW_OF_MACHINE(
+					    one) " GROUP BY machine_id, way"
+						 " ORDER BY machine_id, count(*) DESC, min(task)",
+		.col = {{"TASKS", VIEW_DEC, 5},
+			{"PID", VIEW_TEXT, 7},
+			{"FUNCTIONS", VIEW_TEXT, 24}},
+		.opens = "frames",
 	},
 	{0},
 };

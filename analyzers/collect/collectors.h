@@ -33,6 +33,7 @@
 	X(sysinfo)                                                                                 \
 	X(log)                                                                                     \
 	X(task)                                                                                    \
+	X(frame)                                                                                   \
 	X(cpu_os)                                                                                  \
 	X(module)
 
