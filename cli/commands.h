@@ -25,6 +25,7 @@
 	X(search)                                                                                  \
 	X(sym)                                                                                     \
 	X(print)                                                                                   \
+	X(what)                                                                                    \
 	X(type)                                                                                    \
 	X(tui)                                                                                     \
 	X(views)                                                                                   \

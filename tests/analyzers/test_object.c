@@ -175,6 +175,15 @@ static void each_cpu_has_its_own(void **state)
 	     "object: where the data of cpu 5 lie is unknown");
 }
 
+static void an_address_is_told_what_it_belongs_to(void **state)
+{
+	says(*state, "SELECT kind, hex64(addr), offset, text FROM what('0xffff88800000200a')",
+	     "per_cpu|0xffff888000002008|2|current_task of cpu 1+0x2/0x8|;");
+	says(*state, "SELECT count(*) FROM what(16)", "0|;");
+	says(*state, "SELECT * FROM what('nobody.x')",
+	     "what: no names (kallsyms) in the kernel's image");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +192,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_followed_says_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_list_yields_its_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_cpu_has_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_address_is_told_what_it_belongs_to, setup,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
