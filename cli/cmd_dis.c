@@ -38,7 +38,8 @@ static int run(const struct cli_args *a)
 				{"INSTRUCTION", VIEW_TEXT, 8}},
 		};
 		snprintf(sql, sizeof(sql),
-			 "SELECT %" PRId64 ", NULL, addr, NULL, addr, coalesce(bytes, ''), text"
+			 "SELECT %" PRId64
+			 ", NULL, addr, NULL, addr, coalesce(bytes, ''), " VIEW_NAMED_INSN
 			 " FROM dis('%s', 0x%" PRIx64 ", %" PRIu64 ", %s)",
 			 p.m->machine_id, p.where.name, p.addr, n, bits);
 		code = cli_place_print(&p, a, &v);

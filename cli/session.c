@@ -358,6 +358,8 @@ static enum inq_status need_all(struct session *s, struct inq_err *err)
 
 	for (size_t i = 0; !st && collector_at(i); i++)
 		st = need_collector(s, collector_at(i), err);
+	for (size_t i = 0; !st && s->machine && collector_at(i); i++)
+		st = live_keep_names(s->store, collector_at(i), err);
 	return st;
 }
 

@@ -64,7 +64,7 @@ const struct view view_group_memory[] = {
 		.name = "dis",
 		.title = "Code",
 		.doc = "code of a space, 1000 instructions from an address on",
-		.sql = "SELECT ?1, ?2, addr, NULL, addr, coalesce(bytes, ''), text"
+		.sql = "SELECT ?1, ?2, addr, NULL, addr, coalesce(bytes, ''), " VIEW_NAMED_INSN
 		       " FROM dis(" OF_SPACE ", " AT_ADDR ", 1000)",
 		.col = {{"ADDRESS", VIEW_HEX, 10},
 			{"BYTES", VIEW_TEXT, 14},

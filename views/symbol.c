@@ -19,7 +19,7 @@ const struct view view_group_symbol[] = {
 		.name = "function",
 		.title = "Function",
 		.doc = "the code of a symbol of the kernel",
-		.sql = "SELECT ?1, NULL, addr, NULL, addr, coalesce(bytes, ''), text"
+		.sql = "SELECT ?1, NULL, addr, NULL, addr, coalesce(bytes, ''), " VIEW_NAMED_INSN
 		       " FROM dis('kernel', ?3, 1000)",
 		.col = {{"ADDRESS", VIEW_HEX, 10},
 			{"BYTES", VIEW_TEXT, 14},

@@ -30,6 +30,9 @@ struct view_col {
 	int width; /* characters at least; the last column may be stretched */
 };
 
+/* Of the rows of dis(): an instruction, and the symbol that it leads to. */
+#define VIEW_NAMED_INSN "text || coalesce(' <' || sym(target) || '>', '')"
+
 struct view {
 	const char *name, *title;
 	const char *doc; /* one line for `inquest views` */

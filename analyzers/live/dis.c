@@ -11,7 +11,7 @@
 
 enum { PAGE = 4096, DEFAULT_INSNS = 24 };
 enum { ARG_SPACE, ARG_ADDR, ARG_N, ARG_BITS };
-enum { COL_ADDR, COL_LEN, COL_STATE, COL_BYTES, COL_TEXT };
+enum { COL_ADDR, COL_LEN, COL_STATE, COL_BYTES, COL_TEXT, COL_TARGET };
 
 static const struct live_column cols[] = {
 	{"addr", "INTEGER", "address in the space"},
@@ -19,6 +19,7 @@ static const struct live_column cols[] = {
 	{"state", "TEXT", "insn, bad (no instruction), absent (not dumped), fault (not mapped)"},
 	{"bytes", "TEXT", "its bytes in hexadecimal; NULL unless known"},
 	{"text", "TEXT", "disassembly, Intel syntax; or why there is none"},
+	{"target", "INTEGER", "where a jump or call leads that says so itself; else NULL"},
 	{0},
 };
 static const struct live_column args[] = {
@@ -158,6 +159,8 @@ static void put_column(const void *state, int col, sqlite3_context *ctx)
 		sqlite3_result_text(ctx, s->state, -1, SQLITE_STATIC);
 	else if (col == COL_BYTES && is_known(s))
 		put_bytes(s, ctx);
+	else if (col == COL_TARGET && !strcmp(s->state, "insn") && s->insn.target)
+		sqlite3_result_int64(ctx, (sqlite3_int64)s->insn.target);
 	else if (col == COL_TEXT)
 		sqlite3_result_text(ctx,
 				    !strcmp(s->state, "insn")  ? s->insn.text

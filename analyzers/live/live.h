@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include <inquest/machine.h>
+#include <inquest/collect.h>
 
 struct store;
 
@@ -24,6 +24,13 @@ struct live_host {
 /* Errors: INQ_ENOMEM. */
 INQ_MUST enum inq_status live_register(struct store *s, const struct live_host *host,
 				       struct inq_err *err);
+
+/*
+ * Rows of addr_name for what the collector's addresses are called, so that an index still reads
+ * well without the dump.  Errors: INQ_ENOMEM, INQ_EIO.
+ */
+INQ_MUST enum inq_status live_keep_names(struct store *s, const struct inq_collector *c,
+					 struct inq_err *err);
 
 /* For `inquest schema`: what a table-valued function takes and yields. */
 struct live_column {

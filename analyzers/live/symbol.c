@@ -100,7 +100,8 @@ void live_sym(sqlite3_context *ctx, int n, sqlite3_value **v)
 	char text[640];
 
 	(void)n;
-	if (m && sqlite3_value_type(v[0]) == SQLITE_INTEGER &&
+	/* the kernel's half: nothing need be looked for to know that no other address has a name */
+	if (m && sqlite3_value_type(v[0]) == SQLITE_INTEGER && sqlite3_value_int64(v[0]) < 0 &&
 	    inq_symbol_text(m, (uint64_t)sqlite3_value_int64(v[0]), text, sizeof(text)))
 		sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
 }
