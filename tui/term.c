@@ -12,6 +12,8 @@
 
 #include "tui/app.h"
 
+enum { TYPED_AHEAD = 64 }; /* ncurses takes back 137 */
+
 /*
  * What a signal handler may touch.  `stopped`: the signal that asked to stop.  `owner`: the process
  * that has the terminal; a child that crashes must not give back what is its parent's.
@@ -194,18 +196,27 @@ static int after_escape(void)
 	return TUI_KEY_ESC;
 }
 
+/* Keys that were typed meanwhile are for later, but an Esc among them is not kept waiting. */
 bool tui_term_escaped(void)
 {
-	wint_t c = 0;
-	int rc = get_wch(&c);
+	struct {
+		int rc;
+		wint_t c;
+	} typed[TYPED_AHEAD];
+	size_t n = 0;
+	bool escaped = false;
 
-	if (rc == OK && c == TUI_KEY_ESC)
-		return after_escape() == TUI_KEY_ESC;
-	if (rc == OK)
-		unget_wch((wchar_t)c);
-	else if (rc == KEY_CODE_YES)
-		ungetch((int)c);
-	return false;
+	while (!escaped && n < TYPED_AHEAD && (typed[n].rc = get_wch(&typed[n].c)) != ERR)
+		if (typed[n].rc == OK && typed[n].c == TUI_KEY_ESC)
+			escaped = after_escape() == TUI_KEY_ESC;
+		else
+			n++;
+	while (n-- && !escaped)
+		if (typed[n].rc == OK)
+			unget_wch((wchar_t)typed[n].c);
+		else
+			ungetch((int)typed[n].c);
+	return escaped;
 }
 
 /* False: the terminal has gone.  Signals are let in only while waiting, so that none is missed. */

@@ -26,7 +26,10 @@ void tui_term_close(struct tui_term *term);
 /* The signal that asked to stop, or 0. */
 int tui_term_signal(void);
 
-/* Is the key that was typed next Esc?  Then it is taken; any other stays.  Never waits. */
+/*
+ * Was Esc typed?  Then it is taken, and what was typed before it goes, too; without, all keys
+ * stay.  Never waits.
+ */
 bool tui_term_escaped(void);
 
 /*

@@ -20,6 +20,7 @@ class Form:
     regs: set          # known of each CPU, at least
     memory: str = ALL
     only: object = lambda guest: True
+    again: bool = False  # of the guest a bit later
     damage: int = 0    # also tried damaged: bytes that it takes to be read at all; 0: not tried
 
 
@@ -45,6 +46,11 @@ def quiet(argv, out=subprocess.DEVNULL):
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").replace("\r", "\n").strip().splitlines()
         raise BedError(f"{argv[0]}: {(words or ['no reason'])[-1]}")
+
+
+def capture(running, _, path):
+    """A snapshot of our own format, of a guest of QEMU's."""
+    quiet([running.inquest, "capture", "--qmp", running.work / "qmp-capture", "-o", path])
 
 
 def makedumpfile(*options):
@@ -113,4 +119,5 @@ FORMS = (
     Form("makedumpfile-plain", "kdump", makedumpfile("-d", "17"), NOTES, FILTERED, told),
     Form("makedumpfile-31", "kdump", makedumpfile("-c", "-d", "31"), NOTES, FILTERED, told),
     Form("makedumpfile-flat", "kdump", makedumpfile("-F", "-c", "-d", "31"), NOTES, FILTERED, told, damage=0x20000),
+    Form("capture", "elfcore", capture, WHOLE | {"smbase", "smm"}, only=stopped, again=True),
 )

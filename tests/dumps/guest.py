@@ -122,9 +122,10 @@ def make_initrd(path, guest, k, programs, kexec):
 class Running(machines.Svm):
     """One boot.  Used as a context: the guest is stopped in it, and the emulator ends with it."""
 
-    def __init__(self, guest, folder, programs):
+    def __init__(self, guest, folder, programs, inquest=None):
+        """inquest: the program, where it is to capture the guest."""
         super().__init__(folder, {})
-        self.guest, self.qmp, self.console = guest, None, []
+        self.guest, self.inquest, self.qmp, self.console = guest, inquest, None, []
         self.disk = folder / "disk"
         with open(self.disk, "wb") as f:
             f.truncate(DISK_BYTES)
@@ -143,7 +144,8 @@ class Running(machines.Svm):
                 "-m", f"{g.mib}M", "-smp", "2", "-display", "none", "-monitor", "none", "-serial", "stdio", "-nodefaults", "-no-reboot",
                 "-kernel", k.vmlinuz, "-initrd", initrd, "-append", f"console=ttyS0 quiet panic=0 {g.append}",
                 "-drive", f"file={self.disk},format=raw,if=none,id=out,cache=unsafe", "-device", "virtio-blk-pci,drive=out",
-                "-qmp", f"unix:{self.work / 'qmp'},server=on,wait=off", *(["-device", "vmcoreinfo"] if g.vmcoreinfo else [])]
+                "-qmp", f"unix:{self.work / 'qmp'},server=on,wait=off",
+                "-qmp", f"unix:{self.work / 'qmp-capture'},server=on,wait=off", *(["-device", "vmcoreinfo"] if g.vmcoreinfo else [])]
 
     def __enter__(self):
         try:
@@ -203,6 +205,11 @@ class Running(machines.Svm):
         """The folder truth: what the guest wrote to its disk."""
         if not image.unpack(self.disk, folder):
             raise BedError(f"{self.guest.name}: what it told of itself is cut off")
+
+    def go_on(self):
+        """A bit; what it was before, a migration's source, could not be migrated again."""
+        self.qmp.ask("cont")
+        self.qmp.ask("stop")
 
     def registers(self):
         """Of each CPU; QEMU's text has a part for each."""

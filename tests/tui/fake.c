@@ -66,6 +66,10 @@ static const struct view views[] = {
 	 .title = "Wide",
 	 .doc = "\xe6\xb7\xb1\xe3\x81\x84 text",
 	 .col = {{"NAME", VIEW_TEXT, 0}, {"TEXT", VIEW_TEXT, 0}, {"UNKNOWN", VIEW_TEXT, 0}}},
+	{.name = "endless",
+	 .title = "Endless",
+	 .doc = "reading it ends when Esc is pressed",
+	 .col = {{"N", VIEW_DEC, 0}}},
 };
 
 const struct view *view_at(size_t i)
@@ -183,12 +187,23 @@ static void read_rows(const struct view *v, struct rows *r)
 		row_number(r, n);
 }
 
+/* As a search through memory: it asks now and then, where there is a terminal to ask. */
+static enum inq_status until_escape(const struct store *s, const struct view *v,
+				    struct inq_err *err)
+{
+	while (s->escaped && !s->escaped())
+		usleep(1000);
+	return inq_fail(err, INQ_EINTR, "view %s: stopped", v->name);
+}
+
 enum inq_status view_each(struct store *s, const struct view *v, const struct view_ref *from,
 			  view_row_fn *fn, void *ctx, struct inq_err *err)
 {
 	struct rows r = {.from = from, .fn = fn, .ctx = ctx, .err = err};
 
 	s->reads++;
+	if (!strcmp(v->name, "endless"))
+		return until_escape(s, v, err);
 	read_rows(v, &r);
 	if (!r.st && (!strcmp(v->name, "broken") || !strcmp(v->name, "torn")))
 		return inq_fail(err, INQ_EIO, "view %s: query: disk I/O error", v->name);
@@ -205,11 +220,17 @@ static enum inq_status prepare(void *ctx, const struct view *v, struct inq_err *
 	return INQ_OK;
 }
 
+static void on_stop(void *ctx, bool (*stop)(void))
+{
+	((struct store *)ctx)->escaped = stop;
+}
+
 struct tui_source fake_source(struct store *s)
 {
 	return (struct tui_source){.store = s,
 				   .title = "fake.core",
 				   .prepare = prepare,
+				   .on_stop = on_stop,
 				   .ctx = s,
 				   .first = "findings"};
 }
