@@ -26,7 +26,7 @@ static void *look(void *arg)
 	uint64_t any[8] = {0};
 
 	for (size_t i = 0; i + 8 <= t->nr; i += 8)
-		for (size_t k = 0; k < 8; k++) /* side by side, so that the compiler makes it wide */
+		for (size_t k = 0; k < 8; k++) /* side by side: the compiler makes it wide */
 			any[k] |= t->p[i + k];
 	for (size_t k = 0; k < 8; k++)
 		t->any |= any[k];

@@ -37,7 +37,25 @@ static const char tables[] =
 	"CREATE TABLE step(machine_id, sample_id, cpu, nr, rip, smm, bytes, len, text, changed);"
 	"CREATE TABLE write_log(machine_id, sample_id, cpu, nr, t_ns, phys, size, old, value, rip,"
 	" smm, rsp, cr3);"
-	"CREATE TABLE trace(machine_id, sample_id, cpu, nr, t_ns, event, text);";
+	"CREATE TABLE trace(machine_id, sample_id, cpu, nr, t_ns, event, text);"
+	"CREATE TABLE sysinfo(machine_id, nr, release, version, nodename, domainname, "
+	"cmdline, t_ns, uptime_ns, boot_ns, jiffies, load1, load5, load15, mem_total, "
+	"mem_free, mem_file, mem_anon, mem_slab, taints, taint_mask, panic, panic_cpu);"
+	"CREATE TABLE log(machine_id, seq, line, t_ns, level, facility, cpu, pid, kind, "
+	"text, open);"
+	"CREATE TABLE task(machine_id, task, pid, tgid, ppid, comm, state, cpu, on_cpu, "
+	"flags, kthread, state_bits, prio, policy, utime_ns, stime_ns, start_ns, nvcsw, "
+	"nivcsw, parent, stack, sp, mm);"
+	"CREATE TABLE frame(machine_id, task, nr, pc, sp, function, how, mode, stack, regs, "
+	"note, complete, why);"
+	"CREATE TABLE cpu_os(machine_id, sample_id, cpu, task, pid, comm, idle, online, "
+	"nr_running, nr_switches, clock_ns, wakeup_pending, preempt, softirq_depth, "
+	"hardirq_depth, nmi_depth, need_resched, softirq_pending, softirqs, last_tick_ns, "
+	"last_jiffies, jiffies_behind, tick_stopped, tick_idle, soft_touch, soft_report, "
+	"hr_interrupts, hr_saved, hard_warned, rcu_gp_seq, rcu_gp_needed, rcu_no_qs, "
+	"rcu_core_needs, rcu_ticks, rcu_state);"
+	"CREATE TABLE module(machine_id, module, name, state, base, text_bytes, bytes, "
+	"refs, used_by, taints, version, srcversion, build_id);";
 
 static struct store *open_rows(const char *sql)
 {
