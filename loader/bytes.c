@@ -1,6 +1,8 @@
 /* Knows where a byte of the dump's file lies, also when the file comes in flattened pieces. */
 #include "loader/dump.h"
 
+#include "base/order.h"
+
 uint64_t loader_bytes_n(const struct loader_dump *d)
 {
 	return d->flat ? d->flat->bytes : loader_memory(d)->n;
@@ -9,16 +11,9 @@ uint64_t loader_bytes_n(const struct loader_dump *d)
 /* The piece that holds off; NULL: none does. */
 static const struct loader_flat_piece *piece_at(const struct loader_flat *f, uint64_t off)
 {
-	size_t low = 0, high = f->nr;
+	size_t n = ORDER_UPTO(f->pieces, f->nr, off, off);
+	const struct loader_flat_piece *p = n ? &f->pieces[n - 1] : NULL;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (f->pieces[mid].off <= off)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	const struct loader_flat_piece *p = low ? &f->pieces[low - 1] : NULL;
 	return p && off - p->off < p->n ? p : NULL;
 }
 

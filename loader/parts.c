@@ -3,6 +3,8 @@
 
 #include "loader/dump.h"
 
+#include "base/order.h"
+
 /* Room for one more of `size` bytes in *list, which has n of *cap. */
 static enum inq_status grow(void **list, size_t n, size_t *cap, size_t size, struct inq_err *err)
 {
@@ -46,16 +48,9 @@ enum inq_status loader_blob_copy(struct loader_dump *d, uint32_t vcpu, uint32_t 
 
 const struct inq_extent *loader_extent_from(const struct inq_extent *e, size_t nr, uint64_t addr)
 {
-	size_t low = 0, high = nr;
+	size_t n = ORDER_BELOW(e, nr, last, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (e[mid].last < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < nr ? &e[low] : NULL;
+	return n < nr ? &e[n] : NULL;
 }
 
 enum inq_status loader_extent(struct loader_dump *d, struct inq_extent e, struct inq_err *err)

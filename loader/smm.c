@@ -4,19 +4,14 @@
  */
 #include "loader/dump.h"
 
+#include "base/order.h"
+
 /* The first piece that ends at addr or behind it; NULL when there is none. */
 static const struct loader_overlay *overlay_from(const struct loader_dump *d, uint64_t addr)
 {
-	size_t low = 0, high = d->nr_overlays;
+	size_t n = ORDER_BELOW(d->overlays, d->nr_overlays, last, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (d->overlays[mid].last < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < d->nr_overlays ? &d->overlays[low] : NULL;
+	return n < d->nr_overlays ? &d->overlays[n] : NULL;
 }
 
 enum inq_status loader_smm_piece(const struct loader_dump *d, uint64_t addr, size_t n,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "machine/machine.h"
 
 #define HIGH_HALF UINT64_C(0xffff800000000000)
@@ -50,20 +51,10 @@ enum inq_status machine_names(const struct inq_machine *m, struct machine_names 
 
 size_t machine_names_at(const struct kallsyms *k, uint64_t addr)
 {
-	size_t low = 0, high = k->nr; /* symbols below low are at addr or below */
+	size_t n = ORDER_UPTO(k->symbol, k->nr, addr, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (k->symbol[mid].addr <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (!low)
-		return k->nr;
-	for (low--; low && k->symbol[low - 1].addr == k->symbol[low].addr;)
-		low--;
-	return low;
+	/* of several at one address the first */
+	return n ? ORDER_BELOW(k->symbol, n, addr, k->symbol[n - 1].addr) : k->nr;
 }
 
 size_t machine_names_scan(const struct kallsyms *k, const char *name, size_t from)
@@ -264,18 +255,8 @@ bool inq_symbol_nth(const struct inq_machine *m, size_t i, struct inq_symbol *re
 size_t inq_symbol_first(const struct inq_machine *m, uint64_t addr)
 {
 	struct machine_names *n = NULL;
-	size_t low = 0;
 
-	if (all(m, &n, NULL))
-		return 0;
-	for (size_t high = n->nr_all; low < high;) {
-		size_t mid = low + (high - low) / 2;
-		if (n->all[mid].addr < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return all(m, &n, NULL) ? 0 : ORDER_BELOW(n->all, n->nr_all, addr, addr);
 }
 
 /* Clang's link-time optimization renames static functions: name.llvm.123. */

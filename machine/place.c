@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/x86_64/regs.h"
+#include "base/order.h"
 
 static unsigned int digit_of(char c)
 {
@@ -227,18 +228,11 @@ enum inq_status machine_place(const struct inq_machine *m, const char *text,
 
 static bool next_extent(const struct inq_dump *d, uint64_t addr, uint64_t last, uint64_t *ret)
 {
-	size_t low = 0, high = d->nr_extents;
+	size_t n = ORDER_BELOW(d->extents, d->nr_extents, last, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (d->extents[mid].last < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == d->nr_extents || d->extents[low].first > last)
+	if (n == d->nr_extents || d->extents[n].first > last)
 		return false;
-	*ret = d->extents[low].first > addr ? d->extents[low].first : addr;
+	*ret = d->extents[n].first > addr ? d->extents[n].first : addr;
 	return true;
 }
 

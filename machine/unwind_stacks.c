@@ -8,6 +8,8 @@
 
 #include "machine/unwind_parts.h"
 
+#include "base/order.h"
+
 enum { CPUS_MOST = 8192, STACK_MOST = 1 << 20, MSR_KERNEL_GS_BASE = 0xc0000102 };
 
 static enum inq_status add_area(struct unwinder *u, uint32_t cpu, const char *kind, uint64_t first,
@@ -166,16 +168,9 @@ enum inq_status unwind_find_stacks(struct unwinder *u, struct inq_err *err)
 
 const struct unwind_area *unwind_area_at(const struct unwinder *u, uint64_t addr)
 {
-	size_t low = 0, high = u->nr_areas;
+	size_t n = ORDER_UPTO(u->area, u->nr_areas, first, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (u->area[mid].first <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low && addr <= u->area[low - 1].last ? &u->area[low - 1] : NULL;
+	return n && addr <= u->area[n - 1].last ? &u->area[n - 1] : NULL;
 }
 
 /* In the kernel GS is the per-CPU base; in user mode the other GS is. */

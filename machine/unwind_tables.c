@@ -10,6 +10,8 @@
 
 #include "machine/unwind_parts.h"
 
+#include "base/order.h"
+
 enum { OPS_MOST = 4096, SAVES_REGS = 1 << 2 /* FTRACE_OPS_FL_SAVE_REGS */ };
 
 static enum inq_status read_kernel(void *ctx, uint64_t addr, void *buf, size_t n,
@@ -220,16 +222,9 @@ enum inq_status unwind_find_code(struct unwinder *u, struct inq_err *err)
 
 const struct unwind_code *unwind_code_at(const struct unwinder *u, uint64_t addr)
 {
-	size_t low = 0, high = u->nr_code;
+	size_t n = ORDER_UPTO(u->code, u->nr_code, first, addr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (u->code[mid].first <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low && addr <= u->code[low - 1].last ? &u->code[low - 1] : NULL;
+	return n && addr <= u->code[n - 1].last ? &u->code[n - 1] : NULL;
 }
 
 static const struct symbols_orc *table_of(struct unwinder *u, const struct inq_module *mod)

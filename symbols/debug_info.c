@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/order.h"
 #include "base/scope.h"
 #include "base/span.h"
 #include "symbols/debug_cache.h"
@@ -217,16 +218,9 @@ bool debug_info_section(const struct debug_info *d, const char *name, uint64_t *
 
 static const struct job_range *range_of(const struct list *l, uint64_t key)
 {
-	size_t lo = 0, hi = l->nr;
+	size_t n = ORDER_BELOW(l->at, l->nr, last, key);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (l->at[mid].last < key)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->nr && l->at[lo].first <= key ? &l->at[lo] : NULL;
+	return n < l->nr && l->at[n].first <= key ? &l->at[n] : NULL;
 }
 
 /* n bytes of the answer as a text of its own; NULL when there is none. */

@@ -14,8 +14,10 @@
 #define LIVE_TABLES(X)                                                                             \
 	X(bt)                                                                                      \
 	X(bt_cpu)                                                                                  \
-	X(dis) X(lines) X(mem_line) X(object) X(page) X(pt_walk) X(search) X(symbol)               \
-		X(type_member) X(walk) X(what)
+	X(dis)                                                                                     \
+	X(lines)                                                                                   \
+	X(mem_line) X(object) X(page) X(pt_walk) X(search) X(symbol) X(type_member) X(walk)        \
+		X(what)
 
 enum { LIVE_MAX_ARGS = 4, LIVE_MAX_RANGES = 3 };
 

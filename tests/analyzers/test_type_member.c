@@ -11,6 +11,7 @@
 #include "machine/machine.h"
 #include "machine/types.h"
 #include "store/store.h"
+#include "tests/analyzers/says.h"
 #include "tests/symbols/btf_build.h"
 
 #include <sqlite3.h>
@@ -57,25 +58,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* All cells of the answer, with | between them and ; behind a row; or what went wrong. */
 static void says(const struct lab *l, const char *sql, const char *wanted)
 {
-	sqlite3 *db = store_db(l->s);
-	sqlite3_stmt *q = NULL;
-	char out[1024] = "";
-	int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
-
-	while (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-		for (int i = 0; i < sqlite3_column_count(q); i++) {
-			const char *t = (const char *)sqlite3_column_text(q, i);
-			strncat(out, t ? t : "-", sizeof(out) - strlen(out) - 1);
-			strncat(out, "|", sizeof(out) - strlen(out) - 1);
-		}
-		strncat(out, ";", sizeof(out) - strlen(out) - 1);
-		rc = 0;
-	}
-	assert_string_equal(rc == SQLITE_DONE ? out : sqlite3_errmsg(db), wanted);
-	sqlite3_finalize(q);
+	sql_says(l->s, sql, wanted);
 }
 
 static void a_struct_has_members_and_holes(void **state)
