@@ -6,10 +6,11 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "machine/machine.h"
-#include "tests/built/built.h"
+#include "tests/built/text.h"
 #include "tests/machine/fake.h"
 #include "tests/machine/qemu.h"
 #include "tests/machine/raw.h"
@@ -426,6 +427,61 @@ static void test_an_old_or_a_foreign_qemu_note_tells_what_it_can(void **state)
 	}
 }
 
+/* What the text of the dump gives each CPU; Cloud Hypervisor counts pr_pid from 0. */
+static void test_a_coredump_of_cloud_hypervisor_gives_its_registers_back(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned int reg;
+		uint64_t value[2];
+	} want[] = {
+		{X86_64_RAX, {0xa0, 0}},
+		{X86_64_RDX, {0xd0, 0x600}},
+		{X86_64_RSP, {0xffffc90000013f58, 0}},
+		{X86_64_R15, {15, 0}},
+		{X86_64_RIP, {0xffffffff81000010, 0xfff0}},
+		{X86_64_RFLAGS, {0x246, 2}},
+		{X86_64_CS_SEL, {0x10, 0xf000}},
+		{X86_64_CS_BASE, {0, 0xffff0000}},
+		{X86_64_CS_LIMIT, {0xffffffff, 0xffff}},
+		{X86_64_CS_ATTR, {0xa09b, 0x9b}},
+		{X86_64_FS_BASE, {0x7f0000001000, 0}},
+		{X86_64_GS_BASE, {0xffff88807dc00000, 0}},
+		{X86_64_SS_SEL, {0x18, 0}},
+		{X86_64_TR_BASE, {0xfffffe0000003000, 0}},
+		{X86_64_LDTR_ATTR, {0, 0x82}},
+		{X86_64_GDTR_BASE, {0xfffffe0000001000, 0}},
+		{X86_64_GDTR_LIMIT, {0x7f, 0xffff}},
+		{X86_64_IDTR_BASE, {0xfffffe0000000000, 0}},
+		{X86_64_CR0, {0x80050033, 0x60000010}},
+		{X86_64_CR2, {0x7f0000002000, 0}},
+		{X86_64_CR3, {0x1000, 0}},
+		{X86_64_CR4, {0x6f0, 0}},
+	};
+	static const uint64_t kernel_gs[2] = {0x7f0000003000, 0};
+	struct built_ask asks[8];
+	size_t nr_asks;
+	char *text = built_slurp(BUILT_CASES "/cloud-hypervisor-coredump.txt");
+	struct lab l = lab_open(built_parse("coredump", text, asks, 8, &nr_asks));
+
+	free(text);
+	assert_int_equal(l.m->nr_cpus, 2);
+	for (unsigned int cpu = 0; cpu < 2; cpu++) {
+		const struct inq_regset *rs = &l.m->cpus[cpu].regs;
+		uint64_t gs = 1;
+		for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
+			if (!inq_reg_known(rs, want[i].reg) ||
+			    rs->v[want[i].reg] != want[i].value[cpu])
+				fail_msg("cpu %u: %s", cpu, x86_64_reg_info[want[i].reg].name);
+		assert_false(inq_reg_known(rs, X86_64_EFER));
+		assert_int_equal(inq_cpu_msr(&l.m->cpus[cpu], 0xc0000102, &gs), 1);
+		assert_true(gs == kernel_gs[cpu]);
+	}
+	assert_int_equal(x86_64_mode_of(&l.m->cpus[0].regs), X86_64_MODE_LONG);
+	assert_int_equal(x86_64_mode_of(&l.m->cpus[1].regs), X86_64_MODE_REAL);
+	lab_close(&l);
+}
+
 static void put_prstatus(struct built *b, size_t bytes, uint32_t pid, uint64_t rip)
 {
 	uint8_t desc[336] = {0};
@@ -580,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_prstatus_stands_in_for_a_lost_regs_note_only),
 		cmocka_unit_test(test_a_qemu_note_tells_all_that_is_in_it_and_no_more),
 		cmocka_unit_test(test_an_old_or_a_foreign_qemu_note_tells_what_it_can),
+		cmocka_unit_test(test_a_coredump_of_cloud_hypervisor_gives_its_registers_back),
 		cmocka_unit_test(test_pr_pid_is_the_cpu_plus_one_where_qemu_wrote_it),
 		cmocka_unit_test(test_prstatus_of_i386_tells_what_is_in_it),
 		cmocka_unit_test(test_a_qemu_note_stands_in_for_lost_notes_only),
