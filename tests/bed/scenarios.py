@@ -148,6 +148,31 @@ def check_core(case, inquest, core, tmp, rules):
     index.close()
 
 
+def walk(inquest, core, place):
+    code, out, err = run([inquest, "pt", "--json", core, place])
+    if code:
+        raise bed.BedError(f"inquest pt {place}: exit code {code}: {err.strip()}")
+    return json.loads(out)["rows"]
+
+
+def check_walks(case, inquest, core, c):
+    """Through L2's page tables and L1's below them: L2's code is found where it lies, its store stops at the damaged entry."""
+    d, cpu = case.drawn, int(case.drawn["cpu"])
+    vmx = states.is_vmx(c, cpu)
+    if not vmx and not states.in_l2(c, d, cpu):
+        return  # a VMCB is L2's only while L2 runs
+    high, insn, linear, entry = (int(d[key], 0) for key in ("high", "l2_insn", "linear", "entry"))
+    value = int(d["ept_value" if vmx else "entry_value"], 0)
+    rows = walk(inquest, core, f"nested{cpu}-virt:{insn:#x}")
+    if rows[-1]["table"] != "page" or int(rows[-1]["at"], 0) != insn - high or not all(r["ok"] for r in rows):
+        yield f"L2's instruction lies at 0x{insn - high:x}, and inquest pt ends with {rows[-1]}"
+    rows = walk(inquest, core, f"nested{cpu}-virt:{linear:#x}")
+    used = 0x60  # accessed and dirty: the CPU may have set them
+    bad = [(r["space"], int(r["at"], 0), int(r["entry"], 0) | used) for r in rows if not r["ok"] and r["entry"]]
+    if rows[-1]["ok"] or int(rows[-1]["at"], 0) != linear - high or bad != [(f"nested{cpu}", entry, value | used)]:
+        yield f"L2's store hits the entry 0x{value:x} at 0x{entry:x}, and inquest pt says {bad}, ends with {rows[-1]}"
+
+
 def check_peers(case, core, tmp):
     """Other people's tools read what we write."""
     _, out, err = run(["gdb", "-nx", "-batch", "-ex", "info threads", "-c", core])
@@ -174,7 +199,10 @@ def check_case(case, result, inquest, tmp, rules):
         yield f"inquest-vmm left {left}"
         return
     try:
-        yield from states.wrong(case.scenario, reader.load(core), case.drawn)
+        c = reader.load(core)
+        yield from states.wrong(case.scenario, c, case.drawn)
+        if case.scenario == "ept-misconfig":
+            yield from check_walks(case, inquest, core, c)
     except reader.Bad as e:
         yield f"core.py: {e}"
     yield from check_core(case, inquest, core, tmp, rules)
