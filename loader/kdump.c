@@ -281,9 +281,10 @@ static enum inq_status open_kdump(struct loader_dump *d, struct inq_err *err)
 const struct inq_loader loader_kdump = {
 	.name = "kdump",
 	.doc = "kdump-compressed dumps (zlib, lzo, snappy, zstd), also flattened: makedumpfile, "
-	       "QEMU",
-	.carries = "memory but for what was filtered; registers per CPU when its notes have them",
-	.tells = {LOADER_SOME, LOADER_SOME, LOADER_NO, LOADER_NO, LOADER_NO, LOADER_NO},
+	       "QEMU, inquest-vmm",
+	.carries = "memory but for what was filtered; registers per CPU when its notes have them; "
+		   "with inquest-vmm also SMRAM, APIC, MSRs, events",
+	.tells = {LOADER_SOME, LOADER_SOME, LOADER_SOME, LOADER_SOME, LOADER_SOME, LOADER_SOME},
 	.probe = probe,
 	.open = open_kdump,
 };
