@@ -13,9 +13,11 @@ struct store;
 void cell_put_text(sqlite3_str *s, const uint8_t *t, size_t n);
 /* Append the value's cell: text escaped, addresses in hex, "-" for unknown. */
 void cell_put(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i);
-/* The same as a JSON value: numbers as they are, addresses as strings, null for unknown. */
+/* The same as a JSON value: numbers as they are, addresses as strings, null for unknown, text
+ * whole. */
 void cell_put_json(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i);
-/* A JSON string of text that is already escaped. */
+/* n bytes of foreign text as a JSON string: control characters escaped as JSON does it, \xHH for a
+   byte that is no UTF-8. */
 void cell_put_json_text(sqlite3_str *s, const char *text, size_t n);
 /* Characters that a finished cell takes on the screen. */
 int cell_width(const char *cell);

@@ -168,7 +168,7 @@ static void hostile_text_reaches_no_terminal_and_breaks_no_json(void **state)
 		      "  x a\\x1b[2J                 \"\\ \\xff\\x9bA\n");
 	assert_prints(s, "dbgregs", NULL, VIEW_FORM_JSON,
 		      "{\"format\":1,\"view\":\"dbgregs\",\"rows\":[\n"
-		      "{\"machine_id\":1,\"cpu\":\"x\",\"register\":\"a\\\\x1b[2J\",\"value\":"
+		      "{\"machine_id\":1,\"cpu\":\"x\",\"register\":\"a\\u001b[2J\",\"value\":"
 		      "\"\\\"\\\\\","
 		      "\"meaning\":\"\\\\xff\\\\x9bA\"}]}\n");
 	store_destroy(s);
