@@ -25,6 +25,12 @@ struct machine_made {
 	struct machine_lines *lines;
 };
 
+/* A failure that tells of this moment, not of the dump: it is no answer to be kept. */
+static inline bool machine_passes(enum inq_status st)
+{
+	return st == INQ_ENOMEM || st == INQ_EINTR;
+}
+
 /*
  * Understand the dump.  The dump must stay open as long as the machine, and is not owned by it.
  * A blob that is missing, refused or too short leaves its registers unknown: never an error here.

@@ -38,9 +38,10 @@ enum inq_status machine_names(const struct inq_machine *m, struct machine_names 
 		if (!n)
 			return inq_fail(err, INQ_ENOMEM, "names");
 		n->st = machine_names_find(m, &n->kernel, &n->why);
-		if (n->st == INQ_ENOMEM) {
+		if (machine_passes(n->st)) {
+			enum inq_status st = inq_fail(err, n->st, "%s", n->why.msg);
 			machine_names_destroy(n);
-			return inq_fail(err, INQ_ENOMEM, "names");
+			return st;
 		}
 		made->names = n;
 	}
@@ -384,7 +385,8 @@ bool inq_is_text(const struct inq_machine *m, uint64_t addr, const struct inq_mo
 	struct machine_names *n = NULL;
 	bool known = false, init_known;
 
-	*ret_module = NULL;
+	if (ret_module)
+		*ret_module = NULL;
 	if (is_between(m, "_stext", "_etext", addr, &known) ||
 	    is_between(m, "_sinittext", "_einittext", addr, &init_known))
 		return true;
@@ -398,7 +400,8 @@ bool inq_is_text(const struct inq_machine *m, uint64_t addr, const struct inq_mo
 	if (!mod ||
 	    (addr - mod->text >= mod->text_bytes && addr - mod->init_text >= mod->init_text_bytes))
 		return false;
-	*ret_module = mod;
+	if (ret_module)
+		*ret_module = mod;
 	return true;
 }
 

@@ -118,6 +118,8 @@ enum inq_status machine_names_find(const struct inq_machine *m, struct kallsyms 
 	const struct inq_kernel *kn = inq_machine_kernel(m);
 	struct inq_err why = {0};
 
+	if (kn->st)
+		return inq_fail(err, kn->st, "%s", kn->note);
 	if (!kn->os)
 		return inq_fail(err, INQ_EABSENT, "no kernel was found, hence no names");
 	if (!kn->virt)

@@ -10,15 +10,22 @@
 
 #include "machine/machine.h"
 
-void machine_types_destroy(struct machine_types *t)
+static void drop_modules(struct machine_types *t)
 {
-	if (!t)
-		return;
 	for (size_t i = 0; i < t->nr_modules; i++) {
 		btf_close(t->modules[i].btf);
 		machine_bytes_deinit(&t->modules[i].bytes);
 	}
 	free(t->modules);
+	t->modules = NULL;
+	t->nr_modules = 0;
+}
+
+void machine_types_destroy(struct machine_types *t)
+{
+	if (!t)
+		return;
+	drop_modules(t);
 	btf_close(t->btf);
 	machine_bytes_deinit(&t->bytes);
 	free(t);
@@ -43,7 +50,7 @@ static enum inq_status find_kernel(const struct inq_machine *m, struct machine_t
 	return machine_types_search(m, t, err);
 }
 
-/* Looked for once, whatever comes of it. */
+/* Looked for once, whatever the dump says of it. */
 static enum inq_status ask(const struct inq_machine *m, struct machine_types **ret,
 			   struct inq_err *err)
 {
@@ -59,10 +66,11 @@ static enum inq_status ask(const struct inq_machine *m, struct machine_types **r
 		/* names may ask for types while they are looked for */
 		t->st = inq_fail(&t->why, INQ_EABSENT, "types are being looked for");
 		t->st = find_kernel(m, t, &t->why);
-		if (t->st == INQ_ENOMEM) {
+		if (machine_passes(t->st)) {
+			enum inq_status st = inq_fail(err, t->st, "%s", t->why.msg);
 			made->types = NULL;
 			machine_types_destroy(t);
-			return inq_fail(err, INQ_ENOMEM, "types");
+			return st;
 		}
 	}
 	*ret = made->types;
@@ -82,6 +90,10 @@ enum inq_status machine_types(const struct inq_machine *m, bool modules,
 	if (modules && !t->modules_asked) {
 		t->modules_asked = true; /* first: they are looked for by types */
 		st = machine_types_modules(m, t, err);
+		if (st) {
+			drop_modules(t);
+			t->modules_asked = false;
+		}
 	}
 	*ret = t;
 	return st;

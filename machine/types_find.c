@@ -11,6 +11,7 @@
 
 #include "arch/paging.h"
 #include "machine/image.h"
+#include "machine/machine.h"
 
 enum { CHUNK = 1 << 20, LEAST = 1 << 16 }; /* a kernel's BTF has megabytes, a BPF program's less */
 
@@ -53,7 +54,7 @@ static enum inq_status try_chunk(const struct inq_machine *m, uint64_t va, const
 		size_t bytes = btf_looks_like(hit, (size_t)(end - hit));
 		if (bytes >= LEAST)
 			st = machine_types_at(m, va + (uint64_t)(hit - p), bytes, t, err);
-		if (!st || st == INQ_ENOMEM)
+		if (!st || machine_passes(st))
 			return st;
 		hit++;
 	}

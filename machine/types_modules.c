@@ -10,6 +10,7 @@
 
 #include <inquest/names.h>
 
+#include "machine/machine.h"
 #include "machine/types.h"
 
 enum { MAX_MODULES = 4096, NAME = 64 };
@@ -82,11 +83,13 @@ static enum inq_status take_all(const struct inq_machine *m, const struct fields
 		st = inq_read_field(m, at, &f->btf, &btf, &why);
 		if (!st)
 			st = take(m, f, btf, &total, t, &why);
-		if (st == INQ_ENOMEM)
-			return inq_fail(err, INQ_ENOMEM, "types of modules");
+		if (machine_passes(st))
+			return inq_fail(err, st, "types of modules: %s", why.msg);
 		if (st)
 			t->partial = true;
 	}
+	if (machine_passes(st))
+		return inq_fail(err, st, "types of modules: %s", why.msg);
 	t->partial |= st != INQ_OK;
 	return INQ_OK;
 }
@@ -111,5 +114,5 @@ enum inq_status machine_types_modules(const struct inq_machine *m, struct machin
 	inq_walk_close(w);
 	/* without names there may be modules all the same */
 	t->partial |= st != INQ_OK;
-	return st == INQ_ENOMEM ? inq_fail(err, st, "%s", why.msg) : INQ_OK;
+	return machine_passes(st) ? inq_fail(err, st, "%s", why.msg) : INQ_OK;
 }

@@ -70,7 +70,7 @@ INQ_MUST enum inq_status inq_modules(const struct inq_machine *m, const struct i
 
 /*
  * Is there code at addr?  Then it is the kernel's (*ret_module NULL), also that of its start, or a
- * module's.  Without names the image's own bounds decide for the kernel.
+ * module's.  ret_module may be NULL.  Without names the image's own bounds decide for the kernel.
  */
 bool inq_is_text(const struct inq_machine *m, uint64_t addr, const struct inq_module **ret_module);
 

@@ -339,6 +339,35 @@ static void code_is_told_from_data(void **state)
 	assert_false(inq_is_text(&l.m, BASE + CODE + 0x1000, &mod));
 	assert_true(inq_is_text(&l.m, BASE + INIT + 0x7f, &mod));
 	assert_false(inq_is_text(&l.m, BASE + INIT + 0x80, &mod));
+	assert_true(inq_is_text(&l.m, TEXT + 0x2ff, NULL));
+	assert_true(inq_is_text(&l.m, BASE + CODE + 0xfff, NULL));
+	assert_false(inq_is_text(&l.m, BASE + INIT + 0x80, NULL));
+	stop(&l);
+}
+
+/* Whoever stops a search says nothing about the dump: the next one who asks gets an answer. */
+static void a_stopped_search_is_no_answer(void **state)
+{
+	static struct lab l;
+	struct inq_symbol s;
+	struct inq_type t;
+	struct inq_err err;
+
+	(void)state;
+	start(&l, false);
+	machine_names_destroy(l.made.names);
+	l.made.names = NULL;
+	l.made.types = NULL;
+	l.kernel.st = INQ_EINTR;
+	assert_int_equal(inq_type_named(&l.m, "struct module", &t, &err), INQ_EINTR);
+	assert_null(l.made.types);
+	assert_int_equal(inq_symbol_named(&l.m, "schedule", 0, &s, &err), INQ_EINTR);
+	assert_null(l.made.names);
+	l.kernel.st = INQ_OK;
+	l.made.types = &l.types;
+	forget(&l);
+	assert_int_equal(inq_type_named(&l.m, "struct module", &t, &err), INQ_OK);
+	assert_int_equal(inq_symbol_named(&l.m, "schedule", 0, &s, &err), INQ_OK);
 	stop(&l);
 }
 
@@ -443,6 +472,7 @@ int main(void)
 		cmocka_unit_test(a_name_has_all_its_symbols),
 		cmocka_unit_test(modules_are_listed_with_their_symbols),
 		cmocka_unit_test(code_is_told_from_data),
+		cmocka_unit_test(a_stopped_search_is_no_answer),
 		cmocka_unit_test(all_come_in_order),
 		cmocka_unit_test(a_list_that_is_torn_keeps_what_came_before),
 		cmocka_unit_test(a_module_without_its_table_says_why),
