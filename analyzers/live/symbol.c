@@ -26,8 +26,22 @@ struct state {
 	const char *name; /* NULL: all */
 	char own[512];
 	size_t at, nr, first; /* all: how many are told, of how many, and which one begins */
+	int64_t last;         /* all: no address behind it is asked for */
 	struct inq_symbol row;
 };
+
+static enum inq_status open_range(struct state *s, const struct live_range *r, struct inq_err *err)
+{
+	enum inq_status st = inq_nr_symbols(s->m, &s->nr, err);
+
+	if (st)
+		return st;
+	size_t begin = inq_symbol_first(s->m, (uint64_t)r->first);
+	s->first = inq_symbol_first(s->m, UINT64_C(1) << 63);
+	s->at = r->first < 0 ? begin - s->first : s->nr - s->first + begin;
+	s->last = r->last;
+	return INQ_OK;
+}
 
 static enum inq_status open_symbols(const struct live_call *call, void *state, struct inq_err *err)
 {
@@ -43,10 +57,7 @@ static enum inq_status open_symbols(const struct live_call *call, void *state, s
 		s->name = strcpy(s->own, name);
 		return INQ_OK;
 	}
-	enum inq_status st = inq_nr_symbols(s->m, &s->nr, err);
-	if (!st)
-		s->first = inq_symbol_first(s->m, UINT64_C(1) << 63);
-	return st;
+	return open_range(s, &call->range[COL_ADDR], err);
 }
 
 static enum inq_status next_symbol(void *state, bool *ret_more, struct inq_err *err)
@@ -58,8 +69,9 @@ static enum inq_status next_symbol(void *state, bool *ret_more, struct inq_err *
 		st = inq_symbol_named(s->m, s->name, s->at, &s->row, err);
 		*ret_more = !st;
 	} else {
-		*ret_more =
-			s->at < s->nr && inq_symbol_nth(s->m, (s->first + s->at) % s->nr, &s->row);
+		*ret_more = s->at < s->nr &&
+			    inq_symbol_nth(s->m, (s->first + s->at) % s->nr, &s->row) &&
+			    (int64_t)s->row.addr <= s->last;
 	}
 	s->at++;
 	return st == INQ_ENOTFOUND ? INQ_OK : st;
@@ -87,6 +99,7 @@ const struct live_table live_symbol = {
 		.cols = cols,
 		.args = args},
 	.state_bytes = sizeof(struct state),
+	.nr_ranges = COL_ADDR + 1,
 	.open = open_symbols,
 	.next = next_symbol,
 	.column = put_column,

@@ -185,8 +185,8 @@ static int take_ranges(const struct vtab *v, sqlite3_index_info *info, int nr)
 	}
 	text[n] = '\0';
 	info->estimatedCost = cost;
-	if (v->of.t->nr_ranges && info->nOrderBy == 1 && !info->aOrderBy[0].iColumn &&
-	    !info->aOrderBy[0].desc)
+	if (v->of.t->nr_ranges && !info->idxNum && info->nOrderBy == 1 &&
+	    !info->aOrderBy[0].iColumn && !info->aOrderBy[0].desc)
 		info->orderByConsumed = 1;
 	if (!n)
 		return SQLITE_OK;

@@ -11,13 +11,22 @@
 #include "analyzers/live/live.h"
 #include "machine/place.h"
 
-#define LIVE_TABLES(X)                                                                             \
-	X(bt)                                                                                      \
-	X(bt_cpu)                                                                                  \
-	X(dis)                                                                                     \
-	X(lines)                                                                                   \
-	X(mem_line) X(object) X(page) X(pt_walk) X(search) X(symbol) X(type_member) X(walk)        \
-		X(what)
+/* clang-format off: one a line, whatever is added */
+#define LIVE_TABLES(X) \
+	X(bt) \
+	X(bt_cpu) \
+	X(dis) \
+	X(lines) \
+	X(mem_line) \
+	X(object) \
+	X(page) \
+	X(pt_walk) \
+	X(search) \
+	X(symbol) \
+	X(type_member) \
+	X(walk) \
+	X(what)
+/* clang-format on */
 
 enum { LIVE_MAX_ARGS = 4, LIVE_MAX_RANGES = 3 };
 
@@ -42,7 +51,7 @@ struct live_table {
 	size_t kept_bytes;
 	void (*drop)(void *kept); /* NULL: nothing to be freed in it */
 	int nr_ranges; /* so many of its first columns, integers, can be asked for in ranges; rows
-			  come in the order of the first one */
+			  come in the order of the first one, unless an argument is given */
 	/* Begin with a zeroed state, which stays where it is until close. */
 	enum inq_status (*open)(const struct live_call *call, void *state, struct inq_err *err);
 	/* The next row, or *ret_more false behind the last. */
