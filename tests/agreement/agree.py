@@ -136,7 +136,7 @@ def main():
     ap.add_argument("--mirror", help="of Debian; else apt's own")
     ap.add_argument("--doc", action="store_true", help="write the table into docs/agreement.md")
     ap.add_argument("--guest-only", action="store_true", help="without drgn and crash")
-    args = ap.parse_args()
+    args = ap.parse_intermixed_args()  # names behind options, too
     try:
         bad = agree(args)
     except (BedError, OSError, subprocess.TimeoutExpired) as e:

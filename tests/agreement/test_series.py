@@ -10,7 +10,7 @@ import compare, explained, forms, model, ours, test_dumps  # noqa: E402
 from guest import BedError  # noqa: E402
 
 
-ASKED = ("symbols",)  # what else there is to compare with the guest's words, `./dev agree` compares
+ASKED = ("symbols", "tasks", "log", "modules", "stacks")  # structures a guest does not tell of; those `./dev agree` compares
 
 
 def check_told(inquest, folder):
