@@ -33,7 +33,9 @@
 	AT_TASK(14, "stack", "stack")                                                              \
 	AT_TASK(15, "stack pointer", "sp")                                                         \
 	AT_TASK(16, "memory", "mm")                                                                \
-	FACT(17, "task", "parent task", HEX("parent"), "parent") "task"
+	AT_TASK(17, "parent task", "parent")                                                       \
+	" SELECT machine_id, task, 100 + nr, '#' || nr, " VIEW_CALLED(frame) ", pc FROM frame"     \
+	" WHERE nr IS NOT NULL"
 
 #define OF_SYS(nr, name, text) FACT(nr, "nr", name, text, "NULL") "sysinfo UNION ALL"
 #define DATE(col) "datetime(" col " / 1000000000, 'unixepoch') || ' UTC'"
@@ -115,13 +117,13 @@ const struct view view_group_linux[] = {
 	{
 		.name = "task",
 		.title = "Task",
-		.doc = "one task at length",
-		.needs = {"task", "kernel"},
+		.doc = "one task at length, and how it came to where it is",
+		.needs = {"task", "frame", "kernel"},
 		.sql = "SELECT f.machine_id, NULL, value, NULL, fact, text FROM (" TASK_FACTS ") f"
 		       " WHERE " VIEW_OF_MACHINE(f) " AND (?3 IS NULL OR key = ?3)"
 						    " ORDER BY f.machine_id, key, nr",
 		.col = {{"FACT", VIEW_TEXT, 13}, {"VALUE", VIEW_TEXT, 20}},
-		.opens = "words",
+		.opens = "place",
 	},
 	{
 		.name = "log",
@@ -152,7 +154,7 @@ const struct view view_group_linux[] = {
 			{"TAINTS", VIEW_TEXT, 6},
 			{"NAME", VIEW_TEXT, 16},
 			{"USED BY", VIEW_TEXT, 7}},
-		.opens = "dis",
+		.opens = "place",
 	},
 	{
 		.name = "system",

@@ -7,6 +7,8 @@
 
 /* No physical address has bit 63: one that has it is the kernel's, whoever's row it stands in. */
 #define OF_SPACE "coalesce(?5, 'cpu' || ?2, iif(?3 < 0, 'kernel', NULL), 'phys')"
+/* A CPU may run with page tables that leave the kernel out. */
+#define OF_PLACE "iif(?3 < 0, 'kernel', " OF_SPACE ")"
 #define AT_ADDR "coalesce(?6, ?3, 0)"
 #define LINES "mem_line(" OF_SPACE ", " AT_ADDR ", 65536)"
 
@@ -69,6 +71,20 @@ const struct view view_group_memory[] = {
 		.col = {{"ADDRESS", VIEW_HEX, 10},
 			{"BYTES", VIEW_TEXT, 14},
 			{"INSTRUCTION", VIEW_TEXT, 8}},
+		.opens = "mem",
+	},
+	{
+		.name = "place",
+		.title = "Place",
+		.doc = "what lies at an address of the kernel: code, else words",
+		.sql = "SELECT ?1, ?2, addr, NULL, addr, coalesce(bytes, ''), " VIEW_NAMED_INSN
+		       " FROM dis(" OF_PLACE ", iif(is_code(?3), ?3, NULL), 1000) UNION ALL"
+		       " SELECT ?1, ?2, addr, NULL, addr, coalesce(words, " UNREAD
+		       "), coalesce(text, '') FROM mem_line(" OF_PLACE
+		       ", iif(is_code(?3), NULL, ?3), 65536)",
+		.col = {{"ADDRESS", VIEW_HEX, 18},
+			{"BYTES", VIEW_TEXT, 14},
+			{"TEXT", VIEW_TEXT, 16}},
 		.opens = "mem",
 	},
 	{

@@ -2,9 +2,6 @@
 #include "views/views.h"
 
 #define SHORT(f) "coalesce(substr(" f ", 1, nullif(instr(" f ", '+'), 0) - 1), " f ")"
-#define CALLED(t)                                                                                  \
-	"iif(" #t ".mode = 'kernel', '', " #t ".mode || ' ') || " #t                               \
-	".function || coalesce('  ' || " #t ".note, '')"
 #define WHY "'(' || why || ')'"
 
 const struct view view_group_stack[] = {
@@ -18,7 +15,7 @@ const struct view view_group_stack[] = {
 			   "',', ',' || pid || ','))),"
 			   " line AS (SELECT machine_id, task, -1 AS nr, '' AS mark, task AS addr,"
 			   " coalesce(state, '?') AS how, comm AS text FROM chosen UNION ALL"
-			   " SELECT f.machine_id, f.task, nr, nr, pc, how, " CALLED(
+			   " SELECT f.machine_id, f.task, nr, nr, pc, how, " VIEW_CALLED(
 				   f) " FROM frame f JOIN chosen c ON c.machine_id = f.machine_id"
 				      " AND c.task = f.task UNION ALL"
 				      " SELECT f.machine_id, f.task, nr + 0.5, '', pc, '', " WHY
@@ -35,7 +32,7 @@ const struct view view_group_stack[] = {
 			{"ADDRESS", VIEW_HEX, 18},
 			{"HOW", VIEW_TEXT, 9},
 			{"FUNCTION", VIEW_TEXT, 24}},
-		.opens = "dis",
+		.opens = "place",
 	},
 	{
 		.name = "cpu-frames",
@@ -43,7 +40,7 @@ const struct view view_group_stack[] = {
 		.doc = "how each CPU came to where it is",
 		.needs = {"cpu"},
 		.sql = "SELECT c.machine_id, c.cpu, pc, NULL, c.cpu, coalesce(nr, ''), pc,"
-		       " coalesce(how, ''), coalesce(" CALLED(
+		       " coalesce(how, ''), coalesce(" VIEW_CALLED(
 			       b) ", '') || iif(complete = 0, iif(function IS NULL, '', '  ') "
 				  "|| " WHY ", '')"
 				  " FROM cpu c, bt_cpu(c.cpu) b WHERE " VIEW_OF_CPU(
@@ -53,6 +50,7 @@ const struct view view_group_stack[] = {
 			{"ADDRESS", VIEW_HEX, 18},
 			{"HOW", VIEW_TEXT, 9},
 			{"FUNCTION", VIEW_TEXT, 24}},
+		.opens = "dis",
 	},
 	{
 		.name = "stacks",

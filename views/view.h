@@ -33,6 +33,12 @@ struct view_col {
 /* Of the rows of dis(): an instruction, and the symbol that it leads to. */
 #define VIEW_NAMED_INSN "text || coalesce(' <' || sym(target) || '>', '')"
 
+/* Of a frame: whose code it is, where that is not the kernel's, its function, what is to be said.
+ */
+#define VIEW_CALLED(t)                                                                             \
+	"iif(" #t ".mode = 'kernel', '', " #t ".mode || ' ') || " #t                               \
+	".function || coalesce('  ' || " #t ".note, '')"
+
 struct view {
 	const char *name, *title;
 	const char *doc; /* one line for `inquest views` */

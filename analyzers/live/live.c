@@ -48,10 +48,8 @@ static const struct {
 	int nr_args;
 	void (*call)(sqlite3_context *ctx, int n, sqlite3_value **v);
 } functions[] = {
-	{"line", 1, live_line},
-	{"mem", 3, mem},
-	{"sym", 1, live_sym},
-	{"var_type", 1, live_var_type},
+	{"is_code", 1, live_is_code}, {"line", 1, live_line},         {"mem", 3, mem},
+	{"sym", 1, live_sym},         {"var_type", 1, live_var_type},
 };
 
 enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,

@@ -118,3 +118,14 @@ void live_sym(sqlite3_context *ctx, int n, sqlite3_value **v)
 	    inq_symbol_text(m, (uint64_t)sqlite3_value_int64(v[0]), text, sizeof(text)))
 		sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
 }
+
+/* is_code(addr): 1 in code of the kernel or a module, else 0; NULL without a machine. */
+void live_is_code(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	const struct live_host *host = sqlite3_user_data(ctx);
+	const struct inq_machine *m = host->machine(host->ctx);
+
+	(void)n;
+	if (m && sqlite3_value_type(v[0]) == SQLITE_INTEGER)
+		sqlite3_result_int(ctx, inq_is_text(m, (uint64_t)sqlite3_value_int64(v[0]), NULL));
+}

@@ -28,7 +28,8 @@
 	X(what)
 /* clang-format on */
 
-enum { LIVE_MAX_ARGS = 4, LIVE_MAX_RANGES = 3 };
+enum { LIVE_MAX_ARGS = 4,
+	       LIVE_MAX_RANGES = 3 };
 
 /* What a condition of the query allows, inclusive; all of int64_t when there is none. */
 struct live_range {
@@ -70,7 +71,8 @@ INQ_MUST enum inq_status live_tables_register(sqlite3 *db, const struct live_hos
 INQ_MUST enum inq_status live_functions_register(sqlite3 *db, const struct live_host *host,
 						 struct inq_err *err);
 
-/* line() and var_type(), in lines.c; sym(), in symbol.c. */
+/* line() and var_type(), in lines.c; sym() and is_code(), in symbol.c. */
+void live_is_code(sqlite3_context *ctx, int n, sqlite3_value **v);
 void live_line(sqlite3_context *ctx, int n, sqlite3_value **v);
 void live_sym(sqlite3_context *ctx, int n, sqlite3_value **v);
 void live_var_type(sqlite3_context *ctx, int n, sqlite3_value **v);

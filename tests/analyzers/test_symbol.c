@@ -133,6 +133,7 @@ static void a_range_has_its_symbols_and_no_other(void **state)
 			 *all[i].of == '(' ? "" : " ", all[i].of);
 		says(*state, sql, 0, all[i].names);
 	}
+	says(*state, "SELECT is_code(addr) FROM symbol WHERE addr < 0", 0, "0 0 0 0 ");
 	says(*state, "SELECT addr FROM symbol('probe') ORDER BY addr", 0, "-2130706176 4096 ");
 }
 
