@@ -11,7 +11,8 @@
 #include "analyzers/live/live.h"
 #include "machine/place.h"
 
-/* clang-format off: one a line, whatever is added */
+/* One a line, whatever is added. */
+/* clang-format off */
 #define LIVE_TABLES(X) \
 	X(bt) \
 	X(bt_cpu) \
@@ -28,8 +29,7 @@
 	X(what)
 /* clang-format on */
 
-enum { LIVE_MAX_ARGS = 4,
-	       LIVE_MAX_RANGES = 3 };
+enum { LIVE_MAX_ARGS = 4, LIVE_MAX_RANGES = 3 };
 
 /* What a condition of the query allows, inclusive; all of int64_t when there is none. */
 struct live_range {
