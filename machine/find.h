@@ -62,7 +62,9 @@ INQ_MUST enum inq_status find_register_facts(struct finder *f, struct inq_err *e
 
 /* The note's to f->place, and the one that the kernel's own pointer leads to. */
 void find_noted(struct finder *f);
-void find_pointed(struct finder *f, const struct find_tables *t);
+/* Errors: INQ_ENOMEM. */
+INQ_MUST enum inq_status find_pointed(struct finder *f, const struct find_tables *t,
+				      struct inq_err *err);
 /* All in memory.  Errors: INQ_ENOMEM, INQ_EINTR. */
 INQ_MUST enum inq_status find_scanned(struct finder *f, struct inq_err *err);
 /* Errors: INQ_ENOMEM. */

@@ -48,16 +48,17 @@ void find_noted(struct finder *f)
 	}
 }
 
-void find_pointed(struct finder *f, const struct find_tables *t)
+enum inq_status find_pointed(struct finder *f, const struct find_tables *t, struct inq_err *err)
 {
 	uint8_t page[VMCOREINFO_PAGE];
 	struct paging_space space;
+	uint64_t addr = 0;
 
-	if (!t->facts.vmcoreinfo)
-		return;
 	paging_space_init(&space, "kernel", f->dump->phys, &t->mode);
-	if (!inq_read(&space.base, t->facts.vmcoreinfo, page, sizeof(page), NULL))
-		add_place(f, &f->k->space.base, t->facts.vmcoreinfo, page, sizeof(page));
+	enum inq_status st = image_find_vmcoreinfo(&space.base, &t->im, &addr, err);
+	if (!st && addr && !inq_read(&space.base, addr, page, sizeof(page), NULL))
+		add_place(f, &f->k->space.base, addr, page, sizeof(page));
+	return st;
 }
 
 enum inq_status find_scanned(struct finder *f, struct inq_err *err)

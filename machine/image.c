@@ -107,6 +107,7 @@ struct search {
 	size_t nr_gs, first_gs; /* the first that is known */
 	struct machine_pattern banner, build_id;
 	struct image_facts *out;
+	uint64_t vmcoreinfo;
 	uint8_t *buf; /* CHUNK + MARGIN bytes */
 };
 
@@ -220,17 +221,13 @@ static bool points_to_vmcoreinfo(const uint8_t *p, size_t n, size_t at)
 }
 
 /* Does the word at `at` lead to VMCOREINFO?  Few words get as far as being read through. */
-static void try_vmcoreinfo(struct search *s, uint64_t va, const uint8_t *p, size_t n, size_t at)
+static bool leads_to_vmcoreinfo(const struct search *s, const uint8_t *p, size_t n, size_t at)
 {
 	char start[sizeof(VMCOREINFO_START) - 1];
-	uint64_t to = word_at(p + at);
 
-	if (s->out->vmcoreinfo || !points_to_vmcoreinfo(p, n, at) ||
-	    inq_read(s->virt, to, start, sizeof(start), NULL) ||
-	    memcmp(start, VMCOREINFO_START, sizeof(start)))
-		return;
-	s->out->vmcoreinfo = to;
-	s->out->vmcoreinfo_at = va + at;
+	return points_to_vmcoreinfo(p, n, at) &&
+	       !inq_read(s->virt, word_at(p + at), start, sizeof(start), NULL) &&
+	       !memcmp(start, VMCOREINFO_START, sizeof(start));
 }
 
 /* Is this the entry of CPU s->first_gs in an array that has those of all others, too? */
@@ -242,58 +239,77 @@ static bool is_per_cpu(const struct search *s, const uint8_t *p, size_t n, size_
 	return true;
 }
 
-/* Could one of nr words be the base of a CPU's data, or lead to a page of the kernel's? */
-static bool may_lead(const uint8_t *p, size_t nr, uint64_t gs)
+/* Is one of nr words that, but for the bits that do not count? */
+static bool may_be(const uint8_t *p, size_t nr, uint64_t mask, uint64_t what)
 {
-	const uint64_t mask = UINT64_C(0xff) << 56 | (VMCOREINFO_PAGE - 1);
 	unsigned int any = 0;
 
-	for (size_t i = 0; i < nr; i++) { /* without a branch: that is what makes it fast */
-		uint64_t v = word_at(p + 8 * i);
-		any |= (unsigned int)((v & mask) == UINT64_C(0xff) << 56) | (v == gs);
-	}
+	for (size_t i = 0; i < nr; i++) /* without a branch: that is what makes it fast */
+		any |= (word_at(p + 8 * i) & mask) == what;
 	return any;
 }
 
-static void look_at_word(struct search *s, uint64_t va, const uint8_t *p, size_t n, size_t at,
-			 uint64_t gs)
+static void look_for_per_cpu(struct search *s, uint64_t va, const uint8_t *p, size_t n)
 {
-	uint64_t v = word_at(p + at);
+	uint64_t gs = s->gs[s->first_gs];
 
-	if (v >> 56 != 0xff) /* no pointer of a kernel's */
-		return;
-	if (v == gs && !s->out->per_cpu && is_per_cpu(s, p, n, at))
-		s->out->per_cpu = va + at - 8 * s->first_gs;
-	if (v % VMCOREINFO_PAGE == 0)
-		try_vmcoreinfo(s, va, p, n, at);
-}
-
-static void look_for_words(struct search *s, uint64_t va, const uint8_t *p, size_t n)
-{
-	/* without one: what no kernel's pointer is, and few words are */
-	uint64_t gs = s->first_gs < s->nr_gs ? s->gs[s->first_gs] : UINT64_C(1) << 63;
-
-	for (size_t at = 0; at + 8 <= n; at += 8 * BLOCK_WORDS) {
+	for (size_t at = 0; at + 8 <= n && !s->out->per_cpu; at += 8 * BLOCK_WORDS) {
 		size_t nr = (n - at) / 8 < BLOCK_WORDS ? (n - at) / 8 : BLOCK_WORDS;
-		if (!may_lead(p + at, nr, gs))
-			continue;
-		for (size_t i = 0; i < nr; i++)
-			look_at_word(s, va, p, n, at + 8 * i, gs);
+		for (size_t i = 0; may_be(p + at, nr, ~UINT64_C(0), gs) && i < nr; i++)
+			if (word_at(p + at + 8 * i) == gs && is_per_cpu(s, p, n, at + 8 * i)) {
+				s->out->per_cpu = va + at + 8 * i - 8 * s->first_gs;
+				break;
+			}
 	}
 }
 
-static void search_piece(struct search *s, const struct image_piece *piece)
+static bool look_for_facts(struct search *s, uint64_t va, const uint8_t *p, size_t n)
+{
+	look_for_banner(s, va, p, n);
+	look_for_build_id(s, va, p, n);
+	if (s->first_gs < s->nr_gs)
+		look_for_per_cpu(s, va, p, n);
+	return s->out->banner && s->out->build_id_at &&
+	       (s->out->per_cpu || s->first_gs == s->nr_gs);
+}
+
+static bool look_for_vmcoreinfo(struct search *s, uint64_t va, const uint8_t *p, size_t n)
+{
+	const uint64_t mask = UINT64_C(0xff) << 56 | (VMCOREINFO_PAGE - 1);
+
+	(void)va;
+	for (size_t at = 0; at + 8 <= n; at += 8 * BLOCK_WORDS) {
+		size_t nr = (n - at) / 8 < BLOCK_WORDS ? (n - at) / 8 : BLOCK_WORDS;
+		for (size_t i = 0; may_be(p + at, nr, mask, UINT64_C(0xff) << 56) && i < nr; i++)
+			if (leads_to_vmcoreinfo(s, p, n, at + 8 * i)) {
+				s->vmcoreinfo = word_at(p + at + 8 * i);
+				return true;
+			}
+	}
+	return false;
+}
+
+/* Looks at n bytes; true: nothing more is wanted. */
+typedef bool look_fn(struct search *s, uint64_t va, const uint8_t *p, size_t n);
+
+static bool search_piece(struct search *s, const struct image_piece *piece, look_fn *look)
 {
 	for (uint64_t off = 0; off < piece->bytes; off += CHUNK) {
 		uint64_t left = piece->bytes - off, va = piece->va + off;
 		size_t n = left < CHUNK + MARGIN ? (size_t)left : CHUNK + MARGIN;
 
-		const uint8_t *p = bytes_at(s, va, n);
-		look_for_banner(s, va, p, n);
-		look_for_build_id(s, va, p, n);
-		if (!s->out->vmcoreinfo || !s->out->per_cpu)
-			look_for_words(s, va, p, n);
+		if (look(s, va, bytes_at(s, va, n), n))
+			return true;
 	}
+	return false;
+}
+
+static bool search_pieces(struct search *s, bool nx, look_fn *look)
+{
+	for (size_t i = 0; i < s->im->nr; i++)
+		if (s->im->piece[i].nx == nx && search_piece(s, &s->im->piece[i], look))
+			return true;
+	return false;
 }
 
 enum inq_status image_search(const struct inq_space *virt, const struct image *im,
@@ -315,9 +331,21 @@ enum inq_status image_search(const struct inq_space *virt, const struct image *i
 	while (s.first_gs < nr_gs && !gs[s.first_gs])
 		s.first_gs++;
 	/* code holds none of it, but before mark_rodata_ro all may be code */
-	for (int nx = 1; nx >= 0 && !ret->banner; nx--)
-		for (size_t i = 0; i < im->nr; i++)
-			if (im->piece[i].nx == nx)
-				search_piece(&s, &im->piece[i]);
+	if (!search_pieces(&s, true, look_for_facts) && !ret->banner)
+		search_pieces(&s, false, look_for_facts);
+	return INQ_OK;
+}
+
+enum inq_status image_find_vmcoreinfo(const struct inq_space *virt, const struct image *im,
+				      uint64_t *ret, struct inq_err *err)
+{
+	INQ_SCOPED(free_bytes) uint8_t *buf = malloc(CHUNK + MARGIN);
+	struct search s = {.virt = virt, .im = im, .buf = buf};
+
+	if (!buf)
+		return inq_fail(err, INQ_ENOMEM, "a piece of the kernel's image");
+	if (!search_pieces(&s, true, look_for_vmcoreinfo))
+		search_pieces(&s, false, look_for_vmcoreinfo);
+	*ret = s.vmcoreinfo;
 	return INQ_OK;
 }

@@ -43,19 +43,24 @@ struct image_facts {
 	uint64_t banner;                  /* virtual address of "Linux version ..." */
 	char build_id[VMCOREINFO_BUILD_ID];
 	uint64_t build_id_at;
-	uint64_t vmcoreinfo; /* what looks like the pointer to it: that page, virtual */
-	uint64_t vmcoreinfo_at;
 	uint64_t per_cpu; /* address of __per_cpu_offset[] */
 };
 
 /*
- * Look through the image in a space that maps it.  gs are the bases of the CPUs' own data, 0 where
- * unknown; they are what
+ * Look through the image in a space that maps it, until all is found.  gs are the bases of the
+ * CPUs' own data, 0 where unknown; they are what
  * __per_cpu_offset holds.  Errors: INQ_ENOMEM; what cannot be read is passed over.
  */
 INQ_MUST enum inq_status image_search(const struct inq_space *virt, const struct image *im,
 				      const uint64_t *gs, size_t nr_gs, struct image_facts *ret,
 				      struct inq_err *err);
+
+/*
+ * What looks like the pointer to VMCOREINFO: the virtual address of that page; 0: nothing does.  It
+ * lies near the image's end.  Errors: INQ_ENOMEM; what cannot be read is passed over.
+ */
+INQ_MUST enum inq_status image_find_vmcoreinfo(const struct inq_space *virt, const struct image *im,
+					       uint64_t *ret, struct inq_err *err);
 
 /* Does va lie in it? */
 static inline bool image_has(const struct image *im, uint64_t va)

@@ -195,9 +195,9 @@ static enum inq_status find(struct finder *f, struct inq_err *err)
 		return st;
 	find_noted(f);
 	if (t && !best_place(f, t))
-		find_pointed(f, t);
+		st = find_pointed(f, t, err);
 	/* CPUs that run something else say so; those that cannot be asked say nothing */
-	if (!t && !f->nr_places && (f->nr_lost || !f->nr_asked))
+	if (!st && !t && !f->nr_places && (f->nr_lost || !f->nr_asked))
 		st = find_scanned(f, err);
 	const struct find_place *p = best_place(f, t);
 	if (!st && (t || p))
