@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/scope.h"
 #include "base/span.h"
 #include "symbols/kallsyms_parts.h"
@@ -97,7 +98,7 @@ enum inq_status kallsyms_addresses(const struct inq_space *sp,
 				   struct inq_err *err)
 {
 	size_t width = place->relative_base ? 4 : 8;
-	uint8_t *p = calloc(nr, width), base_bytes[8] = {0};
+	uint8_t *p = block_alloc(nr, width), base_bytes[8] = {0};
 	struct span base = span_of(base_bytes, sizeof(base_bytes)), s = span_of(p, nr * width);
 
 	if (!p)
@@ -154,7 +155,7 @@ static enum inq_status read_names(struct work *w, struct inq_err *err)
 
 	if (at->token_table <= at->names || room > MAX_NAMES)
 		return inq_fail(err, INQ_ELIMIT, "kallsyms_names: not in front of its tokens");
-	w->names = malloc(room);
+	w->names = block_alloc(room, 1);
 	if (!w->names)
 		return inq_fail(err, INQ_ENOMEM, "kallsyms_names");
 	w->names_bytes = kallsyms_read_some(w->sp, at->names, w->names, room);
@@ -204,8 +205,8 @@ static enum inq_status unpack(struct work *w, struct inq_err *err)
 		return inq_fail(err, bytes ? INQ_ELIMIT : INQ_ECORRUPT,
 				"kallsyms_names: not %zu names at 0x%" PRIx64, k->nr,
 				k->place.names);
-	k->text = malloc(bytes + KALLSYMS_COPY);
-	k->symbol = calloc(k->nr, sizeof(*k->symbol));
+	k->text = block_alloc(bytes + KALLSYMS_COPY, 1);
+	k->symbol = block_alloc(k->nr, sizeof(*k->symbol));
 	if (!k->text || !k->symbol)
 		return inq_fail(err, INQ_ENOMEM, "%zu names", k->nr);
 	char *to = k->text;
