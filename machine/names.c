@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
+#include "base/block.h"
 #include "base/order.h"
 #include "machine/machine.h"
 
@@ -222,7 +224,7 @@ static enum inq_status all(const struct inq_machine *m, struct machine_names **r
 	size_t nr = n->kernel->nr, at;
 	for (size_t i = 0; i < n->modules->nr; i++)
 		nr += n->modules->pub[i].nr_symbols;
-	n->all = calloc(nr, sizeof(*n->all));
+	n->all = block_alloc(nr, sizeof(*n->all));
 	if (!n->all)
 		return inq_fail(err, INQ_ENOMEM, "%zu names", nr);
 	at = append(n->all, 0, n->kernel, 0);
@@ -263,9 +265,10 @@ size_t inq_symbol_first(const struct inq_machine *m, uint64_t addr)
 /* Clang's link-time optimization renames static functions: name.llvm.123. */
 static size_t plain_length(const char *name)
 {
-	const char *suffix = strstr(name, ".llvm.");
+	const char *dot = strchrnul(name, '.');
+	const char *suffix = *dot ? strstr(dot, ".llvm.") : NULL;
 
-	return suffix ? (size_t)(suffix - name) : strlen(name);
+	return suffix ? (size_t)(suffix - name) : *dot ? strlen(name) : (size_t)(dot - name);
 }
 
 static bool is_named(const char *have, const char *name, size_t len)
@@ -275,11 +278,7 @@ static bool is_named(const char *have, const char *name, size_t len)
 
 static size_t hash_of(const char *name, size_t n)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)name[i]) * UINT64_C(0x100000001b3);
-	return (size_t)(h ^ h >> 32);
+	return (size_t)XXH3_64bits(name, n);
 }
 
 /* Equal names stand behind each other in the order of insertion, that of their addresses. */
@@ -292,7 +291,7 @@ static enum inq_status make_hash(struct machine_names *n, struct inq_err *err)
 		return INQ_OK;
 	while (size < 2 * k->nr)
 		size *= 2;
-	n->hash = calloc(size, sizeof(*n->hash));
+	n->hash = block_alloc_zeroed(size, sizeof(*n->hash));
 	if (!n->hash)
 		return inq_fail(err, INQ_ENOMEM, "%zu names", k->nr);
 	n->hash_mask = size - 1;
