@@ -21,6 +21,7 @@ void unwind_close(struct unwinder *u)
 	if (!u)
 		return;
 	free(u->area);
+	free(u->running);
 	free(u->code);
 	free(u->module);
 	free(u);

@@ -47,6 +47,7 @@ struct unwinder {
 
 	struct unwind_area *area; /* of CPUs */
 	size_t nr_areas;
+	uint64_t *running;    /* the task of each CPU of the dump; 0: unknown */
 	uint64_t stack_bytes; /* of a task's stack; 0: unknown */
 	struct unwind_task_shape task;
 	enum inq_status task_st; /* why there is no shape */

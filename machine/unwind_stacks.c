@@ -3,6 +3,7 @@
  * arch/x86/include/asm/cpu_entry_area.h (struct cea_exception_stacks, entry_stack),
  * arch/x86/kernel/irq_64.c, arch/x86/include/asm/switch_to.h (struct inactive_task_frame).
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,10 +147,24 @@ static void find_task(struct unwinder *u)
 	u->stack_bytes = stack_bytes(u->m);
 }
 
+/* Asked once: every task's stack begins with the question whether a CPU runs it. */
+static enum inq_status find_running(struct unwinder *u, struct inq_err *err)
+{
+	uint32_t nr = u->m->nr_cpus;
+
+	u->running = calloc(nr + (size_t)1, sizeof(*u->running));
+	if (!u->running)
+		return inq_fail(err, INQ_ENOMEM, "unwinder: tasks of %" PRIu32 " cpus", nr);
+	for (uint32_t i = 0; i < nr; i++)
+		if (!unwind_current(u, unwind_os_cpu(u, &u->m->cpus[i]), &u->running[i]))
+			u->running[i] = 0;
+	return INQ_OK;
+}
+
 enum inq_status unwind_find_stacks(struct unwinder *u, struct inq_err *err)
 {
 	uint32_t nr = 0;
-	enum inq_status st = INQ_OK;
+	enum inq_status st = find_running(u, err);
 
 	find_task(u);
 	if (inq_nr_cpus(u->m, &nr, NULL))

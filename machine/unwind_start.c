@@ -150,16 +150,13 @@ static enum inq_status switched(const struct unwinder *u, uint64_t task, struct 
 }
 
 /* Does a CPU of the dump run it?  That the kernel says so is not enough: a task that exits. */
-static bool running(struct unwinder *u, uint64_t task, uint32_t *ret_cpu)
+static bool running(const struct unwinder *u, uint64_t task, uint32_t *ret_cpu)
 {
-	for (uint32_t i = 0; i < u->m->nr_cpus; i++) {
-		uint64_t current = 0;
-		if (unwind_current(u, unwind_os_cpu(u, &u->m->cpus[i]), &current) &&
-		    current == task) {
+	for (uint32_t i = 0; task && i < u->m->nr_cpus; i++)
+		if (u->running[i] == task) {
 			*ret_cpu = i;
 			return true;
 		}
-	}
 	return false;
 }
 
