@@ -8,7 +8,7 @@
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
 
-enum { LEAST = 512 << 10 }; /* of less, filling a huge page with zeros costs more than it saves */
+enum { LEAST = 256 << 10 }; /* of less, filling a huge page with zeros costs more than it saves */
 
 void *block_alloc(size_t nr, size_t bytes)
 {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
+
 enum {
 	MAGIC = 0xeb9f,
 	VERSION = 1,
@@ -145,22 +147,15 @@ static enum inq_status step(const struct btf *b, uint32_t *at, struct inq_err *e
 
 static enum inq_status index_types(struct btf *b, struct inq_err *err)
 {
-	uint32_t cap = 0;
-
+	b->at = block_alloc(b->nr_bytes / TYPE_BYTES + (size_t)1, sizeof(*b->at));
+	if (!b->at)
+		return inq_fail(err, INQ_ENOMEM, "types of %u bytes", b->nr_bytes);
 	for (uint32_t at = 0; at < b->nr_bytes;) {
-		uint32_t nr = b->end - b->first;
 		if (b->end >= BTF_MAX_TYPES)
 			return inq_fail(err, INQ_ELIMIT, "more than %d types", BTF_MAX_TYPES);
 		if (b->nr_bytes - at < TYPE_BYTES)
 			return inq_fail(err, INQ_ECORRUPT, "type %u is cut at 0x%x", b->end, at);
-		if (nr == cap) {
-			cap = cap ? 2 * cap : b->nr_bytes / 32 + 16; /* of real ones 26 to 30 */
-			uint32_t *grown = reallocarray(b->at, cap, sizeof(*grown));
-			if (!grown)
-				return inq_fail(err, INQ_ENOMEM, "%u types", cap);
-			b->at = grown;
-		}
-		b->at[nr] = at;
+		b->at[b->end - b->first] = at;
 		enum inq_status st = step(b, &at, err);
 		if (st)
 			return st;
@@ -416,8 +411,8 @@ static enum inq_status index_names(const struct btf *b, unsigned kinds, struct n
 
 	while (n.nr_buckets < nr / TYPES_PER_BUCKET)
 		n.nr_buckets *= 2;
-	n.bucket = calloc(n.nr_buckets, sizeof(*n.bucket));
-	n.next = calloc(nr + (size_t)1, sizeof(*n.next));
+	n.bucket = block_alloc_zeroed(n.nr_buckets, sizeof(*n.bucket));
+	n.next = block_alloc_zeroed(nr + (size_t)1, sizeof(*n.next));
 	if (!n.bucket || !n.next) {
 		names_deinit(&n);
 		return inq_fail(err, INQ_ENOMEM, "names of %u types", nr);
