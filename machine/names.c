@@ -281,7 +281,7 @@ static size_t hash_of(const char *name, size_t n)
 	return (size_t)XXH3_64bits(name, n);
 }
 
-/* Equal names stand behind each other in the order of insertion, that of their addresses. */
+/* Chains, as hundreds of names are equal; from the last on, so that they go up by address. */
 static enum inq_status make_hash(struct machine_names *n, struct inq_err *err)
 {
 	const struct kallsyms *k = n->kernel;
@@ -289,18 +289,18 @@ static enum inq_status make_hash(struct machine_names *n, struct inq_err *err)
 
 	if (n->hash)
 		return INQ_OK;
-	while (size < 2 * k->nr)
+	while (size < k->nr)
 		size *= 2;
-	n->hash = block_alloc_zeroed(size, sizeof(*n->hash));
+	n->hash = block_alloc_zeroed(size + k->nr, sizeof(*n->hash));
 	if (!n->hash)
 		return inq_fail(err, INQ_ENOMEM, "%zu names", k->nr);
 	n->hash_mask = size - 1;
-	for (size_t i = 0; i < k->nr; i++) {
+	n->next = n->hash + size;
+	for (size_t i = k->nr; i-- > 0;) {
 		const char *name = name_of(k, i);
-		size_t at = hash_of(name, plain_length(name)) & n->hash_mask;
-		while (n->hash[at])
-			at = (at + 1) & n->hash_mask;
-		n->hash[at] = (uint32_t)i + 1;
+		uint32_t *head = &n->hash[hash_of(name, plain_length(name)) & n->hash_mask];
+		n->next[i] = *head;
+		*head = (uint32_t)i + 1;
 	}
 	return INQ_OK;
 }
@@ -311,9 +311,9 @@ static bool find_in_kernel(const struct machine_names *n, const char *name, size
 {
 	size_t len = strlen(name);
 
-	for (size_t at = hash_of(name, plain_length(name)) & n->hash_mask; n->hash[at];
-	     at = (at + 1) & n->hash_mask) {
-		size_t i = n->hash[at] - 1;
+	for (size_t at = n->hash[hash_of(name, plain_length(name)) & n->hash_mask]; at;
+	     at = n->next[at - 1]) {
+		size_t i = at - 1;
 		if (is_named(name_of(n->kernel, i), name, len) && !(*nth)--) {
 			describe(n, 0, i, ret);
 			return true;

@@ -42,7 +42,8 @@ struct machine_names {
 	bool finding_modules;            /* who is asked meanwhile knows none */
 	struct machine_name *all;        /* in the order of their addresses; NULL: likewise */
 	size_t nr_all;
-	uint32_t *hash; /* of the kernel's: numbers in its table, + 1; 0: free */
+	uint32_t *hash; /* of the kernel's: first of each chain, its number + 1; 0: none */
+	uint32_t *next; /* behind them: the next one of each name's chain */
 	size_t hash_mask;
 };
 
