@@ -72,21 +72,20 @@ REASONS = (
     Reason("tasks", "guest", r"^\d+ (\[.*\]|init) (cpu|state|flags)$", always,
            "A thread of the kernel, or init, that ran between these two moments."),
     Reason("stacks", "guest", r"^\d+ (\[.*\]|init)$", always,
-           "A thread of the kernel, or init, that ran between these two moments: it now sleeps elsewhere. drgn and crash say of it what"
-           " inquest says."),
+           "A thread of the kernel, or init, that ran between these two moments: it is elsewhere now. drgn says of it what inquest says."),
     Reason("stacks", "crash", "", nothing_of_ours,
            "A task that runs in user mode on its CPU has no stack in the kernel. crash walks what an earlier entry left there."),
     Reason("stacks", "crash", r"^\d+ (spin-kernel|init)$", nothing_of_theirs,
-           "A task that runs in the kernel on its CPU. inquest begins with the CPU's registers, as drgn does; crash gives it no"
-           " stack."),
+           "A task that runs in the kernel on its CPU, or one that has not run yet. inquest begins with the CPU's registers, or with"
+           " the function that it starts in, as drgn does; crash gives it no stack."),
     Reason("stacks", "crash", r"^\d+ (spin-|init|exe)", frames_left_out,
            "A task that runs on its CPU, or that an interrupt stopped there. inquest and drgn agree to the last frame; crash leaves out"
-           " the innermost one, and functions without a frame of their own."),
+           " the innermost one or has an older address in it, and leaves out functions without a frame of their own."),
     Reason("log", "guest", "^record", later,
            "Written after the guest told of its log: a panic."),
     Reason("stacks", "drgn", "", one_garbage_frame,
-           "A new task that has not run yet, where nothing called the function that it starts in, or a dead one. drgn takes a word beyond the end of the"
-           " stack for one more address."),
+           "A new task that has not run yet, where nothing called the function that it starts in, or a dead one. drgn takes a word"
+           " that is no address of code for one more."),
 )
 
 
