@@ -37,7 +37,7 @@ LIBRARY = {
     "zlib": {"loader", "vmm", "capture"},
     "libdeflate": {"loader"}, "lzo": {"loader"}, "snappy-c": {"loader"}, "zstd": {"loader", "vmm"},
     "seccomp": {"base"},
-    "xxhash": {"loader"},
+    "xxhash": {"loader", "machine"},
     "json-c": {"loader", "capture"},
 }
 
