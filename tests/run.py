@@ -21,7 +21,8 @@ def run_build(build, options):
     log = pathlib.Path(build) / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
     print(f"-- {build}", flush=True)
-    code = subprocess.run(["meson", "test", "-C", build, "--print-errorlogs", *options],
+    # a busy machine is slow, not wrong
+    code = subprocess.run(["meson", "test", "-C", build, "--print-errorlogs", "--timeout-multiplier=3", *options],
                           stdin=subprocess.DEVNULL).returncode
     try:
         entries = [json.loads(line) for line in log.read_text().splitlines()]
