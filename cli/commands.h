@@ -40,20 +40,21 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 
 /* What the command line says, taken apart. */
 struct cli_args {
-	bool json, sql, verbose, resume;
-	bool all, cpus;       /* -a, -c */
-	const char *qmp;      /* --qmp, or NULL */
-	const char *output;   /* -o, or NULL */
-	const char *format;   /* --format, or NULL */
-	const char *limit;    /* --limit, or NULL */
-	const uint64_t *base; /* --base, or NULL */
-	const char *vmlinux;  /* --vmlinux, or NULL */
-	const char *cpu;      /* --cpu, or NULL */
-	const char *list;     /* --list, or NULL */
-	const char *tree;     /* --tree, or NULL */
-	const char *state;    /* --state, or NULL */
-	const char *kind;     /* --kind, or NULL */
-	const char *flags;    /* --flags, or NULL */
+	bool json, sql, verbose, resume, help, version;
+	bool all, cpus;        /* -a, -c */
+	const char *qmp;       /* --qmp, or NULL */
+	const char *output;    /* -o, or NULL */
+	const char *format;    /* --format, or NULL */
+	const char *limit;     /* --limit, or NULL */
+	const char *base_text; /* --base, or NULL */
+	const uint64_t *base;  /* the same, once it is known to be a number */
+	const char *vmlinux;   /* --vmlinux, or NULL */
+	const char *cpu;       /* --cpu, or NULL */
+	const char *list;      /* --list, or NULL */
+	const char *tree;      /* --tree, or NULL */
+	const char *state;     /* --state, or NULL */
+	const char *kind;      /* --kind, or NULL */
+	const char *flags;     /* --flags, or NULL */
 	bool forest;
 	char **arg; /* what is no option */
 	int nr_args;

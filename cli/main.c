@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,171 +29,119 @@ const struct cli_command *cli_command_find(const char *name)
 	return NULL;
 }
 
-enum {
-	OPT_JSON = 256,
-	OPT_SQL,
-	OPT_HELP,
-	OPT_VERSION,
-	OPT_VERBOSE,
-	OPT_FORMAT,
-	OPT_LIMIT,
-	OPT_BASE,
-	OPT_QMP,
-	OPT_RESUME,
-	OPT_VMLINUX,
-	OPT_CPU,
-	OPT_LIST,
-	OPT_TREE,
-	OPT_STATE,
-	OPT_KIND,
-	OPT_FLAGS,
-	OPT_FOREST
+/*
+ * Every option: how it is written, whose bit says that a command takes it (0: all do), and where in
+ * struct cli_args it goes: a text or, without a value, a flag.
+ */
+static const struct known {
+	const char *name; /* long; NULL: only a letter */
+	char letter;      /* or 0 */
+	bool has_value;
+	unsigned bit;
+	size_t at; /* offset of a const char *, or of a bool */
+} known[] = {
+#define TEXT(name, letter, bit, member)                                                            \
+	{                                                                                          \
+		name, letter, true, bit, offsetof(struct cli_args, member)                         \
+	}
+#define FLAG(name, letter, bit, member)                                                            \
+	{                                                                                          \
+		name, letter, false, bit, offsetof(struct cli_args, member)                        \
+	}
+	FLAG("json", 0, CLI_JSON, json),
+	FLAG("sql", 0, CLI_SQL, sql),
+	TEXT("output", 'o', CLI_OUTPUT, output),
+	FLAG("help", 'h', 0, help),
+	FLAG("version", 0, 0, version),
+	FLAG("verbose", 0, CLI_VERBOSE, verbose),
+	TEXT("format", 0, CLI_FORMAT, format),
+	TEXT("limit", 0, CLI_LIMIT, limit),
+	TEXT("base", 0, CLI_BASE, base_text),
+	TEXT("qmp", 0, CLI_QMP, qmp),
+	FLAG("resume", 0, CLI_RESUME, resume),
+	TEXT("vmlinux", 0, CLI_VMLINUX, vmlinux),
+	TEXT("cpu", 0, CLI_CPU, cpu),
+	TEXT("list", 0, CLI_LIST, list),
+	TEXT("tree", 0, CLI_TREE, tree),
+	TEXT("state", 0, CLI_STATE, state),
+	TEXT("kind", 0, CLI_KIND, kind),
+	TEXT("flags", 0, CLI_FLAGS, flags),
+	FLAG("forest", 0, CLI_FOREST, forest),
+	FLAG(NULL, 'a', CLI_ALL, all),
+	FLAG(NULL, 'c', CLI_CPUS, cpus),
 };
-
-static const struct option long_options[] = {{"json", no_argument, NULL, OPT_JSON},
-					     {"sql", no_argument, NULL, OPT_SQL},
-					     {"output", required_argument, NULL, 'o'},
-					     {"help", no_argument, NULL, OPT_HELP},
-					     {"version", no_argument, NULL, OPT_VERSION},
-					     {"verbose", no_argument, NULL, OPT_VERBOSE},
-					     {"format", required_argument, NULL, OPT_FORMAT},
-					     {"limit", required_argument, NULL, OPT_LIMIT},
-					     {"base", required_argument, NULL, OPT_BASE},
-					     {"qmp", required_argument, NULL, OPT_QMP},
-					     {"resume", no_argument, NULL, OPT_RESUME},
-					     {"vmlinux", required_argument, NULL, OPT_VMLINUX},
-					     {"cpu", required_argument, NULL, OPT_CPU},
-					     {"list", required_argument, NULL, OPT_LIST},
-					     {"tree", required_argument, NULL, OPT_TREE},
-					     {"state", required_argument, NULL, OPT_STATE},
-					     {"kind", required_argument, NULL, OPT_KIND},
-					     {"flags", required_argument, NULL, OPT_FLAGS},
-					     {"forest", no_argument, NULL, OPT_FOREST},
-					     {0}};
+enum { NR_KNOWN = sizeof(known) / sizeof(*known), FIRST_LONG = 256 };
 
 struct parsed {
 	struct cli_args args;
-	bool help, version;
 	unsigned used; /* CLI_JSON... */
 	uint64_t base;
-	const char *bad_base; /* what stands there is no address; NULL: it is */
 };
 
-static void note_base(struct parsed *p)
+/* The same for getopt_long: a long option's number is its place behind FIRST_LONG. */
+static void describe(struct option *longs, char *letters)
 {
+	*letters++ = ':'; /* a missing value is told from an unknown option */
+	for (int i = 0; i < NR_KNOWN; i++) {
+		if (known[i].name)
+			*longs++ = (struct option){
+				known[i].name, known[i].has_value ? required_argument : no_argument,
+				NULL, FIRST_LONG + i};
+		if (known[i].letter)
+			*letters++ = known[i].letter;
+		if (known[i].letter && known[i].has_value)
+			*letters++ = ':';
+	}
+	*longs = (struct option){0};
+	*letters = '\0';
+}
+
+static const struct known *known_by(int opt)
+{
+	if (opt >= FIRST_LONG)
+		return &known[opt - FIRST_LONG];
+	for (int i = 0; i < NR_KNOWN; i++)
+		if (known[i].letter == opt)
+			return &known[i];
+	return NULL;
+}
+
+static void note_option(struct parsed *p, const struct known *k)
+{
+	char *to = (char *)&p->args + k->at;
+	const bool yes = true;
+
+	if (k->has_value)
+		memcpy(to, &optarg, sizeof(optarg));
+	else
+		memcpy(to, &yes, sizeof(yes));
+	p->used |= k->bit;
+}
+
+/* False: that is no address. */
+static bool note_base(struct parsed *p)
+{
+	const char *text = p->args.base_text;
 	char *end;
 
+	if (!text)
+		return true;
 	errno = 0;
-	p->base = strtoull(optarg, &end, 0);
-	p->bad_base = errno || end == optarg || *end || *optarg == '-' ? optarg : NULL;
+	p->base = strtoull(text, &end, 0);
 	p->args.base = &p->base;
-	p->used |= CLI_BASE;
-}
-
-/* What selects rows of a view. */
-static bool note_selection(struct parsed *p, int opt)
-{
-	switch (opt) {
-	case OPT_STATE:
-		p->args.state = optarg;
-		p->used |= CLI_STATE;
-		return true;
-	case OPT_KIND:
-		p->args.kind = optarg;
-		p->used |= CLI_KIND;
-		return true;
-	case OPT_FLAGS:
-		p->args.flags = optarg;
-		p->used |= CLI_FLAGS;
-		return true;
-	case OPT_FOREST:
-		p->args.forest = true;
-		p->used |= CLI_FOREST;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void note_option(struct parsed *p, int opt)
-{
-	if (note_selection(p, opt))
-		return;
-	switch (opt) {
-	case OPT_JSON:
-		p->args.json = true;
-		p->used |= CLI_JSON;
-		break;
-	case OPT_SQL:
-		p->args.sql = true;
-		p->used |= CLI_SQL;
-		break;
-	case 'o':
-		p->args.output = optarg;
-		p->used |= CLI_OUTPUT;
-		break;
-	case OPT_VERBOSE:
-		p->args.verbose = true;
-		p->used |= CLI_VERBOSE;
-		break;
-	case OPT_FORMAT:
-		p->args.format = optarg;
-		p->used |= CLI_FORMAT;
-		break;
-	case OPT_LIMIT:
-		p->args.limit = optarg;
-		p->used |= CLI_LIMIT;
-		break;
-	case OPT_BASE:
-		note_base(p);
-		break;
-	case OPT_QMP:
-		p->args.qmp = optarg;
-		p->used |= CLI_QMP;
-		break;
-	case OPT_RESUME:
-		p->args.resume = true;
-		p->used |= CLI_RESUME;
-		break;
-	case OPT_VMLINUX:
-		p->args.vmlinux = optarg;
-		p->used |= CLI_VMLINUX;
-		break;
-	case OPT_CPU:
-		p->args.cpu = optarg;
-		p->used |= CLI_CPU;
-		break;
-	case OPT_LIST:
-		p->args.list = optarg;
-		p->used |= CLI_LIST;
-		break;
-	case OPT_TREE:
-		p->args.tree = optarg;
-		p->used |= CLI_TREE;
-		break;
-	case 'a':
-		p->args.all = true;
-		p->used |= CLI_ALL;
-		break;
-	case 'c':
-		p->args.cpus = true;
-		p->used |= CLI_CPUS;
-		break;
-	case OPT_VERSION:
-		p->version = true;
-		break;
-	default:
-		p->help = true;
-	}
+	return !errno && end != text && !*end && *text != '-';
 }
 
 /* Yields CLI_GOOD, or has said what is wrong. */
 static int parse(int argc, char **argv, struct parsed *p)
 {
+	struct option longs[NR_KNOWN + 1];
+	char letters[2 * NR_KNOWN + 2];
 	int opt;
 
+	describe(longs, letters);
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":hao:c", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (opt == ':')
 			return cli_fail_usage("inquest help", "option %s needs a value",
 					      argv[optind - 1]);
@@ -201,30 +150,30 @@ static int parse(int argc, char **argv, struct parsed *p)
 		if (opt == '?')
 			return cli_fail_usage("inquest help", "unknown option %s",
 					      argv[optind - 1]);
-		note_option(p, opt);
+		const struct known *k = known_by(opt);
+		if (k)
+			note_option(p, k);
 	}
 	p->args.arg = argv + optind;
 	p->args.nr_args = argc - optind;
 	return CLI_GOOD;
 }
 
-static int check(const struct cli_command *c, const struct parsed *p)
+static int check(const struct cli_command *c, struct parsed *p)
 {
-	static const char *const names[] = {
-		"--json", "--sql",   "--output", "--verbose", "--format", "--limit",
-		"--base", "--qmp",   "--resume", "--vmlinux", "--cpu",    "--list",
-		"--tree", "--state", "--kind",   "--flags",   "--forest"};
+	unsigned refused = p->used & ~c->options;
 	char hint[64];
 
 	snprintf(hint, sizeof(hint), "inquest help %s", c->name);
-	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if ((p->used & ~c->options) >> i & 1)
-			return cli_fail_usage(hint, "%s takes no option %s", c->name, names[i]);
-	if (p->used & ~c->options & (CLI_ALL | CLI_CPUS))
-		return cli_fail_usage(hint, "%s takes no option -%c", c->name,
-				      p->used & ~c->options & CLI_ALL ? 'a' : 'c');
-	if (p->bad_base)
-		return cli_fail_usage(hint, "%s: --base %s is no address", c->name, p->bad_base);
+	for (int i = 0; i < NR_KNOWN; i++)
+		if (known[i].bit & refused)
+			return known[i].name ? cli_fail_usage(hint, "%s takes no option --%s",
+							      c->name, known[i].name)
+					     : cli_fail_usage(hint, "%s takes no option -%c",
+							      c->name, known[i].letter);
+	if (!note_base(p))
+		return cli_fail_usage(hint, "%s: --base %s is no address", c->name,
+				      p->args.base_text);
 	if (p->args.output && !*p->args.output)
 		return cli_fail_usage(hint, "%s: --output is empty", c->name);
 	if (p->args.nr_args < c->min_args)
@@ -248,13 +197,13 @@ static int dispatch(struct parsed *p)
 {
 	const struct cli_command *c = p->args.nr_args ? cli_command_find(p->args.arg[0]) : NULL;
 
-	if (p->version) {
+	if (p->args.version) {
 		puts("inquest " INQ_VERSION);
 		return CLI_GOOD;
 	}
-	if (p->help || !p->args.nr_args) {
+	if (p->args.help || !p->args.nr_args) {
 		struct cli_args help = {.arg = p->args.arg, .nr_args = c ? 1 : 0};
-		if (!p->help)
+		if (!p->args.help)
 			return cli_fail_usage("inquest help", "no command and no file");
 		return cli_cmd_help.run(&help);
 	}
