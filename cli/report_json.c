@@ -1,44 +1,48 @@
-/* Knows the report's JSON.  SQLite writes it; printable() makes a dump's text fit for it. */
+/* Knows the report's JSON.  SQLite writes it; json_text() makes a dump's text fit for it. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "cli/report.h"
 #include "store/rank.h"
 #include "views/query.h"
 
 static const char findings_sql[] =
-	"SELECT json_group_array(json(x)) FROM (SELECT json_object('rule', printable(rule),"
-	" 'severity', printable(severity), 'confidence', printable(confidence),"
-	" 'title', printable(title), 'subject', printable(subject), 'detail', printable(detail),"
-	" 'why', printable(why), 'fix', printable(fix), 'machine_id', machine_id,"
-	" 'evidence', json((SELECT json_group_array(json_object('tbl', printable(tbl), 'row', row,"
-	" 'text', printable(text))) FROM (SELECT * FROM evidence e WHERE e.machine_id = "
+	"SELECT json_group_array(json(x)) FROM (SELECT json_object('rule', json(json_text(rule)),"
+	" 'severity', json(json_text(severity)), 'confidence', json(json_text(confidence)),"
+	" 'title', json(json_text(title)), 'subject', json(json_text(subject)), 'detail', "
+	"json(json_text(detail)),"
+	" 'why', json(json_text(why)), 'fix', json(json_text(fix)), 'machine_id', machine_id,"
+	" 'evidence', json((SELECT json_group_array(json_object('tbl', json(json_text(tbl)), "
+	"'row', row,"
+	" 'text', json(json_text(text)))) FROM (SELECT * FROM evidence e WHERE e.machine_id = "
 	"f.machine_id"
 	" AND e.finding_id = f.finding_id ORDER BY nr)))) AS x"
 	" FROM finding f ORDER BY " STORE_FINDING_ORDER ")";
 
 static const char unevaluated_sql[] =
 	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', machine_id,"
-	" 'rule', printable(rule), 'tbl', printable(tbl), 'state', printable(state),"
-	" 'message', printable(message)) AS x FROM unevaluated ORDER BY machine_id, rule, tbl)";
+	" 'rule', json(json_text(rule)), 'tbl', json(json_text(tbl)), 'state', "
+	"json(json_text(state)),"
+	" 'message', json(json_text(message))) AS x FROM unevaluated ORDER BY machine_id, rule, "
+	"tbl)";
 
 static const char gaps_sql[] =
 	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', g.machine_id,"
-	" 'tbl', printable(tbl), 'space', printable(s.name), 'addr', hex64(addr), 'length', length,"
-	" 'status', printable(status), 'message', printable(message)) AS x"
+	" 'tbl', json(json_text(tbl)), 'space', json(json_text(s.name)), 'addr', hex64(addr), "
+	"'length', length,"
+	" 'status', json(json_text(status)), 'message', json(json_text(message))) AS x"
 	" FROM gap g LEFT JOIN space s ON s.machine_id = g.machine_id AND s.space_id = g.space_id"
 	" ORDER BY tbl <> 'dump', g.machine_id, g.rowid)";
 
 static const char dumps_sql[] =
 	"SELECT json_group_array(json(x)) FROM (SELECT json_object('content_id', content_id,"
 	" 'format', format, 'variant', variant, 'file_bytes', file_bytes,"
-	" 'producer', printable(producer), 'reason', reason) AS x FROM dump ORDER BY dump_id)";
+	" 'producer', json(json_text(producer)), 'reason', reason) AS x FROM dump ORDER BY "
+	"dump_id)";
 
 static const char kernels_sql[] =
 	"SELECT json_group_array(json(x)) FROM (SELECT json_object('machine_id', machine_id,"
-	" 'os', os, 'note', note, 'source', source, 'release', printable(release),"
-	" 'build_id', printable(build_id), 'text', hex64(text), 'last', hex64(last),"
+	" 'os', os, 'note', note, 'source', source, 'release', json(json_text(release)),"
+	" 'build_id', json(json_text(build_id)), 'text', hex64(text), 'last', hex64(last),"
 	" 'kaslr_offset', hex64(kaslr_offset), 'phys_base', hex64(phys_base), 'root', hex64(root),"
 	" 'levels', levels) AS x FROM kernel ORDER BY machine_id, nr)";
 
@@ -53,27 +57,6 @@ static const char cpus_sql[] =
 static void free_text(char **p)
 {
 	free(*p);
-}
-
-static void put_string(FILE *out, const char *text)
-{
-	const uint8_t *t = (const uint8_t *)text;
-	size_t left = strlen(text);
-
-	fputc('"', out);
-	while (left) {
-		size_t n = text_printable(t, left);
-		if (!n)
-			fprintf(out, "\\\\x%02x", *t);
-		else if (*t == '"' || *t == '\\')
-			fprintf(out, "\\%c", *t);
-		else
-			fwrite(t, 1, n, out);
-		n += !n;
-		t += n;
-		left -= n;
-	}
-	fputc('"', out);
 }
 
 static enum inq_status put_list(struct session *s, FILE *out, const char *name, const char *sql,
@@ -98,8 +81,10 @@ enum inq_status report_json(struct session *s, FILE *out, struct inq_err *err)
 		st = session_need(s, "cpu", err);
 	if (st)
 		return st;
-	fputs("{\"format\":1,\n\"file\":", out);
-	put_string(out, s->file);
+	INQ_SCOPED(free_text) char *file = query_json_text(s->file);
+	if (!file)
+		return inq_fail(err, INQ_ENOMEM, "the report's JSON");
+	fprintf(out, "{\"format\":1,\n\"file\":%s", file);
 	st = put_list(s, out, "dumps", dumps_sql, err);
 	if (!st)
 		st = put_list(s, out, "kernels", kernels_sql, err);

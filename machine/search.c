@@ -5,11 +5,11 @@
  */
 #include "machine/search.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/cores.h"
 
 enum {
 	CHUNK = 1 << 20,    /* bytes that one thread takes at once */
@@ -19,7 +19,6 @@ enum {
 	ZEROS = 64 << 10,
 	BULK = 64 << 10, /* bytes from which on a copy is cheaper than looking where they lie */
 	PAGE = 4096,
-	THREADS_MAX = 64,
 };
 
 struct chunk {
@@ -39,7 +38,6 @@ struct machine_search {
 	struct machine_pattern pt;
 	machine_search_go_fn *go;
 	void *ctx;
-	size_t nr_threads;
 	struct chunk chunk[CHUNKS];
 	size_t nr_chunks, round; /* in this round; room of the next */
 	size_t chunk_at, hit_at; /* what next() yields */
@@ -268,9 +266,6 @@ static void drop_behind_full(struct machine_search *s)
 
 static enum inq_status search_round(struct machine_search *s, struct inq_err *err)
 {
-	pthread_t thread[THREADS_MAX];
-	size_t nr = 0;
-
 	if (s->go && !s->go(s->ctx, s->done, s->total))
 		return inq_fail(err, INQ_EINTR, "stopped");
 	cut_chunks(s);
@@ -278,12 +273,7 @@ static enum inq_status search_round(struct machine_search *s, struct inq_err *er
 	s->taken = 0;
 	if (!s->nr_chunks)
 		return INQ_OK;
-	while (nr + 1 < s->nr_threads && nr + 1 < s->nr_chunks &&
-	       !pthread_create(&thread[nr], NULL, run_thread, s))
-		nr++;
-	(void)run_thread(s); /* the only one, where no other can be had */
-	while (nr)
-		pthread_join(thread[--nr], NULL);
+	cores_run(s->nr_chunks, run_thread, s);
 	for (size_t i = 0; i < s->nr_chunks; i++)
 		if (s->chunk[i].no_memory)
 			return inq_fail(err, INQ_ENOMEM, "hits of a search");
@@ -338,8 +328,6 @@ enum inq_status machine_search_open(const struct inq_machine *m, const struct in
 				    struct machine_search **ret, struct inq_err *err)
 {
 	struct machine_search *s = calloc(1, sizeof(*s));
-	cpu_set_t cores;
-	int nr = sched_getaffinity(0, sizeof(cores), &cores) ? 1 : CPU_COUNT(&cores);
 
 	if (!s)
 		return inq_fail(err, INQ_ENOMEM, "search");
@@ -352,7 +340,6 @@ enum inq_status machine_search_open(const struct inq_machine *m, const struct in
 	s->go = go;
 	s->ctx = ctx;
 	s->round = 1;
-	s->nr_threads = nr > THREADS_MAX ? THREADS_MAX : (size_t)nr;
 	s->total = total_of(m, sp, first, last);
 	*ret = s;
 	return INQ_OK;

@@ -1,13 +1,13 @@
 /*
  * Knows how addresses behave in SQL.  A kernel address is negative as an SQLite integer, and a sum
  * that overflows turns into REAL: so nobody adds or compares addresses but these functions.
- * printable() makes a dump's text fit for a terminal and for JSON.
+ * json_text() makes a dump's text fit for JSON.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/text.h"
 #include "store/internal.h"
+#include "store/json.h"
 
 static uint64_t addr_of(sqlite3_value *v)
 {
@@ -55,24 +55,15 @@ static void addr_cmp(sqlite3_context *ctx, int n, sqlite3_value **v)
 	sqlite3_result_int(ctx, (a > b) - (a < b));
 }
 
-static void printable(sqlite3_context *ctx, int n, sqlite3_value **v)
+/* Text as a JSON string, for json(): which yields NULL for unknown. */
+static void json_text(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
 	if (any_null(v, n))
 		return;
-	const uint8_t *t = sqlite3_value_text(v[0]);
-	size_t left = t ? (size_t)sqlite3_value_bytes(v[0]) : 0;
+	const char *from = (const char *)sqlite3_value_text(v[0]);
 	sqlite3_str *s = sqlite3_str_new(sqlite3_context_db_handle(ctx));
 
-	while (left) {
-		size_t len = text_printable(t, left);
-		if (len)
-			sqlite3_str_append(s, (const char *)t, (int)len);
-		else
-			sqlite3_str_appendf(s, "\\x%02x", *t);
-		len += !len;
-		t += len;
-		left -= len;
-	}
+	store_json_text(s, from ? from : "", from ? (size_t)sqlite3_value_bytes(v[0]) : 0);
 	int rc = sqlite3_str_errcode(s);
 	char *text = sqlite3_str_finish(s);
 	if (rc) {
@@ -80,10 +71,7 @@ static void printable(sqlite3_context *ctx, int n, sqlite3_value **v)
 		sqlite3_result_error_code(ctx, rc);
 		return;
 	}
-	if (text)
-		sqlite3_result_text(ctx, text, -1, sqlite3_free);
-	else
-		sqlite3_result_text(ctx, "", 0, SQLITE_STATIC);
+	sqlite3_result_text(ctx, text, -1, sqlite3_free);
 }
 
 enum inq_status store_functions_register(sqlite3 *db, struct inq_err *err)
@@ -96,7 +84,7 @@ enum inq_status store_functions_register(sqlite3 *db, struct inq_err *err)
 		 {"addr_add", 2, addr_add},
 		 {"addr_in", 3, addr_in},
 		 {"addr_cmp", 2, addr_cmp},
-		 {"printable", 1, printable}};
+		 {"json_text", 1, json_text}};
 
 	for (size_t i = 0; i < sizeof(f) / sizeof(*f); i++)
 		if (sqlite3_create_function_v2(db, f[i].name, f[i].args,

@@ -6,7 +6,7 @@
 
 static const char *const functions[] = {"hex64",        "addr_add",
 					"addr_in",      "addr_cmp",
-					"printable",    "abs",
+					"json_text",    "abs",
 					"avg",          "char",
 					"coalesce",     "count",
 					"dense_rank",   "first_value",

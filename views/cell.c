@@ -2,10 +2,10 @@
 #include "views/cell.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "store/json.h"
 
 void cell_put_text(sqlite3_str *s, const uint8_t *t, size_t n)
 {
@@ -38,39 +38,6 @@ void cell_put(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i)
 	cell_put_text(s, t, t ? (size_t)sqlite3_column_bytes(q, i) : 0);
 }
 
-/* The control character that text begins with, DEL and C1 among them; 0: none.  *ret_n: its bytes.
- */
-static unsigned control(const uint8_t *t, size_t left, size_t *ret_n)
-{
-	bool c1 = left > 1 && t[0] == 0xc2 && t[1] >= 0x80 && t[1] < 0xa0;
-
-	*ret_n = c1 ? 2 : 1;
-	return c1 ? t[1] : t[0] < 0x20 || t[0] == 0x7f ? t[0] : 0;
-}
-
-void cell_put_json_text(sqlite3_str *s, const char *text, size_t n)
-{
-	const uint8_t *t = (const uint8_t *)text;
-
-	sqlite3_str_appendchar(s, 1, '"');
-	for (size_t len = 0; n; t += len, n -= len) {
-		unsigned c = control(t, n, &len);
-		if (c || !*t) {
-			sqlite3_str_appendf(s, "\\u%04x", c);
-			continue;
-		}
-		len = text_printable(t, n);
-		if (!len)
-			sqlite3_str_appendf(s, "\\\\x%02x", *t);
-		else if (*t == '"' || *t == '\\')
-			sqlite3_str_appendf(s, "\\%c", *t);
-		else
-			sqlite3_str_append(s, (const char *)t, (int)len);
-		len += !len;
-	}
-	sqlite3_str_appendchar(s, 1, '"');
-}
-
 void cell_put_json(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i)
 {
 	int type = sqlite3_column_type(q, i);
@@ -89,14 +56,13 @@ void cell_put_json(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i)
 	}
 	if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
 		const char *text = (const char *)sqlite3_column_text(q, i);
-		cell_put_json_text(s, text ? text : "",
-				   text ? (size_t)sqlite3_column_bytes(q, i) : 0);
+		store_json_text(s, text ? text : "", text ? (size_t)sqlite3_column_bytes(q, i) : 0);
 		return;
 	}
 	sqlite3_str *cell = sqlite3_str_new(NULL);
 	cell_put(cell, fmt, q, i);
-	cell_put_json_text(s, sqlite3_str_length(cell) ? sqlite3_str_value(cell) : "",
-			   (size_t)sqlite3_str_length(cell));
+	store_json_text(s, sqlite3_str_length(cell) ? sqlite3_str_value(cell) : "",
+			(size_t)sqlite3_str_length(cell));
 	sqlite3_free(sqlite3_str_finish(cell));
 }
 

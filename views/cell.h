@@ -16,9 +16,6 @@ void cell_put(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i);
 /* The same as a JSON value: numbers as they are, addresses as strings, null for unknown, text
  * whole. */
 void cell_put_json(sqlite3_str *s, enum view_fmt fmt, sqlite3_stmt *q, int i);
-/* n bytes of foreign text as a JSON string: control characters escaped as JSON does it, \xHH for a
-   byte that is no UTF-8. */
-void cell_put_json_text(sqlite3_str *s, const char *text, size_t n);
 /* Characters that a finished cell takes on the screen. */
 int cell_width(const char *cell);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "store/json.h"
 #include "store/sql.h"
 #include "store/store.h"
 #include "views/cell.h"
@@ -150,6 +151,17 @@ enum inq_status query_text(struct store *s, const char *sql, char **ret_text, st
 	return INQ_OK;
 }
 
+char *query_json_text(const char *text)
+{
+	sqlite3_str *s = sqlite3_str_new(NULL);
+
+	store_json_text(s, text, strlen(text));
+	char *made = sqlite3_str_finish(s);
+	char *copy = made ? strdup(made) : NULL;
+	sqlite3_free(made);
+	return copy;
+}
+
 struct sql_out {
 	struct grid grid;
 	FILE *to;
@@ -220,8 +232,8 @@ static void put_json_row(sqlite3_str *s, sqlite3_stmt *q)
 		INQ_SCOPED(sql_str_free_scope_) sqlite3_str *name = sqlite3_str_new(NULL);
 		put_name(name, q, i);
 		sqlite3_str_appendchar(s, 1, i ? ',' : '{');
-		cell_put_json_text(s, sqlite3_str_length(name) ? sqlite3_str_value(name) : "",
-				   (size_t)sqlite3_str_length(name));
+		store_json_text(s, sqlite3_str_length(name) ? sqlite3_str_value(name) : "",
+				(size_t)sqlite3_str_length(name));
 		sqlite3_str_appendchar(s, 1, ':');
 		cell_put_json(s, VIEW_TEXT, q, i);
 	}

@@ -28,6 +28,9 @@ INQ_MUST enum inq_status query_tables(struct store *s, const char *sql, query_ta
 INQ_MUST enum inq_status query_text(struct store *s, const char *sql, char **ret_text,
 				    struct inq_err *err);
 
+/* text as a JSON string, as json_text() in SQL makes it; to be freed.  NULL: no memory. */
+char *query_json_text(const char *text);
+
 /* Does text hold whole statements, as far as SQL can tell?  For a prompt. */
 int query_complete(const char *text);
 
