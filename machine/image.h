@@ -62,6 +62,18 @@ INQ_MUST enum inq_status image_search(const struct inq_space *virt, const struct
 INQ_MUST enum inq_status image_find_vmcoreinfo(const struct inq_space *virt, const struct image *im,
 					       uint64_t *ret, struct inq_err *err);
 
+/* n bytes of an image, from va on.  INQ_ENOTFOUND: not here, go on. */
+typedef enum inq_status image_chunk_fn(void *ctx, uint64_t va, const uint8_t *p, size_t n,
+				       struct inq_err *err);
+
+/*
+ * Show fn all of the image that a space's tables map, data before code, in chunks that reach
+ * overlap bytes into what follows, until it yields anything but INQ_ENOTFOUND: that is the answer.
+ * What cannot be read is zero.  Errors: also INQ_ENOMEM, and INQ_ENOTFOUND in the end.
+ */
+INQ_MUST enum inq_status image_scan(const struct inq_space *virt, size_t overlap,
+				    image_chunk_fn *fn, void *ctx, struct inq_err *err);
+
 /* Does va lie in it? */
 static inline bool image_has(const struct image *im, uint64_t va)
 {

@@ -272,6 +272,21 @@ void machine_on_search(struct inq_machine *m, machine_search_go_fn *go, void *ct
 	m->made->go_ctx = ctx;
 }
 
+enum inq_status machine_kernel_for(const struct inq_machine *m, const char *what,
+				   const struct inq_kernel **ret, struct inq_err *err)
+{
+	const struct inq_kernel *k = inq_machine_kernel(m);
+
+	if (k->st)
+		return inq_fail(err, k->st, "%s", k->note);
+	if (!k->os)
+		return inq_fail(err, INQ_EABSENT, "no kernel was found, hence no %s", what);
+	if (!k->virt)
+		return inq_fail(err, INQ_EABSENT, "the kernel's page tables are unknown");
+	*ret = k;
+	return INQ_OK;
+}
+
 static void describe(struct inq_machine *m, const struct inq_dump *dump)
 {
 	m->machine_id = 1;

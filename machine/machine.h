@@ -32,6 +32,13 @@ static inline bool machine_passes(enum inq_status st)
 }
 
 /*
+ * The kernel, for who reads its memory to find what ("names").  Errors: INQ_EABSENT (there is none,
+ * or its page tables are unknown), and what kept from looking for it.
+ */
+INQ_MUST enum inq_status machine_kernel_for(const struct inq_machine *m, const char *what,
+					    const struct inq_kernel **ret, struct inq_err *err);
+
+/*
  * Understand the dump.  The dump must stay open as long as the machine, and is not owned by it.
  * A blob that is missing, refused or too short leaves its registers unknown: never an error here.
  * Errors: INQ_ENOMEM, INQ_ELIMIT.  Close accepts NULL.

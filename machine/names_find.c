@@ -5,14 +5,10 @@
 #include "machine/names.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "arch/paging.h"
-#include "machine/bytes.h"
 #include "machine/image.h"
-
-enum { CHUNK = 1 << 20 };
+#include "machine/machine.h"
 
 /* Another kernel's tables may lie in memory, too: one that ran before, one to be started. */
 static enum inq_status check_kernel(const struct inq_kernel *kn, const struct kallsyms *k,
@@ -68,66 +64,41 @@ static enum inq_status open_told(const struct inq_kernel *kn, struct kallsyms **
 	return st;
 }
 
-/* What looks like the index of tokens in one piece of the image, chunk by chunk. */
-static enum inq_status try_piece(const struct inq_kernel *kn, const struct image_piece *piece,
-				 struct kallsyms **ret, struct inq_err *err)
-{
-	enum inq_status st = INQ_ENOTFOUND;
+struct wanted {
+	const struct inq_kernel *kn;
+	struct kallsyms **ret;
+};
 
-	for (uint64_t off = 0; off < piece->bytes && st && st != INQ_ENOMEM; off += CHUNK) {
-		uint64_t left = piece->bytes - off, va = piece->va + off;
-		size_t overlap = KALLSYMS_INDEX_BYTES, n = CHUNK + overlap;
-		struct machine_bytes b;
-		n = left < n ? (size_t)left : n;
-		st = machine_bytes_there(kn->virt, va, n, &b, err);
-		if (st)
+/* What looks like the index of tokens; why the last was none stands in err. */
+static enum inq_status try_chunk(void *ctx, uint64_t va, const uint8_t *p, size_t n,
+				 struct inq_err *err)
+{
+	const struct wanted *w = ctx;
+
+	for (size_t at = 0; at < n; at += 4) {
+		at += kallsyms_find_index(p + at, n - at);
+		enum inq_status st =
+			at < n ? open_around(w->kn, va + at, w->ret, err) : INQ_ENOTFOUND;
+		if (!st || machine_passes(st))
 			return st;
-		st = INQ_ENOTFOUND;
-		for (size_t at = 0; at < n && st && st != INQ_ENOMEM; at += 4) {
-			at += kallsyms_find_index(b.p + at, n - at);
-			if (at < n)
-				st = open_around(kn, va + at, ret, err);
-		}
-		machine_bytes_deinit(&b);
 	}
-	return st;
-}
-
-static enum inq_status search(const struct inq_kernel *kn, struct kallsyms **ret,
-			      struct inq_err *err)
-{
-	const struct paging_space *ps = paging_space_of(kn->virt);
-	struct image *im = malloc(sizeof(*im));
-	enum inq_status st = INQ_ENOTFOUND;
-
-	if (!im)
-		return inq_fail(err, INQ_ENOMEM, "the kernel's image");
-	if (ps && image_map(ps->base.lower, &ps->mode, im))
-		/* code holds none, but before mark_rodata_ro all may be code */
-		for (int nx = 1; nx >= 0; nx--)
-			for (size_t i = 0; i < im->nr && st && st != INQ_ENOMEM; i++)
-				if (im->piece[i].nx == nx)
-					st = try_piece(kn, &im->piece[i], ret, err);
-	free(im);
-	return st;
+	return INQ_ENOTFOUND;
 }
 
 enum inq_status machine_names_find(const struct inq_machine *m, struct kallsyms **ret,
 				   struct inq_err *err)
 {
-	const struct inq_kernel *kn = inq_machine_kernel(m);
+	const struct inq_kernel *kn = NULL;
 	struct inq_err why = {0};
+	enum inq_status st = machine_kernel_for(m, "names", &kn, err);
 
-	if (kn->st)
-		return inq_fail(err, kn->st, "%s", kn->note);
-	if (!kn->os)
-		return inq_fail(err, INQ_EABSENT, "no kernel was found, hence no names");
-	if (!kn->virt)
-		return inq_fail(err, INQ_EABSENT, "the kernel's page tables are unknown");
-	enum inq_status st = open_told(kn, ret, &why);
-	if (st && st != INQ_ENOMEM)
-		st = search(kn, ret, &why);
-	if (st && st != INQ_ENOMEM)
+	if (st || !kn)
+		return st;
+	st = open_told(kn, ret, &why);
+	if (st && !machine_passes(st))
+		st = image_scan(kn->virt, KALLSYMS_INDEX_BYTES, try_chunk,
+				&(struct wanted){kn, ret}, &why);
+	if (st && !machine_passes(st))
 		return inq_fail(err, INQ_EABSENT, "no names (kallsyms) in the kernel's image%s%s",
 				*why.msg ? ": " : "", why.msg);
 	return st ? inq_fail(err, st, "%s", why.msg) : INQ_OK;

@@ -34,15 +34,12 @@ void machine_types_destroy(struct machine_types *t)
 static enum inq_status find_kernel(const struct inq_machine *m, struct machine_types *t,
 				   struct inq_err *err)
 {
-	const struct inq_kernel *k = inq_machine_kernel(m);
+	const struct inq_kernel *k = NULL;
 	struct inq_symbol start, stop;
+	enum inq_status none = machine_kernel_for(m, "types", &k, err);
 
-	if (k->st)
-		return inq_fail(err, k->st, "%s", k->note);
-	if (!k->os)
-		return inq_fail(err, INQ_EABSENT, "no kernel was found, hence no types");
-	if (!k->virt)
-		return inq_fail(err, INQ_EABSENT, "the kernel's page tables are unknown");
+	if (none)
+		return none;
 	if (!inq_symbol_named(m, "__start_BTF", 0, &start, NULL) &&
 	    !inq_symbol_named(m, "__stop_BTF", 0, &stop, NULL) && stop.addr > start.addr &&
 	    !machine_types_at(m, start.addr, stop.addr - start.addr, t, NULL))

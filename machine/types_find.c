@@ -6,14 +6,12 @@
 #include "machine/types.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "arch/paging.h"
 #include "machine/image.h"
 #include "machine/machine.h"
 
-enum { CHUNK = 1 << 20, LEAST = 1 << 16 }; /* a kernel's BTF has megabytes, a BPF program's less */
+enum { LEAST = 1 << 16 }; /* a kernel's BTF has megabytes, a BPF program's less */
 
 enum inq_status machine_types_at(const struct inq_machine *m, uint64_t addr, size_t n,
 				 struct machine_types *t, struct inq_err *err)
@@ -41,19 +39,25 @@ enum inq_status machine_types_at(const struct inq_machine *m, uint64_t addr, siz
 	return INQ_OK;
 }
 
-/* Candidates of one chunk.  INQ_ENOTFOUND: none; the reason of the last stands in err. */
-static enum inq_status try_chunk(const struct inq_machine *m, uint64_t va, const uint8_t *p,
-				 size_t n, struct machine_types *t, struct inq_err *err)
+struct wanted {
+	const struct inq_machine *m;
+	struct machine_types *t;
+};
+
+/* The candidates of one chunk; why the last was none stands in err. */
+static enum inq_status try_chunk(void *ctx, uint64_t va, const uint8_t *p, size_t n,
+				 struct inq_err *err)
 {
 	/* magic, version 1, no flags, a header of 24 bytes, which types follow at once */
 	static const uint8_t head[12] = {0x9f, 0xeb, 1, 0, BTF_HEADER};
+	const struct wanted *w = ctx;
 	const uint8_t *end = p + n, *hit = p;
 	enum inq_status st = INQ_ENOTFOUND;
 
 	while ((hit = memmem(hit, (size_t)(end - hit), head, sizeof(head)))) {
 		size_t bytes = btf_looks_like(hit, (size_t)(end - hit));
 		if (bytes >= LEAST)
-			st = machine_types_at(m, va + (uint64_t)(hit - p), bytes, t, err);
+			st = machine_types_at(w->m, va + (uint64_t)(hit - p), bytes, w->t, err);
 		if (!st || machine_passes(st))
 			return st;
 		hit++;
@@ -61,40 +65,13 @@ static enum inq_status try_chunk(const struct inq_machine *m, uint64_t va, const
 	return INQ_ENOTFOUND;
 }
 
-static enum inq_status try_piece(const struct inq_machine *m, const struct image_piece *piece,
-				 struct machine_types *t, struct inq_err *err)
-{
-	enum inq_status st = INQ_ENOTFOUND;
-
-	for (uint64_t off = 0; off < piece->bytes && st == INQ_ENOTFOUND; off += CHUNK) {
-		uint64_t left = piece->bytes - off;
-		size_t n = left < CHUNK + BTF_HEADER ? (size_t)left : CHUNK + BTF_HEADER;
-		struct machine_bytes b;
-		st = machine_bytes_there(inq_machine_kernel(m)->virt, piece->va + off, n, &b, err);
-		if (st)
-			return st;
-		st = try_chunk(m, piece->va + off, b.p, n, t, err);
-		machine_bytes_deinit(&b);
-	}
-	return st;
-}
-
 enum inq_status machine_types_search(const struct inq_machine *m, struct machine_types *t,
 				     struct inq_err *err)
 {
-	const struct paging_space *ps = paging_space_of(inq_machine_kernel(m)->virt);
-	struct image *im = malloc(sizeof(*im));
-	enum inq_status st = INQ_ENOTFOUND;
+	struct wanted w = {m, t};
+	enum inq_status st =
+		image_scan(inq_machine_kernel(m)->virt, BTF_HEADER, try_chunk, &w, err);
 
-	if (!im)
-		return inq_fail(err, INQ_ENOMEM, "the kernel's image");
-	if (ps && image_map(ps->base.lower, &ps->mode, im))
-		/* code holds none, but before mark_rodata_ro all may be code */
-		for (int nx = 1; nx >= 0; nx--)
-			for (size_t i = 0; i < im->nr && st == INQ_ENOTFOUND; i++)
-				if (im->piece[i].nx == nx)
-					st = try_piece(m, &im->piece[i], t, err);
-	free(im);
 	return st == INQ_ENOTFOUND ? inq_fail(err, INQ_EABSENT,
 					      "no type information (BTF) in the kernel's image")
 				   : st;
