@@ -118,6 +118,28 @@ bool object_text(const struct object *o, const struct inq_field *f, char *buf, s
 	return true;
 }
 
+enum inq_status linux_list_each(const struct inq_machine *m, struct inq_sink *out, uint64_t head,
+				uint64_t at, uint64_t most, linux_object_fn *fn, void *ctx,
+				struct inq_err *err)
+{
+	struct inq_walk *w = NULL;
+	struct inq_err why = {0};
+	enum inq_status st = INQ_OK,
+			bad = inq_walk_open(m, INQ_WALK_LIST, head, at, most, &w, &why);
+
+	while (!bad && !st) {
+		uint64_t addr = 0;
+		bool more = false;
+		bad = inq_walk_next(w, &addr, NULL, &more, &why);
+		if (!bad && !more)
+			break;
+		if (!bad)
+			st = fn(ctx, addr, err);
+	}
+	inq_walk_close(w);
+	return bad ? linux_gap(m, out, head, 16, &why, err) : st;
+}
+
 enum inq_status linux_string(const struct inq_machine *m, uint64_t addr, char *buf, size_t n,
 			     struct inq_err *err)
 {

@@ -50,6 +50,15 @@ struct inq_value object_addr(const struct object *o, const struct inq_field *f);
 /* A char array up to its NUL; n is 1 at least.  False: unknown. */
 bool object_text(const struct object *o, const struct inq_field *f, char *buf, size_t n);
 
+/*
+ * Every object of a list, most at the most; at: from an object to its list_head.  Damage is a gap
+ * and ends the list, not the table.  Errors: fn's, and what is our own failure.
+ */
+typedef enum inq_status linux_object_fn(void *ctx, uint64_t addr, struct inq_err *err);
+INQ_MUST enum inq_status linux_list_each(const struct inq_machine *m, struct inq_sink *out,
+					 uint64_t head, uint64_t at, uint64_t most,
+					 linux_object_fn *fn, void *ctx, struct inq_err *err);
+
 /* Text at an address, up to a NUL, most bytes at most; what cannot be read ends it. */
 INQ_MUST enum inq_status linux_string(const struct inq_machine *m, uint64_t addr, char *buf,
 				      size_t n, struct inq_err *err);

@@ -48,31 +48,9 @@ struct tour {
 	const struct inq_machine *m;
 	const struct linux_task_shape *shape;
 	struct inq_sink *out;
-	linux_task_fn *fn;
+	linux_object_fn *fn;
 	void *ctx;
 };
-
-/* Every object of one list; damage ends the list, not the tour. */
-static enum inq_status each_of_list(const struct tour *t, uint64_t head, uint64_t offset,
-				    linux_task_fn *fn, void *ctx, struct inq_err *err)
-{
-	struct inq_walk *w = NULL;
-	struct inq_err why = {0};
-	enum inq_status st = INQ_OK, bad = inq_walk_open(t->m, INQ_WALK_LIST, head, offset,
-							 TASKS_MOST, &w, &why);
-
-	while (!bad && !st) {
-		uint64_t addr = 0;
-		bool more = false;
-		bad = inq_walk_next(w, &addr, NULL, &more, &why);
-		if (!bad && !more)
-			break;
-		if (!bad)
-			st = fn(ctx, addr, err);
-	}
-	inq_walk_close(w);
-	return bad ? linux_gap(t->m, t->out, head, 16, &why, err) : st;
-}
 
 /* A process: its threads, or where their list cannot be found at least the task itself. */
 static enum inq_status on_process(void *ctx, uint64_t addr, struct inq_err *err)
@@ -83,8 +61,8 @@ static enum inq_status on_process(void *ctx, uint64_t addr, struct inq_err *err)
 	enum inq_status bad = inq_read_field(t->m, addr, &t->shape->signal, &signal, &why);
 
 	if (!bad && signal)
-		return each_of_list(t, signal + t->shape->threads.off, t->shape->node.off, t->fn,
-				    t->ctx, err);
+		return linux_list_each(t->m, t->out, signal + t->shape->threads.off,
+				       t->shape->node.off, TASKS_MOST, t->fn, t->ctx, err);
 	enum inq_status st = t->fn(t->ctx, addr, err);
 	return st || !bad ? st : linux_gap(t->m, t->out, addr, t->shape->size, &why, err);
 }
@@ -110,7 +88,7 @@ static enum inq_status each_idle(const struct tour *t, uint64_t init, struct inq
 }
 
 enum inq_status linux_tasks_each(const struct inq_machine *m, const struct linux_task_shape *shape,
-				 struct inq_sink *out, linux_task_fn *fn, void *ctx,
+				 struct inq_sink *out, linux_object_fn *fn, void *ctx,
 				 struct inq_err *err)
 {
 	struct tour t = {m, shape, out, fn, ctx};
@@ -122,6 +100,6 @@ enum inq_status linux_tasks_each(const struct inq_machine *m, const struct linux
 		return linux_gap(m, out, 0, 0, &why, err);
 	enum inq_status st = each_idle(&t, init, err);
 	return st ? st
-		  : each_of_list(&t, init + shape->tasks.off, shape->tasks.off, on_process, &t,
-				 err);
+		  : linux_list_each(m, out, init + shape->tasks.off, shape->tasks.off, TASKS_MOST,
+				    on_process, &t, err);
 }

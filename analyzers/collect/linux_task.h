@@ -18,10 +18,9 @@ INQ_MUST enum inq_status linux_task_shape(const struct inq_machine *m, struct li
  * Every task: the idle ones, init_task, then each process with its threads behind it.  What ends a
  * list early is a gap of out.  Errors: those of fn, and what is our own failure.
  */
-typedef enum inq_status linux_task_fn(void *ctx, uint64_t addr, struct inq_err *err);
 INQ_MUST enum inq_status linux_tasks_each(const struct inq_machine *m,
 					  const struct linux_task_shape *shape,
-					  struct inq_sink *out, linux_task_fn *fn, void *ctx,
+					  struct inq_sink *out, linux_object_fn *fn, void *ctx,
 					  struct inq_err *err);
 
 #endif

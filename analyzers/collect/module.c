@@ -221,26 +221,14 @@ static enum inq_status put_module(const struct modules *t, struct inq_err *err)
 		       build_id_of(t, hex));
 }
 
-static enum inq_status each_module(struct modules *t, uint64_t head, struct inq_err *err)
+static enum inq_status on_module(void *ctx, uint64_t addr, struct inq_err *err)
 {
-	struct inq_walk *w = NULL;
+	struct modules *t = ctx;
 	struct inq_err why = {0};
-	enum inq_status st = INQ_OK, bad = inq_walk_open(t->m, INQ_WALK_LIST, head,
-							 t->shape.list.off, MOST, &w, &why);
 
-	while (!bad && !st) {
-		uint64_t addr = 0;
-		bool more = false;
-		bad = inq_walk_next(w, &addr, NULL, &more, &why);
-		if (!bad && !more)
-			break;
-		if (!bad)
-			bad = object_read(&t->mod, t->m, addr, t->shape.size, t->out, &why);
-		if (!bad)
-			st = put_module(t, err);
-	}
-	inq_walk_close(w);
-	return bad ? linux_gap(t->m, t->out, head, 16, &why, err) : st;
+	if (object_read(&t->mod, t->m, addr, t->shape.size, t->out, &why))
+		return linux_gap(t->m, t->out, addr, t->shape.size, &why, err);
+	return put_module(t, err);
 }
 
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)
@@ -256,7 +244,8 @@ static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, st
 		return st;
 	enum inq_status bad = inq_var(m, "modules", &head, &type, &why);
 	bad = bad ? bad : find_shape(m, &t.shape, &why);
-	return bad ? linux_gap(m, out, 0, 0, &why, err) : each_module(&t, head, err);
+	return bad ? linux_gap(m, out, 0, 0, &why, err)
+		   : linux_list_each(m, out, head, t.shape.list.off, MOST, on_module, &t, err);
 }
 
 const struct inq_collector collect_module = {

@@ -83,6 +83,14 @@ INQ_MUST enum inq_status live_space(const struct inq_machine *m, sqlite3_value *
 INQ_MUST enum inq_status live_addr(const struct machine_where *w, sqlite3_value *v, uint64_t *ret,
 				   struct inq_err *err);
 
+/* From one of nr rows to the next; *began: it is not the first that is asked for. */
+static inline bool live_step(size_t *at, bool *began, size_t nr)
+{
+	*at += *began;
+	*began = true;
+	return *at < nr;
+}
+
 /* addr + n - 1, or the last address there is; n is not 0. */
 static inline uint64_t live_last(uint64_t addr, uint64_t n)
 {

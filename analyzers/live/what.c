@@ -48,9 +48,7 @@ static enum inq_status next_row(void *state, bool *ret_more, struct inq_err *err
 	struct state *s = state;
 
 	(void)err;
-	s->at += s->began;
-	s->began = true;
-	*ret_more = s->at < s->nr;
+	*ret_more = live_step(&s->at, &s->began, s->nr);
 	return INQ_OK;
 }
 

@@ -24,15 +24,8 @@ struct lab {
 	struct machine_made made;
 	struct inq_kernel kernel;
 	struct inq_kernel_fact facts[2];
-	struct inq_machine m;
-	struct live_host host;
-	struct store *s;
+	struct sql_lab sql;
 };
-
-static const struct inq_machine *machine_of(void *ctx)
-{
-	return &((struct lab *)ctx)->m;
-}
 
 /* A task at 0x100, one at 0x200, in a list from 0x80; CPU 1's current_task is the second. */
 static void fill(struct lab *l)
@@ -59,8 +52,7 @@ static int setup(void **state)
 	static struct lab l;
 	struct inq_err err;
 
-	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read},
-			 .host = {.machine = machine_of, .ctx = &l}};
+	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read}};
 	btf_build_kernel(&l.build);
 	size_t n = btf_build_finish(&l.build);
 	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
@@ -72,10 +64,8 @@ static int setup(void **state)
 	l.kernel = (struct inq_kernel){
 		.os = "linux", .virt = &l.memory.base, .facts = l.facts, .nr_facts = 2};
 	l.made = (struct machine_made){.types = &l.types, .kernel = &l.kernel};
-	l.m = (struct inq_machine){.machine_id = 1, .made = &l.made, .nr_cpus = 2};
+	sql_lab_open(&l.sql, (struct inq_machine){.machine_id = 1, .made = &l.made, .nr_cpus = 2});
 	fill(&l);
-	if (store_create(&l.s, &err) || live_register(l.s, &l.host, &err))
-		fail_msg("%s", err.msg);
 	*state = &l;
 	return 0;
 }
@@ -84,7 +74,7 @@ static int teardown(void **state)
 {
 	struct lab *l = *state;
 
-	store_destroy(l->s);
+	store_destroy(l->sql.s);
 	machine_names_destroy(l->made.names);
 	btf_close(l->types.btf);
 	return 0;
@@ -92,7 +82,7 @@ static int teardown(void **state)
 
 static void says(const struct lab *l, const char *sql, const char *wanted)
 {
-	sql_says(l->s, sql, wanted);
+	sql_says(l->sql.s, sql, wanted);
 }
 
 #define TASK "'struct task_struct"

@@ -14,6 +14,8 @@
 #include "machine/names.h"
 #include "machine/types.h"
 #include "store/store.h"
+#include "tests/analyzers/says.h"
+#include "tests/machine/fake_names.h"
 
 #include <sqlite3.h>
 
@@ -24,22 +26,12 @@ struct lab {
 	struct machine_types types;
 	struct inq_kernel kernel;
 	struct machine_made made;
-	struct inq_machine m;
-	struct live_host host;
-	struct store *s;
+	struct sql_lab sql;
 };
-
-static const struct inq_machine *machine_of(void *ctx)
-{
-	return &((struct lab *)ctx)->m;
-}
 
 static struct kallsyms *some_symbols(void)
 {
-	static const struct {
-		uint64_t addr;
-		const char *name;
-	} symbols[] = {
+	static const struct fake_symbol symbols[] = {
 		{0, "Abegin"},
 		{0x1000, "Aprobe"},
 		{TEXT, "T_text"},
@@ -47,35 +39,20 @@ static struct kallsyms *some_symbols(void)
 		{TEXT + 0x100, "Talias"},
 		{TEXT + 0x200, "T_end"},
 	};
-	const size_t nr = sizeof(symbols) / sizeof(*symbols);
-	struct kallsyms *k = calloc(1, sizeof(*k));
 
-	k->symbol = calloc(nr, sizeof(*k->symbol));
-	k->text = calloc(nr, 32);
-	k->text_bytes = nr * 32;
-	k->nr = nr;
-	for (size_t i = 0; i < nr; i++) {
-		k->symbol[i] =
-			(struct kallsyms_symbol){symbols[i].addr, (uint32_t)(32 * i), (uint32_t)i};
-		memcpy(k->text + 32 * i, symbols[i].name, strlen(symbols[i].name));
-	}
-	return k;
+	return fake_symbols(symbols, sizeof(symbols) / sizeof(*symbols));
 }
 
 static int setup(void **state)
 {
 	static struct lab l;
-	struct inq_err err;
 
-	l = (struct lab){.host = {.machine = machine_of, .ctx = &l},
-			 .types = {.st = INQ_EABSENT},
+	l = (struct lab){.types = {.st = INQ_EABSENT},
 			 .kernel = {.os = "linux"},
 			 .names = calloc(1, sizeof(*l.names))};
 	l.names->kernel = some_symbols();
 	l.made = (struct machine_made){.names = l.names, .types = &l.types, .kernel = &l.kernel};
-	l.m = (struct inq_machine){.machine_id = 1, .made = &l.made};
-	if (store_create(&l.s, &err) || live_register(l.s, &l.host, &err))
-		fail_msg("%s", err.msg);
+	sql_lab_open(&l.sql, (struct inq_machine){.machine_id = 1, .made = &l.made});
 	*state = &l;
 	return 0;
 }
@@ -84,7 +61,7 @@ static int teardown(void **state)
 {
 	struct lab *l = *state;
 
-	store_destroy(l->s);
+	store_destroy(l->sql.s);
 	machine_names_destroy(l->names);
 	return 0;
 }
@@ -95,8 +72,8 @@ static void says(const struct lab *l, const char *sql, int col, const char *want
 	sqlite3_stmt *q = NULL;
 	char out[512] = "";
 
-	if (sqlite3_prepare_v2(store_db(l->s), sql, -1, &q, NULL))
-		fail_msg("%s: %s", sql, sqlite3_errmsg(store_db(l->s)));
+	if (sqlite3_prepare_v2(store_db(l->sql.s), sql, -1, &q, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(store_db(l->sql.s)));
 	while (sqlite3_step(q) == SQLITE_ROW) {
 		strncat(out, (const char *)sqlite3_column_text(q, col),
 			sizeof(out) - strlen(out) - 1);

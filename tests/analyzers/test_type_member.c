@@ -20,31 +20,22 @@ struct lab {
 	struct btf_build build;
 	struct machine_types types;
 	struct machine_made made;
-	struct inq_machine m;
-	struct live_host host;
-	struct store *s;
+	struct sql_lab sql;
 };
-
-static const struct inq_machine *machine_of(void *ctx)
-{
-	return &((struct lab *)ctx)->m;
-}
 
 static int setup(void **state)
 {
 	static struct lab l;
 	struct inq_err err;
 
-	l = (struct lab){.host = {.machine = machine_of, .ctx = &l}};
+	l = (struct lab){0};
 	btf_build_kernel(&l.build);
 	size_t n = btf_build_finish(&l.build);
 	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
 		fail_msg("%s", err.msg);
 	l.types.modules_asked = true;
 	l.made.types = &l.types;
-	l.m = (struct inq_machine){.machine_id = 1, .made = &l.made};
-	if (store_create(&l.s, &err) || live_register(l.s, &l.host, &err))
-		fail_msg("%s", err.msg);
+	sql_lab_open(&l.sql, (struct inq_machine){.machine_id = 1, .made = &l.made});
 	*state = &l;
 	return 0;
 }
@@ -53,14 +44,14 @@ static int teardown(void **state)
 {
 	struct lab *l = *state;
 
-	store_destroy(l->s);
+	store_destroy(l->sql.s);
 	btf_close(l->types.btf);
 	return 0;
 }
 
 static void says(const struct lab *l, const char *sql, const char *wanted)
 {
-	sql_says(l->s, sql, wanted);
+	sql_says(l->sql.s, sql, wanted);
 }
 
 static void a_struct_has_members_and_holes(void **state)

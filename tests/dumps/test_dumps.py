@@ -143,6 +143,20 @@ def try_guest(reader, one, scatter, folder):
     return bad
 
 
+def run_all(guests, prefix, try_one):
+    """Each guest in a folder of its own; the exit code.  try_one(guest, folder) tells how many things were wrong."""
+    bad = 0
+    for one in guests:
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=os.environ.get("INQ_TMP")) as folder:
+            try:
+                bad += try_one(one, pathlib.Path(folder))
+            except (BedError, OSError) as e:
+                print(f"{one.name}: {e}", flush=True)
+                bad += 1
+    print("all true" if not bad else f"{bad} wrong")
+    return 1 if bad else 0
+
+
 def check_formats(reader):
     listed = re.findall(r"^([a-z]\S*) ", reader.ask("formats"), re.M)
     for form in (forms.BASE, forms.SAVED, *forms.FORMS):
@@ -153,18 +167,8 @@ def main():
     inquest, scatter, *names = sys.argv[1:]
     if scatter == "--formats":
         return 1 if complain("inquest", "formats", check_formats(Reader(inquest))) else 0
-    bad = 0
-    for one in guest.GUESTS:
-        if names and one.name not in names:
-            continue
-        with tempfile.TemporaryDirectory(prefix="dumps-", dir=os.environ.get("INQ_TMP")) as folder:
-            try:
-                bad += try_guest(Reader(inquest), one, scatter, pathlib.Path(folder))
-            except (BedError, OSError) as e:
-                print(f"{one.name}: {e}", flush=True)
-                bad += 1
-    print("all true" if not bad else f"{bad} wrong")
-    return 1 if bad else 0
+    return run_all([g for g in guest.GUESTS if not names or g.name in names], "dumps-",
+                   lambda one, folder: try_guest(Reader(inquest), one, scatter, folder))
 
 
 if __name__ == "__main__":

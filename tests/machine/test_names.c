@@ -12,6 +12,7 @@
 #include "machine/machine.h"
 #include "machine/names.h"
 #include "machine/types.h"
+#include "tests/machine/fake_names.h"
 #include "tests/symbols/btf_build.h"
 
 #define TEXT UINT64_C(0xffffffff81000000)
@@ -164,10 +165,7 @@ static void fill(struct lab *l, bool newer)
 
 static void put_kernel(struct machine_names *n)
 {
-	static const struct {
-		uint64_t addr;
-		const char *name;
-	} symbols[] = {
+	static const struct fake_symbol symbols[] = {
 		{0x1000, "Acurrent_task"},
 		{TEXT, "T_stext"},
 		{TEXT, "T_text"},
@@ -179,19 +177,8 @@ static void put_kernel(struct machine_names *n)
 		{TEXT + 0x400, "B_end"},
 		{BASE + HEAD, "Dmodules"}, /* where the small memory has it */
 	};
-	const size_t nr = sizeof(symbols) / sizeof(*symbols);
-	struct kallsyms *k = calloc(1, sizeof(*k));
 
-	k->symbol = calloc(nr, sizeof(*k->symbol));
-	k->text = calloc(nr, 32);
-	k->text_bytes = nr * 32;
-	k->nr = nr;
-	for (size_t i = 0; i < nr; i++) {
-		k->symbol[i] =
-			(struct kallsyms_symbol){symbols[i].addr, (uint32_t)(32 * i), (uint32_t)i};
-		memcpy(k->text + 32 * i, symbols[i].name, strlen(symbols[i].name));
-	}
-	n->kernel = k;
+	n->kernel = fake_symbols(symbols, sizeof(symbols) / sizeof(*symbols));
 }
 
 static void forget(struct lab *l)
