@@ -49,6 +49,18 @@ enum inq_status machine_bytes(const struct inq_space *sp, uint64_t addr, size_t 
 	return st;
 }
 
+void machine_read_there(const struct inq_space *sp, uint64_t addr, uint8_t *buf, size_t n)
+{
+	if (!inq_read(sp, addr, buf, n, NULL))
+		return;
+	for (size_t at = 0, len; at < n; at += len) {
+		len = PAGE - (addr + at) % PAGE;
+		len = len < n - at ? len : n - at;
+		if (inq_read(sp, addr + at, buf + at, len, NULL))
+			memset(buf + at, 0, len);
+	}
+}
+
 enum inq_status machine_bytes_there(const struct inq_space *sp, uint64_t addr, size_t n,
 				    struct machine_bytes *ret, struct inq_err *err)
 {
@@ -58,12 +70,7 @@ enum inq_status machine_bytes_there(const struct inq_space *sp, uint64_t addr, s
 		return st;
 	if ((st = allocate(n, ret, err)))
 		return st;
-	for (size_t at = 0, len; at < n; at += len) {
-		len = PAGE - (addr + at) % PAGE;
-		len = len < n - at ? len : n - at;
-		if (inq_read(sp, addr + at, ret->own + at, len, NULL))
-			memset(ret->own + at, 0, len);
-	}
+	machine_read_there(sp, addr, ret->own, n);
 	return INQ_OK;
 }
 

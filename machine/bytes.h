@@ -18,7 +18,10 @@ INQ_MUST enum inq_status machine_bytes(const struct inq_space *sp, uint64_t addr
 				       struct machine_bytes *ret, struct inq_err *err);
 void machine_bytes_deinit(struct machine_bytes *b);
 
-/* The same, but what cannot be read is zero.  Errors: INQ_ENOMEM. */
+/* n bytes at addr to buf, page by page where it must be; what cannot be read is zero. */
+void machine_read_there(const struct inq_space *sp, uint64_t addr, uint8_t *buf, size_t n);
+
+/* As machine_bytes, but what cannot be read is zero.  Errors: INQ_ENOMEM. */
 INQ_MUST enum inq_status machine_bytes_there(const struct inq_space *sp, uint64_t addr, size_t n,
 					     struct machine_bytes *ret, struct inq_err *err);
 

@@ -14,6 +14,7 @@
 
 #include "base/scope.h"
 #include "base/span.h"
+#include "machine/bytes.h"
 #include "machine/pattern.h"
 
 enum {
@@ -111,26 +112,13 @@ struct search {
 	uint8_t *buf; /* CHUNK + MARGIN bytes */
 };
 
-/* All that can be read of it; the rest is zero. */
-static void read_what_is_there(const struct search *s, uint64_t va, uint8_t *buf, size_t n)
-{
-	if (!inq_read(s->virt, va, buf, n, NULL))
-		return;
-	for (size_t at = 0, len; at < n; at += len) {
-		len = PAGE - (va + at) % PAGE;
-		len = len < n - at ? len : n - at;
-		if (inq_read(s->virt, va + at, buf + at, len, NULL))
-			memset(buf + at, 0, len);
-	}
-}
-
 /* n bytes at va, in one piece if it can be: that costs one system call and no walks. */
 static const uint8_t *bytes_at(const struct search *s, uint64_t va, size_t n)
 {
 	uint64_t pa = va - IMAGE_BASE + s->im->phys_base;
 
 	if (inq_read(s->virt->lower, pa, s->buf, n, NULL))
-		read_what_is_there(s, va, s->buf, n);
+		machine_read_there(s->virt, va, s->buf, n);
 	return s->buf;
 }
 

@@ -108,6 +108,21 @@ static bool is_page_flags(const struct part *p, const char *outer)
 	return !strcmp(p->mb.name, "flags") && (!strcmp(outer, "page") || !strcmp(outer, "folio"));
 }
 
+/* What is left out of an object says so, where it would stand. */
+static void describe_cut(const struct part *p, size_t nr, struct machine_value *v)
+{
+	struct inq_type_info info;
+
+	inq_type_info(p->mb.type, &info);
+	if (nr == ROWS_MAX - 1)
+		*v = (struct machine_value){.text = "this and what follows is left out"};
+	else if (v->opens && p->depth == DEPTH_MAX)
+		snprintf(v->text, sizeof(v->text), "too deep: left out");
+	else if (v->opens && info.kind == INQ_TYPE_ARRAY && info.nr > ELEMENTS_MAX)
+		snprintf(v->text, sizeof(v->text), "the first %d of %" PRIu64, ELEMENTS_MAX,
+			 info.nr);
+}
+
 static void describe(const struct inq_machine *m, const struct part *p, const char *outer,
 		     struct machine_value *v)
 {
@@ -130,6 +145,7 @@ static enum inq_status add(struct state *s, const struct part *p, const char *ou
 	if (st)
 		return st;
 	describe(s->m, p, outer, &v);
+	describe_cut(p, s->nr, &v);
 	struct row *r = &s->row[s->nr];
 	*r = (struct row){
 		.depth = p->depth,

@@ -111,6 +111,15 @@ static void a_path_leads_to_a_part(void **state)
 	     "0xffff888000000104|int:9|;");
 }
 
+static void what_is_left_out_says_so(void **state)
+{
+	says(*state, "SELECT value FROM object('struct list_head [100]', " AT ") LIMIT 1",
+	     "the first 64 of 100|;");
+	says(*state, "SELECT count(*), max(path) FROM object('struct list_head [64]', " AT ")",
+	     "193|[9].prev|;");
+	says(*state, "SELECT value FROM object('struct list_head [64]', " AT ") LIMIT 1", "|;");
+}
+
 static void what_cannot_be_followed_says_why(void **state)
 {
 	says(*state, "SELECT * FROM object(" TASK ".children[1]->pid', " AT ")",
@@ -164,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_member_has_its_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_path_leads_to_a_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_left_out_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_followed_says_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_list_yields_its_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_cpu_has_its_own, setup, teardown),
