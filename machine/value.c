@@ -258,24 +258,3 @@ void machine_value(const struct inq_machine *m, const struct inq_member *mb, uin
 		put_text(ret, "(no value)");
 	}
 }
-
-void machine_page_flags(const struct inq_machine *m, uint64_t flags, char *buf, size_t n)
-{
-	struct inq_type t;
-	uint64_t nr = 0, bit, seen = 0;
-	const char *name;
-
-	*buf = 0;
-	if (inq_type_named(m, "enum pageflags", &t, NULL) ||
-	    inq_enum_value(m, "enum pageflags", "__NR_PAGEFLAGS", &nr, NULL))
-		return;
-	/* an alias has the number of what it stands for, which comes first */
-	for (uint64_t i = 0; inq_type_enumerator(t, i, &name, &bit) && bit <= nr; i++) {
-		if (bit >= nr || bit > 63 || seen >> bit & 1 || !(flags >> bit & 1))
-			continue;
-		seen |= UINT64_C(1) << bit;
-		size_t have = strlen(buf);
-		snprintf(buf + have, n - have, "%s%s", have ? "|" : "",
-			 strncmp(name, "PG_", 3) ? name : name + 3);
-	}
-}

@@ -21,7 +21,4 @@ struct machine_value {
 void machine_value(const struct inq_machine *m, const struct inq_member *mb, uint64_t addr,
 		   struct machine_value *ret);
 
-/* The same for the flags of a struct page: by the kernel's own enum pageflags. */
-void machine_page_flags(const struct inq_machine *m, uint64_t flags, char *buf, size_t n);
-
 #endif

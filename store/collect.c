@@ -125,8 +125,7 @@ static enum inq_status prepare_gap(struct inq_sink *out, struct inq_err *err)
 enum inq_status inq_gap(struct inq_sink *out, const struct inq_space *space, uint64_t addr,
 			uint64_t length, const struct inq_err *why, struct inq_err *err)
 {
-	if (why->status != INQ_EABSENT && why->status != INQ_EFAULT &&
-	    why->status != INQ_ECORRUPT) {
+	if (!inq_is_damage(why->status)) {
 		if (err)
 			*err = *why;
 		return why->status;

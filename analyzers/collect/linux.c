@@ -23,6 +23,10 @@ enum inq_status linux_gap(const struct inq_machine *m, struct inq_sink *out, uin
 
 	if (said.status == INQ_ENOTFOUND || said.status == INQ_EUNSUPPORTED)
 		said.status = INQ_EABSENT; /* this kernel, or this dump, does not have it */
+	if (!out && inq_is_damage(said.status))
+		return INQ_OK;
+	if (!out)
+		return inq_fail(err, said.status, "%s", said.msg);
 	return inq_gap(out, length ? linux_space(m) : NULL, addr, length, &said, err);
 }
 
@@ -52,8 +56,7 @@ static enum inq_status read_blocks(struct object *o, struct inq_sink *out, struc
 			len = o->n - at;
 		if (inq_read_kernel(o->m, o->addr + at, o->p + at, len, &why)) {
 			o->lost |= (uint16_t)(1U << block);
-			if (out)
-				st = linux_gap(o->m, out, o->addr + at, len, &why, err);
+			st = linux_gap(o->m, out, o->addr + at, len, &why, err);
 		}
 		at += len;
 	}

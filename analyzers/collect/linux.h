@@ -23,7 +23,8 @@ const struct inq_space *linux_space(const struct inq_machine *m);
 
 /*
  * A gap for what st and why say, so that the table goes on without it: damage, or names and types
- * that this kernel or dump lacks.  length 0: it has no place.  What is our own failure comes back.
+ * that this kernel or dump lacks.  length 0: it has no place.  out NULL: nobody is told.  What is
+ * our own failure comes back.
  */
 INQ_MUST enum inq_status linux_gap(const struct inq_machine *m, struct inq_sink *out, uint64_t addr,
 				   uint64_t length, const struct inq_err *why, struct inq_err *err);
@@ -38,8 +39,8 @@ struct object {
 	uint8_t p[OBJECT_MAX];
 };
 /*
- * Read n bytes at addr; each block that cannot be read is a gap of the table.  out NULL: it is
- * passed over.  Errors: INQ_ECORRUPT (n is absurd), and what is our own failure.
+ * Read n bytes at addr; each block that cannot be read is a gap of the table.  Errors: INQ_ECORRUPT
+ * (n is absurd), and what is our own failure.
  */
 INQ_MUST enum inq_status object_read(struct object *o, const struct inq_machine *m, uint64_t addr,
 				     uint64_t n, struct inq_sink *out, struct inq_err *err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzers/collect/linux_page.h"
 #include "analyzers/live/table.h"
 #include "machine/expr.h"
 #include "machine/value.h"
@@ -64,6 +65,8 @@ struct state {
 	uint64_t start; /* address of the object */
 	int64_t cpu;
 	bool began;
+	struct page_shape pages; /* for the names of their flags */
+	bool pages_asked, has_pages;
 };
 
 static void free_row(struct row *r)
@@ -123,15 +126,20 @@ static void describe_cut(const struct part *p, size_t nr, struct machine_value *
 			 info.nr);
 }
 
-static void describe(const struct inq_machine *m, const struct part *p, const char *outer,
+static void describe(struct state *s, const struct part *p, const char *outer,
 		     struct machine_value *v)
 {
 	char flags[256];
 
-	machine_value(m, &p->mb, p->addr, v);
+	machine_value(s->m, &p->mb, p->addr, v);
 	if (!v->is_known || !is_page_flags(p, outer))
 		return;
-	machine_page_flags(m, v->raw, flags, sizeof(flags));
+	if (!s->pages_asked)
+		s->has_pages = !linux_page_shape(s->m, &s->pages, NULL);
+	s->pages_asked = true;
+	if (!s->has_pages)
+		return;
+	page_flag_names(&s->pages, v->raw, flags, sizeof(flags));
 	size_t have = strlen(v->text);
 	snprintf(v->text + have, sizeof(v->text) - have, *flags ? " %s" : "%s", flags);
 }
@@ -144,7 +152,7 @@ static enum inq_status add(struct state *s, const struct part *p, const char *ou
 
 	if (st)
 		return st;
-	describe(s->m, p, outer, &v);
+	describe(s, p, outer, &v);
 	describe_cut(p, s->nr, &v);
 	struct row *r = &s->row[s->nr];
 	*r = (struct row){

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "analyzers/live/table.h"
+#include "analyzers/what.h"
 #include "machine/expr.h"
-#include "machine/what.h"
 
 enum { ARG_ADDR };
 enum { COL_NR, COL_KIND, COL_ADDR, COL_OFFSET, COL_TEXT };
@@ -22,7 +22,7 @@ static const struct live_column args[] = {
 };
 
 struct state {
-	struct machine_what what[MACHINE_WHAT_MAX];
+	struct what what[WHAT_MAX];
 	size_t nr, at;
 	uint64_t addr;
 	bool began;
@@ -40,7 +40,7 @@ static enum inq_status open_what(const struct live_call *call, void *state, stru
 		st = text ? machine_object_addr(call->m, text, &s->addr, err)
 			  : inq_fail(err, INQ_ENOMEM, "an address");
 	}
-	return st ? st : machine_what(call->m, s->addr, s->what, &s->nr, err);
+	return st ? st : what_is(call->m, s->addr, s->what, &s->nr, err);
 }
 
 static enum inq_status next_row(void *state, bool *ret_more, struct inq_err *err)
@@ -55,7 +55,7 @@ static enum inq_status next_row(void *state, bool *ret_more, struct inq_err *err
 static void put_column(const void *state, int col, sqlite3_context *ctx)
 {
 	const struct state *s = state;
-	const struct machine_what *w = &s->what[s->at];
+	const struct what *w = &s->what[s->at];
 
 	if (col == COL_NR)
 		sqlite3_result_int64(ctx, (sqlite3_int64)s->at);

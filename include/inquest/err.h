@@ -29,6 +29,12 @@ struct inq_err {
 #define INQ_MUST __attribute__((warn_unused_result))
 #define INQ_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
+/* Damage in the target, which becomes a gap; any other failure is ours. */
+static inline int inq_is_damage(enum inq_status st)
+{
+	return st == INQ_EABSENT || st == INQ_EFAULT || st == INQ_ECORRUPT;
+}
+
 /* Short lower-case name for the gap table: "absent", "fault", ...  Static. */
 const char *inq_status_name(enum inq_status st);
 

@@ -23,6 +23,16 @@ def check_told(inquest, folder):
             yield f"{d.what}: {d.key}: {d.ours}, not {d.theirs}", explained.reason(d) is not None
 
 
+WHAT_SQL = """SELECT t.comm AS comm FROM task t LEFT JOIN what(t.task) w ON w.kind = 'task'
+GROUP BY t.task HAVING count(*) <> 1 OR w.addr IS NOT t.task"""
+
+
+def check_what(reader, folder):
+    """The address of a task is that one's and no other's, though structures of tasks lie side by side."""
+    wrong = reader.rows(folder / "elf", WHAT_SQL)
+    yield f"what says otherwise of the tasks {[row['comm'] for row in wrong]}", not wrong
+
+
 def try_guest(reader, one, programs, folder):
     began = time.monotonic()
     running = guests.boot(one, folder, programs)
@@ -32,7 +42,8 @@ def try_guest(reader, one, programs, folder):
     finally:
         running.__exit__()
     return test_dumps.complain(one.name, "its dump", test_dumps.check_form(reader, folder / "elf", truth, forms.BASE)) + \
-        test_dumps.complain(one.name, "what it told", check_told(reader.inquest, folder))
+        test_dumps.complain(one.name, "what it told", check_told(reader.inquest, folder)) + \
+        test_dumps.complain(one.name, "what", check_what(reader, folder))
 
 
 def main():
