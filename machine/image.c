@@ -100,8 +100,12 @@ bool image_map(const struct inq_space *phys, const struct paging_mode *mode, str
 	       ret->mapped <= IMAGE_MAX_BYTES;
 }
 
+/* Does one of BLOCK_WORDS words equal `what` in the bits of the mask? */
+typedef bool block_fn(const uint8_t *p, uint64_t mask, uint64_t what);
+
 /* One pass over a stretch of the image. */
 struct search {
+	block_fn *block;
 	const struct inq_space *virt;
 	const struct image *im;
 	const uint64_t *gs;
@@ -109,7 +113,8 @@ struct search {
 	struct machine_pattern banner, build_id;
 	struct image_facts *out;
 	uint64_t vmcoreinfo;
-	uint8_t *buf; /* CHUNK + MARGIN bytes */
+	bool backwards; /* from the image's end on */
+	uint8_t *buf;   /* CHUNK + MARGIN bytes */
 };
 
 /* n bytes at va, in one piece if it can be: that costs one system call and no walks. */
@@ -184,7 +189,7 @@ static void look_for_build_id(struct search *s, uint64_t va, const uint8_t *p, s
 		take_build_id(s, va + at, p + at, n - at);
 }
 
-static uint64_t word_at(const uint8_t *p)
+static inline __attribute__((always_inline)) uint64_t word_at(const uint8_t *p)
 {
 	uint64_t v;
 
@@ -227,28 +232,60 @@ static bool is_per_cpu(const struct search *s, const uint8_t *p, size_t n, size_
 	return true;
 }
 
-/* Is one of nr words that, but for the bits that do not count? */
-static bool may_be(const uint8_t *p, size_t nr, uint64_t mask, uint64_t what)
+/* Without a branch, so that the compiler makes it wide. */
+static inline __attribute__((always_inline)) bool block(const uint8_t *p, uint64_t mask,
+							uint64_t what)
 {
-	unsigned int any = 0;
+	uint64_t any = 0;
 
-	for (size_t i = 0; i < nr; i++) /* without a branch: that is what makes it fast */
+	for (size_t i = 0; i < BLOCK_WORDS; i++)
 		any |= (word_at(p + 8 * i) & mask) == what;
 	return any;
 }
 
+static bool block_plain(const uint8_t *p, uint64_t mask, uint64_t what)
+{
+	return block(p, mask, what);
+}
+
+#if defined(__x86_64__)
+/* SSE2 compares no 64-bit words; the same loop in AVX2 takes a quarter of the time. */
+__attribute__((target("avx2"))) static bool block_avx2(const uint8_t *p, uint64_t mask,
+						       uint64_t what)
+{
+	return block(p, mask, what);
+}
+#endif
+
+static block_fn *best_block(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx2"))
+		return block_avx2;
+#endif
+	return block_plain;
+}
+
+/* The first of nr words from word `from` on that is `what` where the mask counts; nr: none. */
+static size_t find_word(const struct search *s, const uint8_t *p, size_t nr, size_t from,
+			uint64_t mask, uint64_t what)
+{
+	for (; nr - from >= BLOCK_WORDS && !s->block(p + 8 * from, mask, what);)
+		from += BLOCK_WORDS;
+	while (from < nr && (word_at(p + 8 * from) & mask) != what)
+		from++;
+	return from;
+}
+
 static void look_for_per_cpu(struct search *s, uint64_t va, const uint8_t *p, size_t n)
 {
-	uint64_t gs = s->gs[s->first_gs];
+	uint64_t gs = s->gs[s->first_gs], all = ~UINT64_C(0);
 
-	for (size_t at = 0; at + 8 <= n && !s->out->per_cpu; at += 8 * BLOCK_WORDS) {
-		size_t nr = (n - at) / 8 < BLOCK_WORDS ? (n - at) / 8 : BLOCK_WORDS;
-		for (size_t i = 0; may_be(p + at, nr, ~UINT64_C(0), gs) && i < nr; i++)
-			if (word_at(p + at + 8 * i) == gs && is_per_cpu(s, p, n, at + 8 * i)) {
-				s->out->per_cpu = va + at + 8 * i - 8 * s->first_gs;
-				break;
-			}
-	}
+	for (size_t i = 0; (i = find_word(s, p, n / 8, i, all, gs)) < n / 8; i++)
+		if (is_per_cpu(s, p, n, 8 * i)) {
+			s->out->per_cpu = va + 8 * i - 8 * s->first_gs;
+			return;
+		}
 }
 
 static bool look_for_facts(struct search *s, uint64_t va, const uint8_t *p, size_t n)
@@ -264,39 +301,46 @@ static bool look_for_facts(struct search *s, uint64_t va, const uint8_t *p, size
 static bool look_for_vmcoreinfo(struct search *s, uint64_t va, const uint8_t *p, size_t n)
 {
 	const uint64_t mask = UINT64_C(0xff) << 56 | (VMCOREINFO_PAGE - 1);
+	const uint64_t what = UINT64_C(0xff) << 56;
 
 	(void)va;
-	for (size_t at = 0; at + 8 <= n; at += 8 * BLOCK_WORDS) {
-		size_t nr = (n - at) / 8 < BLOCK_WORDS ? (n - at) / 8 : BLOCK_WORDS;
-		for (size_t i = 0; may_be(p + at, nr, mask, UINT64_C(0xff) << 56) && i < nr; i++)
-			if (leads_to_vmcoreinfo(s, p, n, at + 8 * i)) {
-				s->vmcoreinfo = word_at(p + at + 8 * i);
-				return true;
-			}
-	}
+	for (size_t i = 0; (i = find_word(s, p, n / 8, i, mask, what)) < n / 8; i++)
+		if (leads_to_vmcoreinfo(s, p, n, 8 * i)) {
+			s->vmcoreinfo = word_at(p + 8 * i);
+			return true;
+		}
 	return false;
 }
 
 /* Looks at n bytes; true: nothing more is wanted. */
 typedef bool look_fn(struct search *s, uint64_t va, const uint8_t *p, size_t n);
 
+static bool search_chunk(struct search *s, const struct image_piece *piece, uint64_t off,
+			 look_fn *look)
+{
+	uint64_t left = piece->bytes - off, va = piece->va + off;
+	size_t n = left < CHUNK + MARGIN ? (size_t)left : CHUNK + MARGIN;
+
+	return look(s, va, bytes_at(s, va, n), n);
+}
+
 static bool search_piece(struct search *s, const struct image_piece *piece, look_fn *look)
 {
-	for (uint64_t off = 0; off < piece->bytes; off += CHUNK) {
-		uint64_t left = piece->bytes - off, va = piece->va + off;
-		size_t n = left < CHUNK + MARGIN ? (size_t)left : CHUNK + MARGIN;
+	uint64_t nr = (piece->bytes + CHUNK - 1) / CHUNK;
 
-		if (look(s, va, bytes_at(s, va, n), n))
+	for (uint64_t i = 0; i < nr; i++)
+		if (search_chunk(s, piece, (s->backwards ? nr - 1 - i : i) * CHUNK, look))
 			return true;
-	}
 	return false;
 }
 
 static bool search_pieces(struct search *s, bool nx, look_fn *look)
 {
-	for (size_t i = 0; i < s->im->nr; i++)
-		if (s->im->piece[i].nx == nx && search_piece(s, &s->im->piece[i], look))
+	for (size_t i = 0; i < s->im->nr; i++) {
+		const struct image_piece *p = &s->im->piece[s->backwards ? s->im->nr - 1 - i : i];
+		if (p->nx == nx && search_piece(s, p, look))
 			return true;
+	}
 	return false;
 }
 
@@ -305,8 +349,13 @@ enum inq_status image_search(const struct inq_space *virt, const struct image *i
 			     struct inq_err *err)
 {
 	INQ_SCOPED(free_bytes) uint8_t *buf = malloc(CHUNK + MARGIN);
-	struct search s = {
-		.virt = virt, .im = im, .gs = gs, .nr_gs = nr_gs, .out = ret, .buf = buf};
+	struct search s = {.block = best_block(),
+			   .virt = virt,
+			   .im = im,
+			   .gs = gs,
+			   .nr_gs = nr_gs,
+			   .out = ret,
+			   .buf = buf};
 
 	if (!buf)
 		return inq_fail(err, INQ_ENOMEM, "a piece of the kernel's image");
@@ -328,7 +377,9 @@ enum inq_status image_find_vmcoreinfo(const struct inq_space *virt, const struct
 				      uint64_t *ret, struct inq_err *err)
 {
 	INQ_SCOPED(free_bytes) uint8_t *buf = malloc(CHUNK + MARGIN);
-	struct search s = {.virt = virt, .im = im, .buf = buf};
+	/* the pointer is of .bss, the last of an image's sections */
+	struct search s = {
+		.block = best_block(), .virt = virt, .im = im, .backwards = true, .buf = buf};
 
 	if (!buf)
 		return inq_fail(err, INQ_ENOMEM, "a piece of the kernel's image");
