@@ -39,12 +39,18 @@ static void note_table(void *ctx, const char *table)
 		n->collector[i] |= !strcmp(table, collector_at(i)->table);
 }
 
-static enum inq_status prepare_tables(struct session *s, struct inq_err *err)
+/*
+ * Tables that the question may read: a name of ours stands in it as it is, and who asks for the
+ * schema gets all.  Making every table would cost more than finding a kernel does.
+ */
+static enum inq_status prepare_tables(struct session *s, const char *sql, struct inq_err *err)
 {
+	bool all = strcasestr(sql, "sqlite_") || strcasestr(sql, "pragma");
 	enum inq_status st = INQ_OK;
 
 	for (size_t i = 0; !st && s->machine && collector_at(i); i++)
-		st = store_create_table(s->store, collector_at(i), err);
+		if (all || strcasestr(sql, collector_at(i)->table))
+			st = store_create_table(s->store, collector_at(i), err);
 	return st;
 }
 
@@ -52,8 +58,10 @@ static enum inq_status answer(struct session *s, const char *sql, enum view_form
 			      struct inq_err *err)
 {
 	struct needs n = {0};
-	enum inq_status st = query_tables(s->store, sql, note_table, &n, err);
+	enum inq_status st = prepare_tables(s, sql, err);
 
+	if (!st)
+		st = query_tables(s->store, sql, note_table, &n, err);
 	if (!st && n.all)
 		st = session_need(s, "*", err);
 	for (size_t i = 0; !st && i < NEED_MAX && collector_at(i); i++)
@@ -138,8 +146,6 @@ static int run(const struct cli_args *a)
 		.file = a->arg[0], .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
 	enum inq_status st = session_open(&plan, &s, &err);
 
-	if (!st)
-		st = prepare_tables(s, &err);
 	if (!st && a->nr_args < 2 && isatty(STDIN_FILENO))
 		return prompt(s, form);
 	if (!st && a->nr_args < 2 && getdelim(&text, &cap, '\0', stdin) < 0)
