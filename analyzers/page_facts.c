@@ -14,7 +14,6 @@ enum { ANON = 1, MOVABLE = 2, KSM = 3, MAPPING_BITS = 3 };
  * Without numbers, a clear bit of page_type is a type, below a base that is all set.  To 5.10 a bit
  * for pages that a memory cgroup pays for (kmemcg) stood before those of tables.
  */
-#define TYPE_BASE 0xf0000000U
 static const char *const bit_names[] = {"buddy", "offline", "table", "guard"};
 static const char *const old_bit_names[] = {"buddy", "offline", "kmemcg", "table", "guard"};
 enum { TYPE_FIRST_BIT = 7 };
@@ -28,7 +27,7 @@ static bool flag(uint64_t flags, int bit)
 /* 6.1 and before keep the type where _mapcount is, later ones may name it apart. */
 static const char *type_by_number(const struct page_shape *s, uint32_t v)
 {
-	return v >= TYPE_BASE ? s->type_name[v >> 24 & 15] : NULL;
+	return v >= PAGE_TYPE_BASE ? s->type_name[v >> 24 & 15] : NULL;
 }
 
 static const char *type_by_bits(const struct page_shape *s, uint32_t v)
@@ -36,7 +35,7 @@ static const char *type_by_bits(const struct page_shape *s, uint32_t v)
 	const char *const *names = s->has_kmemcg ? old_bit_names : bit_names;
 	int nr = s->has_kmemcg ? 5 : 4;
 
-	if ((v & TYPE_BASE) != TYPE_BASE || v == UINT32_MAX)
+	if ((v & PAGE_TYPE_BASE) != PAGE_TYPE_BASE || v == UINT32_MAX)
 		return NULL;
 	for (int i = 0; i < nr; i++)
 		if (!(v >> (TYPE_FIRST_BIT + i) & 1))

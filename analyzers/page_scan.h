@@ -9,6 +9,7 @@
 
 #include <inquest/types.h>
 
+#define PAGE_TYPE_BASE 0xf0000000U /* page_type that has one is not below, nor all ones */
 enum { PAGE_FLAGS = 64, PAGE_SECTION_SHIFT = 27 - 12 }; /* asm/sparsemem.h: 128 MiB a section */
 
 /* Members of struct page; what may be missing has size 0. */
@@ -93,6 +94,19 @@ static inline int64_t page_int(const struct page_shape *shape, const struct inq_
 			       const uint8_t *p)
 {
 	return (int32_t)page_word(shape, f, p);
+}
+
+/*
+ * Are mapping and index what they are called?  A slab, and pages with a type, keep other things
+ * there.
+ */
+static inline bool page_has_mapping(const struct page_shape *s, const uint8_t *p)
+{
+	uint32_t type = (uint32_t)page_word(s, s->type.size ? &s->type : &s->mapcount, p);
+	uint64_t flags = page_word(s, &s->flags, p);
+
+	return (type < PAGE_TYPE_BASE || type == UINT32_MAX) &&
+	       !(s->slab >= 0 && flags >> s->slab & 1);
 }
 
 /*

@@ -2,7 +2,7 @@
  * Knows whom to ask what an address belongs to: names, data of the CPUs, tasks and their stacks,
  * the page that it lies in.
  * Source: Linux include/linux/sched/task_stack.h, arch/x86/kernel/fpu/init.c
- * (fpu__init_task_struct_size), mm/slab.h (struct slab).
+ * (fpu__init_task_struct_size).
  */
 #include "analyzers/what.h"
 
@@ -14,9 +14,10 @@
 
 #include "analyzers/collect/linux_page.h"
 #include "analyzers/collect/linux_task.h"
+#include "analyzers/collect/linux_zone.h"
 #include "arch/paging.h"
 
-enum { PAGE_SHIFT = 12, COMM = 64, PAGE_STRUCT_MAX = 256 };
+enum { PAGE_SHIFT = 12, COMM = 64 };
 
 struct asked {
 	const struct inq_machine *m;
@@ -152,30 +153,16 @@ static void ask_tasks(struct asked *q)
 	(void)!linux_tasks_each(q->m, &t.shape, NULL, on_task, &t, NULL);
 }
 
-struct slab_fields {
-	struct inq_field cache;        /* of struct slab, which lies over the page */
-	struct inq_field name, object; /* of struct kmem_cache */
-};
-static const struct inq_shape_member of_slab[] = {
-	{offsetof(struct slab_fields, cache), "slab_cache"}, {0}};
-static const struct inq_shape_member of_cache[] = {{offsetof(struct slab_fields, name), "name"},
-						   {offsetof(struct slab_fields, object), "size"},
-						   {0}};
-
 /* head: of the pages of one slab; first: the address of their memory. */
 static void ask_slab(struct asked *q, uint64_t head, uint64_t first)
 {
-	struct slab_fields f;
-	uint64_t cache = 0, name = 0, size = 0;
+	struct linux_slab_shape f;
+	uint64_t cache = 0, size = 0;
 	char called[64] = "", text[160];
 
-	if ((inq_shape(q->m, "struct slab", of_slab, &f, NULL, NULL) &&
-	     inq_shape(q->m, "struct page", of_slab, &f, NULL, NULL)) ||
-	    inq_shape(q->m, "struct kmem_cache", of_cache, &f, NULL, NULL) ||
-	    inq_read_field(q->m, head, &f.cache, &cache, NULL) ||
-	    inq_read_field(q->m, cache, &f.name, &name, NULL) ||
-	    inq_read_field(q->m, cache, &f.object, &size, NULL) || !size ||
-	    linux_string(q->m, name, called, sizeof(called), NULL))
+	if (linux_slab_shape(q->m, &f, NULL) ||
+	    linux_slab_cache(q->m, &f, head, &cache, called, sizeof(called), NULL) ||
+	    inq_read_field(q->m, cache, &f.object, &size, NULL) || !size)
 		return;
 	uint64_t i = (q->addr - first) / size;
 	snprintf(text, sizeof(text),
@@ -188,8 +175,8 @@ static void ask_slab(struct asked *q, uint64_t head, uint64_t first)
 static void say_page(struct asked *q, const struct page_shape *shape, const struct page_row *row)
 {
 	struct page_facts f, head;
-	struct page_row first = *row;
-	uint8_t p[PAGE_STRUCT_MAX];
+	struct page_row first;
+	uint8_t p[LINUX_PAGE_MAX];
 	char names[96], text[200];
 
 	page_decode(shape, row, &f);
@@ -197,12 +184,7 @@ static void say_page(struct asked *q, const struct page_shape *shape, const stru
 	snprintf(text, sizeof(text), "page at physical 0x%" PRIx64 ", flags 0x%" PRIx64 "%s%s",
 		 row->pfn << PAGE_SHIFT, f.flags, *names ? " " : "", names);
 	answer(q, "page", row->addr, text);
-	head = f;
-	if (f.head && f.head < row->addr && shape->size <= sizeof(p) &&
-	    !inq_read_kernel(q->m, f.head, p, shape->size, NULL)) {
-		first = (struct page_row){.nr = 1, .p = p, .addr = f.head};
-		page_decode(shape, &first, &head);
-	}
+	linux_page_head(q->m, shape, row, p, &first, &head);
 	uint64_t before = (row->addr - first.addr) / shape->size << PAGE_SHIFT;
 	if (!strcmp(head.type, "slab"))
 		ask_slab(q, first.addr, (q->addr & ~UINT64_C(0xfff)) - before);

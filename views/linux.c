@@ -189,13 +189,16 @@ const struct view view_group_linux[] = {
 	{
 		.name = "pages",
 		.title = "Pages",
-		.doc = "struct pages: type, references, flags; of a dump, not of an index",
-		.sql = "SELECT ?1, NULL, page, NULL, pfn, type, ord, refcount, mapcount, mapping,"
-		       " iif(state = 'absent', count || ' struct pages are not in the dump', names)"
+		.doc = "struct pages: zone, type, references, flags, slab cache; of a dump, not of "
+		       "an index",
+		.sql = "SELECT ?1, NULL, page, NULL, pfn, zone, type, ord, refcount, mapcount,"
+		       " mapping, iif(state = 'absent', count || ' struct pages are not in the"
+		       " dump', trim(names || coalesce(' (' || cache_name || ')', '')))"
 		       " FROM page(coalesce(?5, 0)) ORDER BY pfn",
 		.col = {{"PFN", VIEW_HEX, 9},
+			{"ZONE", VIEW_TEXT, 6},
 			{"TYPE", VIEW_TEXT, 8},
-			{"ORDER", VIEW_DEC, 5},
+			{"ORD", VIEW_DEC, 3},
 			{"REFS", VIEW_DEC, 4},
 			{"MAPS", VIEW_DEC, 4},
 			{"MAPPING", VIEW_HEX, 18},

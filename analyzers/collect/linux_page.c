@@ -192,3 +192,16 @@ enum inq_status linux_page_map(const struct inq_machine *m, const struct page_sh
 	r.per_root = PAGE / r.section_size;
 	return each_root(&r, table, err);
 }
+
+void linux_page_head(const struct inq_machine *m, const struct page_shape *shape,
+		     const struct page_row *row, uint8_t p[LINUX_PAGE_MAX], struct page_row *ret,
+		     struct page_facts *ret_facts)
+{
+	*ret = *row;
+	page_decode(shape, row, ret_facts);
+	if (!ret_facts->head || ret_facts->head >= row->addr || shape->size > LINUX_PAGE_MAX ||
+	    inq_read_kernel(m, ret_facts->head, p, shape->size, NULL))
+		return;
+	*ret = (struct page_row){.nr = 1, .p = p, .addr = ret_facts->head};
+	page_decode(shape, ret, ret_facts);
+}

@@ -1,8 +1,11 @@
 /* Struct pages: one row each, as they are found. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "analyzers/collect/linux.h"
 #include "analyzers/collect/linux_page.h"
+#include "analyzers/collect/linux_zone.h"
 #include "analyzers/live/table.h"
 
 enum { ARG_HAS, ARG_LACKS };
@@ -20,13 +23,20 @@ enum {
 	COL_HEAD,
 	COL_PAGE,
 	COL_STATE,
-	COL_COUNT
+	COL_COUNT,
+	COL_NODE,
+	COL_ZONE,
+	COL_SECTION,
+	COL_CACHE,
+	COL_CACHE_NAME
 };
 
 static const struct live_column cols[] = {
 	{"pfn", "INTEGER", "page number: physical address / 4096"},
 	{"flags", "INTEGER", "as they are, with node and zone in the upper bits"},
-	{"mapping", "INTEGER", "address_space, or with low bits set anon_vma, ...; NULL: none"},
+	{"mapping", "INTEGER",
+	 "address_space, or with low bits set anon_vma, ...; NULL: none, or a slab or page with a "
+	 "type"},
 	{"names", "TEXT", "flags by name, as this kernel's enum pageflags has them"},
 	{"type", "TEXT",
 	 "buddy (free), slab, anon, file, ksm, movable, tail, reserved, table, offline, guard, "
@@ -34,12 +44,17 @@ static const struct live_column cols[] = {
 	{"refcount", "INTEGER", "references to it"},
 	{"mapcount", "INTEGER", "times that it is mapped; NULL: it has a type instead"},
 	{"ord", "INTEGER", "order of a free block, or of a compound's head; NULL: neither"},
-	{"idx", "INTEGER", "index in its mapping"},
+	{"idx", "INTEGER", "index in its mapping; NULL: as there"},
 	{"private", "INTEGER", "buffers, swap entry, order of a free block, ..."},
 	{"head", "INTEGER", "address of the struct page of its compound's head; NULL: no tail"},
 	{"page", "INTEGER", "address of its struct page"},
 	{"state", "TEXT", "page; absent: struct pages that are not in the dump, from pfn on"},
 	{"count", "INTEGER", "1; of those that are absent, how many"},
+	{"node", "INTEGER", "NUMA node, as flags say; NULL: which bits of them is not proved"},
+	{"zone", "TEXT", "zone, as flags say: DMA, DMA32, Normal, ...; NULL: the same"},
+	{"section", "INTEGER", "section of memory, where flags have it (without vmemmap)"},
+	{"cache", "INTEGER", "of a slab: address of its kmem_cache"},
+	{"cache_name", "TEXT", "of a slab: name of its cache"},
 	{0},
 };
 static const struct live_column args[] = {
@@ -53,9 +68,13 @@ struct kept {
 	bool known;
 	struct page_shape shape;
 	struct page_map map;
+	struct linux_zones zones;
+	struct linux_slab_shape slab;
+	bool has_slab;
 };
 
 struct state {
+	const struct inq_machine *m;
 	const struct kept *of;
 	struct page_scan *scan;
 	struct page_row row;
@@ -99,8 +118,12 @@ static enum inq_status find_pages(const struct inq_machine *m, struct kept *k, s
 		return st;
 	page_map_deinit(&k->map);
 	st = linux_page_map(m, &k->shape, &k->map, err);
-	k->known = !st;
-	return st;
+	if (st)
+		return st;
+	linux_zones_find(m, &k->shape, &k->map, &k->zones);
+	k->has_slab = !linux_slab_shape(m, &k->slab, NULL);
+	k->known = true;
+	return INQ_OK;
 }
 
 static enum inq_status open_pages(const struct live_call *call, void *state, struct inq_err *err)
@@ -115,6 +138,7 @@ static enum inq_status open_pages(const struct live_call *call, void *state, str
 	if (st)
 		return st;
 	take_ranges(call, &f);
+	s->m = call->m;
 	s->of = k;
 	return page_scan_open(&k->map, &k->shape, &f, call->host->progress, call->host->ctx,
 			      &s->scan, err);
@@ -164,11 +188,12 @@ static void put_word(const struct state *s, int col, sqlite3_context *ctx)
 	else if (col == COL_REFS)
 		put_some(ctx, true, (uint64_t)page_int(sh, &sh->refcount, p));
 	else if (col == COL_INDEX)
-		put_some(ctx, true, page_word(sh, &sh->index, p));
+		put_some(ctx, page_has_mapping(sh, p), page_word(sh, &sh->index, p));
 	else if (col == COL_PRIVATE)
 		put_some(ctx, true, page_word(sh, &sh->private, p));
 	else if (col == COL_MAPPING)
-		put_some(ctx, page_word(sh, &sh->mapping, p), page_word(sh, &sh->mapping, p));
+		put_some(ctx, page_word(sh, &sh->mapping, p) && page_has_mapping(sh, p),
+			 page_word(sh, &sh->mapping, p));
 	else
 		put_names(s, page_word(sh, &sh->flags, p), ctx);
 }
@@ -188,6 +213,52 @@ static void put_decoded(const struct state *s, int col, sqlite3_context *ctx)
 		put_some(ctx, f.head, f.head);
 }
 
+/* The number of a zone without a name is its name. */
+static void put_zone(const struct linux_zones *z, uint64_t flags, sqlite3_context *ctx)
+{
+	uint64_t nr;
+	char text[LINUX_ZONE_NAME];
+
+	if (!page_bits_of(&z->layout.zone, flags, &nr))
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64, nr);
+	sqlite3_result_text(ctx, nr < LINUX_ZONES && *z->name[nr] ? z->name[nr] : text, -1,
+			    SQLITE_TRANSIENT);
+}
+
+static void put_place(const struct state *s, int col, sqlite3_context *ctx)
+{
+	const struct linux_zones *z = &s->of->zones;
+	uint64_t flags = page_word(&s->of->shape, &s->of->shape.flags, s->row.p), v = 0;
+
+	if (col == COL_ZONE) {
+		put_zone(z, flags, ctx);
+	} else {
+		bool known = page_bits_of(col == COL_NODE ? &z->layout.node : &z->layout.section,
+					  flags, &v);
+		put_some(ctx, known, v);
+	}
+}
+
+/* A slab's first page knows whose it is, its other pages know that one. */
+static void put_cache(const struct state *s, int col, sqlite3_context *ctx)
+{
+	uint64_t cache = 0;
+	char name[64];
+	uint8_t p[LINUX_PAGE_MAX];
+	struct page_row head;
+	struct page_facts f;
+
+	linux_page_head(s->m, &s->of->shape, &s->row, p, &head, &f);
+	if (!s->of->has_slab || strcmp(f.type, "slab") != 0 ||
+	    linux_slab_cache(s->m, &s->of->slab, head.addr, &cache, name, sizeof(name), NULL))
+		return;
+	if (col == COL_CACHE)
+		put_some(ctx, true, cache);
+	else
+		sqlite3_result_text(ctx, name, -1, SQLITE_TRANSIENT);
+}
+
 static void put_column(const void *state, int col, sqlite3_context *ctx)
 {
 	const struct state *s = state;
@@ -203,6 +274,10 @@ static void put_column(const void *state, int col, sqlite3_context *ctx)
 	else if (s->row.p &&
 		 (col == COL_TYPE || col == COL_MAPS || col == COL_ORDER || col == COL_HEAD))
 		put_decoded(s, col, ctx);
+	else if (s->row.p && (col == COL_CACHE || col == COL_CACHE_NAME))
+		put_cache(s, col, ctx);
+	else if (s->row.p && col >= COL_NODE)
+		put_place(s, col, ctx);
 	else if (s->row.p)
 		put_word(s, col, ctx);
 }

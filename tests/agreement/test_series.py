@@ -2,7 +2,7 @@
 """Kernels of three series, each booted with KASLR, and what inquest says of its dump beside what the guest said of itself.
 
 usage: test_series.py INQUEST PEOPLE WITNESS [NAME ...]"""
-import pathlib, sys, time
+import pathlib, re, sys, time
 
 sys.dont_write_bytecode = True
 import guests  # noqa: E402 (first: it knows where the others are)
@@ -33,6 +33,25 @@ def check_what(reader, folder):
     yield f"what says otherwise of the tasks {[row['comm'] for row in wrong]}", not wrong
 
 
+RANGE = r" +\[mem 0x(\w+)-0x(\w+)\]"
+ZONE, RAM = re.compile(r"\]   (\w+)" + RANGE), re.compile(r"\]   node +0:" + RANGE)
+
+
+def pages_of(first, last):
+    return f"pfn BETWEEN {int(first, 16) >> 12} AND {int(last, 16) >> 12}"
+
+
+def check_zones(reader, folder):
+    """Pages of memory lie in the zones whose ranges the kernel told as it came up; what lies in holes is in either zone."""
+    told = (folder / "truth/dmesg").read_text()
+    memory = " OR ".join(pages_of(*found) for found in RAM.findall(told))
+    yield "the guest told of no zones", bool(memory) and ZONE.search(told) is not None
+    for zone, first, last in ZONE.findall(told):
+        row, = reader.rows(folder / "elf", f"SELECT count(*) AS nr, sum(zone IS NOT '{zone}' OR node IS NOT 0) AS wrong FROM page"
+                           f" WHERE {pages_of(first, last)} AND ({memory})")
+        yield f"{row['wrong']} of {row['nr']} pages are not in {zone}", row["nr"] > 0 and row["wrong"] == 0
+
+
 def try_guest(reader, one, programs, folder):
     began = time.monotonic()
     running = guests.boot(one, folder, programs)
@@ -43,7 +62,8 @@ def try_guest(reader, one, programs, folder):
         running.__exit__()
     return test_dumps.complain(one.name, "its dump", test_dumps.check_form(reader, folder / "elf", truth, forms.BASE)) + \
         test_dumps.complain(one.name, "what it told", check_told(reader.inquest, folder)) + \
-        test_dumps.complain(one.name, "what", check_what(reader, folder))
+        test_dumps.complain(one.name, "what", check_what(reader, folder)) + \
+        test_dumps.complain(one.name, "its zones", check_zones(reader, folder))
 
 
 def main():

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analyzers/page_scan.h"
+#include "analyzers/page_zones.h"
 
 enum { PER_SECTION = 256, SIZE = 64, SECTION_BYTES = PER_SECTION * SIZE, SECTIONS = 20 };
 #define BASE 0xffffea0000000000ULL
@@ -216,6 +217,94 @@ static void a_section_that_nothing_is_known_of_is_absent(void **state)
 	assert_int_equal(s.nr, ALL - PER_SECTION + 1);
 }
 
+static void a_slab_and_a_page_with_a_type_have_no_mapping(void **state)
+{
+	(void)state;
+	assert_true(page_has_mapping(&shape, m.p + 4 * SIZE));
+	put(4, 0, 1 << 9, 8);
+	assert_false(page_has_mapping(&shape, m.p + 4 * SIZE));
+	put(5, 48, 0xfffffdffU, 4);
+	assert_false(page_has_mapping(&shape, m.p + 5 * SIZE));
+	put(6, 48, 7, 4); /* mapped eight times */
+	assert_true(page_has_mapping(&shape, m.p + 6 * SIZE));
+}
+
+enum { SAMPLES = 320, NODE_AT = 54, ZONE_AT = 51 };
+/* Pages of two zones of two nodes, as Debian's kernels lay them out. */
+static size_t make_samples(struct page_sample s[SAMPLES], uint32_t nodes)
+{
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		s[i] = (struct page_sample){
+			.pfn = i << PAGE_SECTION_SHIFT, .node = i % nodes, .zone = i / 160 % 2};
+		s[i].flags = (uint64_t)s[i].node << NODE_AT | (uint64_t)s[i].zone << ZONE_AT |
+			     0x1fffffULL << 30 | i % 64; /* no CPU was last; some flags */
+	}
+	return SAMPLES;
+}
+
+static const struct page_widths debian = {
+	.nr_zones = 5, .nodemask = 1024, .section_bits = 19, .nr_flags = 25};
+
+static void the_samples_tell_where_node_and_zone_are(void **state)
+{
+	struct page_sample s[SAMPLES];
+	uint64_t v = 0;
+
+	(void)state;
+	for (uint32_t nodes = 1; nodes < 3; nodes++) {
+		struct page_layout l = page_layout_solve(&debian, s, make_samples(s, nodes));
+		assert_true(l.known);
+		assert_int_equal(l.zone.shift, ZONE_AT);
+		assert_int_equal(l.zone.width, 3);
+		assert_int_equal(l.node.shift, NODE_AT);
+		assert_false(page_bits_of(&l.section, UINT64_MAX, &v));
+		assert_true(page_bits_of(&l.zone, 5ULL << ZONE_AT | 1, &v));
+		assert_int_equal(v, 5);
+	}
+}
+
+static void sections_and_narrow_nodes_are_told_too(void **state)
+{
+	const struct page_widths w = {
+		.nr_zones = 4, .nodemask = 64, .section_bits = 19, .nr_flags = 25};
+	struct page_sample s[SAMPLES];
+
+	(void)state;
+	make_samples(s, 2);
+	for (uint64_t i = 0; i < SAMPLES; i++)
+		s[i].flags = i << 45 | (uint64_t)s[i].node << 39 | (uint64_t)s[i].zone << 37 | 1;
+	struct page_layout l = page_layout_solve(&w, s, SAMPLES);
+	assert_int_equal(l.section.shift, 45);
+	assert_int_equal(l.node.width, 6);
+	assert_int_equal(l.zone.shift, 37);
+}
+
+static void damage_in_a_few_pages_hides_nothing_and_in_many_all(void **state)
+{
+	struct page_sample s[SAMPLES];
+
+	(void)state;
+	make_samples(s, 1);
+	for (int i = 0; i < SAMPLES / 16; i++)
+		s[i * 7].flags ^= 1ULL << 60;
+	assert_true(page_layout_solve(&debian, s, SAMPLES).known);
+	s[1].flags ^= 1ULL << 60;
+	assert_false(page_layout_solve(&debian, s, SAMPLES).known);
+}
+
+/* One zone, one node, nothing set: any place would fit. */
+static void what_samples_do_not_prove_is_unknown(void **state)
+{
+	const struct page_widths w = {
+		.nr_zones = 3, .nodemask = 64, .section_bits = 19, .nr_flags = 25};
+	struct page_sample s[SAMPLES] = {{0}};
+
+	(void)state;
+	assert_false(page_layout_solve(&w, s, SAMPLES).known);
+	assert_false(page_layout_solve(&w, s, 0).known);
+	assert_false(page_layout_solve(&debian, s, 0).known);
+}
+
 static const char *type_of(uint64_t pfn)
 {
 	const struct page_row row = {
@@ -311,6 +400,11 @@ int main(void)
 		TEST(a_range_of_numbers_is_inclusive),
 		TEST(what_is_not_in_the_dump_is_one_row_and_what_is_not_mapped_none),
 		TEST(a_section_that_nothing_is_known_of_is_absent),
+		TEST(a_slab_and_a_page_with_a_type_have_no_mapping),
+		TEST(the_samples_tell_where_node_and_zone_are),
+		TEST(sections_and_narrow_nodes_are_told_too),
+		TEST(damage_in_a_few_pages_hides_nothing_and_in_many_all),
+		TEST(what_samples_do_not_prove_is_unknown),
 		TEST(words_are_read_as_the_kernel_reads_them),
 		TEST(flags_have_names),
 		TEST(who_wants_to_stop_is_heard),
