@@ -407,7 +407,9 @@ enum inq_status session_need(struct session *s, const char *table, struct inq_er
 
 enum inq_status session_need_view(struct session *s, const struct view *v, struct inq_err *err)
 {
-	enum inq_status st = INQ_OK;
+	enum inq_status st = s->machine && v->reads
+				     ? store_create_table(s->store, collector_find(v->reads), err)
+				     : INQ_OK;
 
 	for (int i = 0; !st && i < VIEW_NEEDS && v->needs[i]; i++)
 		st = session_need(s, v->needs[i], err);

@@ -16,6 +16,10 @@
 /* printf makes 0 of what is unknown. */
 #define KNOWN(col, text) "iif(" col " IS NULL, NULL, " text ")"
 #define MS(col) KNOWN(col, "printf('%d.%03d s', " col " / 1000000000, " col " / 1000000 % 1000)")
+/* An index has frames of all tasks; of a dump this one's stack is climbed, and no other. */
+#define STACK_LINES(of, from)                                                                      \
+	" SELECT " of ", 100 + nr, '#' || nr, " VIEW_CALLED(f) ", pc FROM " from " AND nr IS NOT"  \
+	" NULL UNION ALL SELECT " of ", 1000, 'cut', why, NULL FROM " from " AND complete = 0"
 #define TASK_FACTS                                                                                 \
 	OF_TASK(1, "name", "comm")                                                                 \
 	OF_TASK(2, "pid", "pid")                                                                   \
@@ -34,8 +38,10 @@
 	AT_TASK(15, "stack pointer", "sp")                                                         \
 	AT_TASK(16, "memory", "mm")                                                                \
 	AT_TASK(17, "parent task", "parent")                                                       \
-	" SELECT machine_id, task, 100 + nr, '#' || nr, " VIEW_CALLED(frame) ", pc FROM frame"     \
-	" WHERE nr IS NOT NULL"
+	STACK_LINES("f.machine_id, f.task", "frame f WHERE true") " UNION ALL"                     \
+	STACK_LINES("t.machine_id, t.task", "task t, bt(t.task) f WHERE (?3 IS NULL OR"            \
+		    " t.task = ?3) AND NOT EXISTS (SELECT 1 FROM frame k WHERE"                    \
+		    " k.machine_id = t.machine_id AND k.task = t.task)")
 
 #define OF_SYS(nr, name, text) FACT(nr, "nr", name, text, "NULL") "sysinfo UNION ALL"
 #define DATE(col) "datetime(" col " / 1000000000, 'unixepoch') || ' UTC'"
@@ -118,7 +124,8 @@ const struct view view_group_linux[] = {
 		.name = "task",
 		.title = "Task",
 		.doc = "one task at length, and how it came to where it is",
-		.needs = {"task", "frame", "kernel"},
+		.needs = {"task", "kernel"},
+		.reads = "frame",
 		.sql = "SELECT f.machine_id, NULL, value, NULL, fact, text FROM (" TASK_FACTS ") f"
 		       " WHERE " VIEW_OF_MACHINE(f) " AND (?3 IS NULL OR key = ?3)"
 						    " ORDER BY f.machine_id, key, nr",

@@ -45,6 +45,7 @@ struct view {
 	/* Tables that the query reads, ends at NULL or VIEW_NEEDS; of the tables of every index
 	   only "finding" stands here (run the rules), and "*" is all that can be collected. */
 	const char *needs[VIEW_NEEDS];
+	const char *reads; /* one more, as far as it is stored already: not collected for it */
 	/*
 	 * Columns: machine_id, cpu, addr, row (NULL where a row has none), then one per heading.
 	 * ?1 to ?4 are the same four of the row that opened this view; NULL when opened alone, so

@@ -47,25 +47,38 @@ static const struct live_column cpu_args[] = {
 	{0},
 };
 
-struct state {
+/* Looked up once: a query may climb one stack after the other. */
+struct kept {
 	struct unwinder *u;
+};
+
+struct state {
+	struct unwinder *u; /* the kept one */
 	struct unwind_stack *stack;
 	unsigned int at; /* of the next row */
 };
 
 static void close_stack(void *state)
 {
-	struct state *s = state;
+	free(((struct state *)state)->stack);
+}
 
-	unwind_close(s->u);
-	free(s->stack);
+static void drop_unwinder(void *kept)
+{
+	unwind_close(((struct kept *)kept)->u);
 }
 
 static enum inq_status open_unwinder(const struct live_call *call, struct state *s,
 				     struct inq_err *err)
 {
+	struct kept *k = call->kept;
+
 	s->stack = calloc(1, sizeof(*s->stack));
-	return s->stack ? unwind_open(call->m, &s->u, err) : inq_fail(err, INQ_ENOMEM, "backtrace");
+	if (!s->stack)
+		return inq_fail(err, INQ_ENOMEM, "backtrace");
+	enum inq_status st = k->u ? INQ_OK : unwind_open(call->m, &k->u, err);
+	s->u = k->u;
+	return st;
 }
 
 static enum inq_status open_task(const struct live_call *call, void *state, struct inq_err *err)
@@ -156,6 +169,8 @@ const struct live_table live_bt = {
 		.args = task_args,
 		.nr_needed = 1},
 	.state_bytes = sizeof(struct state),
+	.kept_bytes = sizeof(struct kept),
+	.drop = drop_unwinder,
 	.open = open_task,
 	.next = next_frame,
 	.column = put_column,
@@ -169,6 +184,8 @@ const struct live_table live_bt_cpu = {
 		.args = cpu_args,
 		.nr_needed = 1},
 	.state_bytes = sizeof(struct state),
+	.kept_bytes = sizeof(struct kept),
+	.drop = drop_unwinder,
 	.open = open_cpu,
 	.next = next_frame,
 	.column = put_column,

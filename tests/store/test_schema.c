@@ -66,11 +66,14 @@ static void views_and_rules_need_tables_that_exist(void **state)
 	(void)state;
 	const struct view *v;
 
-	for (size_t i = 0; (v = view_at(i)); i++)
+	for (size_t i = 0; (v = view_at(i)); i++) {
+		if (v->reads && !collector_find(v->reads))
+			fail_msg("view %s reads %s", v->name, v->reads);
 		for (int k = 0; k < VIEW_NEEDS && v->needs[k]; k++)
 			if (strcmp(v->needs[k], "*") != 0 && strcmp(v->needs[k], "finding") != 0 &&
 			    !collector_find(v->needs[k]))
 				fail_msg("view %s needs %s", v->name, v->needs[k]);
+	}
 	for (const struct inq_rule *r = analyzers_rules; r->id; r++)
 		for (int k = 0; k < INQ_RULE_NEEDS && r->needs[k]; k++)
 			if (!collector_find(r->needs[k]))
