@@ -33,7 +33,9 @@ static char *list_of(const struct cli_args *a)
 
 static int run(const struct cli_args *a)
 {
-	const struct view *v = view_find(a->cpus ? "cpu-frames" : "frames");
+	const struct view *v = view_find(a->cpus    ? a->lines ? "cpu-frame-lines" : "cpu-frames"
+					 : a->lines ? "frame-lines"
+						    : "frames");
 	struct view_ref from = {{0}};
 	const char *file = a->nr_args ? a->arg[0] : NULL;
 
@@ -54,19 +56,25 @@ static int run(const struct cli_args *a)
 
 const struct cli_command cli_cmd_bt = {
 	.name = "bt",
-	.usage = "[--json | --sql] [-a | -c] FILE [PID...]",
+	.usage = "[--json | --sql] [--lines] [-a | -c] FILE [PID...]",
 	.doc = "print backtraces of tasks or CPUs",
 	.help = "  inquest bt guest.core 412 413    of these threads\n"
 		"  inquest bt -a guest.core         of all tasks\n"
 		"  inquest bt -c guest.core         of all CPUs, from their registers on\n"
+		"  inquest bt -l guest.core 412     with source lines, and functions inlined\n"
 		"\n"
 		"HOW tells how a frame was found: in registers, where the task was switched away,\n"
 		"by the kernel's own tables (orc), in saved registers, by a frame pointer, or, in\n"
 		"the last place, by a scan for return addresses.  A stack that was not climbed to\n"
 		"its end says why.  `inquest show stacks` counts equal ones.  In SQL: table "
 		"frame,\n"
-		"bt(task) and bt_cpu(cpu), which climb one stack.\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX | CLI_ALL | CLI_CPUS,
+		"bt(task) and bt_cpu(cpu), which climb one stack.\n"
+		"\n"
+		"-l (--lines) needs a debug file (`inquest help line`).  A function that was\n"
+		"inlined has no frame: its row says so, has no number, and stands before that of\n"
+		"the frame it is part of.  In SQL bt(task, 'lines') and bt_cpu(cpu, 'lines').\n",
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX | CLI_ALL | CLI_CPUS |
+		   CLI_LINES,
 	.max_args = MOST_ARGS,
 	.run = run,
 };

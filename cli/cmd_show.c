@@ -1,4 +1,5 @@
 /* inquest show: one view of a file. */
+#include <inquest/lines.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -59,13 +60,29 @@ static enum inq_status check_kernel(struct session *s, const struct view *v, str
 	return st;
 }
 
+/* Without a debug file rows lack their lines, which is no failure, but is to be said. */
+static void check_lines(struct session *s)
+{
+	static struct inq_lines l;
+	const struct inq_machine *m = session_machine(s);
+	struct inq_err why = {0};
+
+	if (!m)
+		cli_note(s->file, "an index has no memory; stacks are climbed in the dump itself");
+	else if (inq_lines_at(m, inq_machine_kernel(m)->text, &l, &why) == INQ_EABSENT)
+		cli_note(s->file, "no lines: %s", why.msg);
+}
+
 int cli_show(const struct view *v, const struct view_ref *from, const struct cli_args *a,
 	     const char *file)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
 	struct inq_err err = {0};
-	const struct session_plan plan = {
-		.file = file, .vmlinux = a->vmlinux, .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = file,
+					  .vmlinux = a->vmlinux,
+					  .lines = a->lines,
+					  .verbose = a->verbose,
+					  .base = a->base};
 
 	if (a->sql)
 		return view_print(NULL, v, NULL, VIEW_FORM_SQL, stdout, &err)
@@ -82,6 +99,8 @@ int cli_show(const struct view *v, const struct view_ref *from, const struct cli
 		st = check_complete(s, v, &err);
 	if (!st)
 		st = check_kernel(s, v, &err);
+	if (!st && a->lines)
+		check_lines(s);
 	return st ? cli_fail(file, &err, NULL) : CLI_GOOD;
 }
 

@@ -42,6 +42,7 @@ enum { CLI_GOOD = 0, CLI_FOUND = 1, CLI_FAILED = 2 };
 struct cli_args {
 	bool json, sql, verbose, resume, help, version;
 	bool all, cpus;        /* -a, -c */
+	bool lines;            /* --lines */
 	const char *qmp;       /* --qmp, or NULL */
 	const char *output;    /* -o, or NULL */
 	const char *format;    /* --format, or NULL */
@@ -78,6 +79,7 @@ enum {
 	CLI_KIND = 16384,
 	CLI_FLAGS = 32768,
 	CLI_FOREST = 65536,
+	CLI_LINES = 131072,
 	CLI_ALL = 1 << 29,
 	CLI_CPUS = 1 << 30,
 };

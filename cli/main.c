@@ -67,6 +67,7 @@ static const struct known {
 	TEXT("kind", 0, CLI_KIND, kind),
 	TEXT("flags", 0, CLI_FLAGS, flags),
 	FLAG("forest", 0, CLI_FOREST, forest),
+	FLAG("lines", 'l', CLI_LINES, lines),
 	FLAG(NULL, 'a', CLI_ALL, all),
 	FLAG(NULL, 'c', CLI_CPUS, cpus),
 };

@@ -16,6 +16,7 @@
 #include "symbols/debug_cache.h"
 #include "symbols/debug_job.h"
 
+enum { LINES_KEPT = 256 }; /* a power of two */
 enum { SECONDS = 20, MAX_RANGES = 1 << 21, MAX_SECTIONS = 4096 };
 #define MEMORY ((size_t)1 << 30) /* bytes: a kernel's .debug_info, decompressed, has 170 MB */
 
@@ -31,6 +32,12 @@ struct debug_info {
 		size_t nr;
 	} addresses, variables;
 	uint8_t *answer; /* JOB_ROOM bytes */
+	/* Answers of before, by address: equal stacks ask the same again and again. */
+	struct kept {
+		uint64_t addr;
+		uint8_t *p; /* NULL: none */
+		size_t n;
+	} kept[LINES_KEPT];
 };
 
 void debug_info_close(struct debug_info *d)
@@ -40,6 +47,8 @@ void debug_info_close(struct debug_info *d)
 	child_stop(d->child);
 	if (d->fd >= 0)
 		close(d->fd);
+	for (size_t i = 0; i < LINES_KEPT; i++)
+		free(d->kept[i].p);
 	free(d->section);
 	free(d->addresses.at);
 	free(d->variables.at);
@@ -262,20 +271,43 @@ enum inq_status debug_info_take_lines(const uint8_t *p, size_t n, struct inq_lin
 	return ret->nr ? INQ_OK : nonsense(err);
 }
 
+static struct kept *kept_at(struct debug_info *d, uint64_t addr)
+{
+	return &d->kept[(addr ^ addr >> 8 ^ addr >> 16) % LINES_KEPT];
+}
+
+/* Without memory for it, the same is asked again. */
+static void keep_lines(struct debug_info *d, uint64_t addr, size_t n)
+{
+	struct kept *k = kept_at(d, addr);
+	uint8_t *p = malloc(n ? n : 1);
+
+	if (!p)
+		return;
+	memcpy(p, d->answer, n);
+	free(k->p);
+	*k = (struct kept){addr, p, n};
+}
+
 enum inq_status debug_info_lines(struct debug_info *d, uint64_t addr, struct inq_lines *ret,
 				 struct inq_err *err)
 {
 	enum inq_status st = read_list(d, &d->addresses, JOB_RANGES, "ranges", err);
+	const struct kept *k = kept_at(d, addr);
 	size_t n = 0;
 
 	if (st)
 		return st;
+	if (k->p && k->addr == addr)
+		return debug_info_take_lines(k->p, k->n, ret, err);
 	const struct job_range *r = range_of(&d->addresses, addr);
 	if (!r)
 		return inq_fail(err, INQ_ENOTFOUND, "no unit has that address");
 	const struct child_call call = {.arg = {JOB_LINES, r->unit, addr}};
 	st = ask(d, &call, &n, err);
-	return st ? st : debug_info_take_lines(d->answer, n, ret, err);
+	if (!st && !(st = debug_info_take_lines(d->answer, n, ret, err)))
+		keep_lines(d, addr, n);
+	return st;
 }
 
 /* A text of the answer; false: it has no end. */

@@ -9,7 +9,7 @@
 
 #include "symbols/debug_elf.h"
 
-enum { JOB_OPEN_UNITS = 8 };
+enum { JOB_OPEN_UNITS = 32 };
 
 /* A .debug_info as libdwarf is to see it. */
 struct debug_window {

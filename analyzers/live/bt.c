@@ -1,9 +1,11 @@
 /*
  * Backtraces: of one task, and of one CPU.  A stack that cannot be climbed at all is a row without
- * a frame, which says why.
+ * a frame, which says why.  Lines are looked up only for who asks: debug files take their time.
  */
+#include <inquest/lines.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzers/live/table.h"
 #include "machine/unwind.h"
@@ -19,7 +21,11 @@ enum {
 	COL_REGS,
 	COL_NOTE,
 	COL_COMPLETE,
-	COL_WHY
+	COL_WHY,
+	COL_DEPTH,
+	COL_INLINED,
+	COL_FILE,
+	COL_LINE
 };
 
 static const struct live_column cols[] = {
@@ -29,21 +35,33 @@ static const struct live_column cols[] = {
 	{"function", "TEXT", "what pc lies in: name+0xoffset/0xsize [module]"},
 	{"how", "TEXT",
 	 "how it was found: registers, switched (left by the scheduler), orc (the kernel's own "
-	 "tables), saved registers, frame pointer, scan, save area, hypervisor"},
+	 "tables), saved registers, frame pointer, scan, save area, hypervisor; inlined: no frame "
+	 "of its own"},
 	{"mode", "TEXT", "whose code it is: kernel, user, smm, guest"},
 	{"stack", "TEXT", "which stack: task, irq, entry, df, nmi, db, mce, vc; NULL: unknown"},
 	{"regs", "INTEGER", "address of its saved registers, struct pt_regs; NULL: none"},
 	{"note", "TEXT", "what else is to be said: a system call and its arguments"},
 	{"complete", "INTEGER", "of the last frame: 1 it is the first one, 0 the stack was cut"},
 	{"why", "TEXT", "of the last frame: what the stack ends at, or what cut it"},
+	{"depth", "INTEGER", "with lines: from 0, the innermost function that was inlined there"},
+	{"inlined", "INTEGER",
+	 "with lines: 1 a function inlined into the next row's, 0 the frame itself"},
+	{"file", "TEXT", "with lines: the source file; NULL: unknown"},
+	{"line", "INTEGER", "with lines: the line where it is, or calls what the row before is of"},
 	{0},
 };
+#define DETAIL                                                                                     \
+	{                                                                                          \
+		"detail", "", "'lines': source lines and inlined functions, out of a debug file"   \
+	}
 static const struct live_column task_args[] = {
 	{"task", "", "address of a task_struct"},
+	DETAIL,
 	{0},
 };
 static const struct live_column cpu_args[] = {
 	{"cpu", "", "number of a CPU of the dump"},
+	DETAIL,
 	{0},
 };
 
@@ -53,14 +71,21 @@ struct kept {
 };
 
 struct state {
+	const struct inq_machine *m;
 	struct unwinder *u; /* the kept one */
 	struct unwind_stack *stack;
-	unsigned int at; /* of the next row */
+	struct inq_lines *lines; /* of the frame, nr 0: it has none; NULL: nobody asks */
+	unsigned int at;         /* the row's frame */
+	size_t depth;            /* the row's, of lines */
+	bool began;
 };
 
 static void close_stack(void *state)
 {
-	free(((struct state *)state)->stack);
+	struct state *s = state;
+
+	free(s->stack);
+	free(s->lines);
 }
 
 static void drop_unwinder(void *kept)
@@ -68,15 +93,32 @@ static void drop_unwinder(void *kept)
 	unwind_close(((struct kept *)kept)->u);
 }
 
+/* What the second argument wants. */
+static enum inq_status take_detail(const struct live_call *call, struct state *s,
+				   struct inq_err *err)
+{
+	const char *text = call->arg[1] ? (const char *)sqlite3_value_text(call->arg[1]) : NULL;
+
+	if (!text)
+		return INQ_OK;
+	if (strcmp(text, "lines") != 0)
+		return inq_fail(err, INQ_EUSAGE, "no detail of a backtrace is called %.40s", text);
+	s->lines = calloc(1, sizeof(*s->lines));
+	return s->lines ? INQ_OK : inq_fail(err, INQ_ENOMEM, "lines");
+}
+
 static enum inq_status open_unwinder(const struct live_call *call, struct state *s,
 				     struct inq_err *err)
 {
 	struct kept *k = call->kept;
+	enum inq_status st = take_detail(call, s, err);
 
+	s->m = call->m;
 	s->stack = calloc(1, sizeof(*s->stack));
-	if (!s->stack)
-		return inq_fail(err, INQ_ENOMEM, "backtrace");
-	enum inq_status st = k->u ? INQ_OK : unwind_open(call->m, &k->u, err);
+	if (!st && !s->stack)
+		st = inq_fail(err, INQ_ENOMEM, "backtrace");
+	if (!st && !k->u)
+		st = unwind_open(call->m, &k->u, err);
 	s->u = k->u;
 	return st;
 }
@@ -110,14 +152,36 @@ static enum inq_status open_cpu(const struct live_call *call, void *state, struc
 	return st;
 }
 
+/* The frame's own row is the last of its lines; what is not known has none. */
+static enum inq_status look_up_lines(struct state *s, struct inq_err *err)
+{
+	const struct unwind_frame *f = &s->stack->frame[s->at];
+
+	s->depth = 0;
+	if (!s->lines)
+		return INQ_OK;
+	s->lines->nr = 0;
+	if (s->at >= s->stack->nr || strcmp(f->mode, "kernel") != 0)
+		return INQ_OK;
+	enum inq_status st = inq_lines_at(s->m, f->pc - !f->interrupted, s->lines, err);
+	if (st)
+		s->lines->nr = 0;
+	return st == INQ_ENOMEM ? st : INQ_OK;
+}
+
 static enum inq_status next_frame(void *state, bool *ret_more, struct inq_err *err)
 {
 	struct state *s = state;
 
-	(void)err;
+	if (s->began && s->lines && s->depth + 1 < s->lines->nr) {
+		s->depth++;
+		*ret_more = true;
+		return INQ_OK;
+	}
+	s->at += s->began;
+	s->began = true;
 	*ret_more = s->at < s->stack->nr || !s->at;
-	s->at += *ret_more;
-	return INQ_OK;
+	return *ret_more ? look_up_lines(s, err) : INQ_OK;
 }
 
 static void put(sqlite3_context *ctx, const char *text)
@@ -131,35 +195,65 @@ static void put_frame(const struct state *s, const struct unwind_frame *f, int c
 {
 	char name[256];
 
-	if (col == COL_PC)
-		sqlite3_result_int64(ctx, (sqlite3_int64)f->pc);
-	else if (col == COL_SP && f->sp_known)
+	if (col == COL_SP && f->sp_known)
 		sqlite3_result_int64(ctx, (sqlite3_int64)f->sp);
 	else if (col == COL_REGS && f->regs)
 		sqlite3_result_int64(ctx, (sqlite3_int64)f->regs);
 	else if (col == COL_FUNCTION) {
 		unwind_name(s->u, f, name, sizeof(name));
 		put(ctx, name);
-	} else if (col == COL_HOW || col == COL_MODE) {
-		put(ctx, col == COL_HOW ? f->how : f->mode);
+	} else if (col == COL_HOW) {
+		put(ctx, f->how);
 	} else if (col == COL_STACK || col == COL_NOTE) {
 		put(ctx, col == COL_STACK ? f->stack : f->note);
 	}
 }
 
+/* What only a debug file tells.  NULL: nothing about this frame. */
+static const struct inq_line_frame *line_of(const struct state *s)
+{
+	return s->lines && s->depth < s->lines->nr ? &s->lines->frame[s->depth] : NULL;
+}
+
+static void put_line(const struct state *s, int col, sqlite3_context *ctx)
+{
+	const struct inq_line_frame *l = line_of(s);
+
+	if (s->lines && col == COL_DEPTH)
+		sqlite3_result_int64(ctx, (sqlite3_int64)s->depth);
+	else if (s->lines && col == COL_INLINED)
+		sqlite3_result_int(ctx, l && l->inlined);
+	else if (l && col == COL_FILE)
+		put(ctx, l->file);
+	else if (l && col == COL_LINE && l->line)
+		sqlite3_result_int64(ctx, l->line);
+}
+
 static void put_column(const void *state, int col, sqlite3_context *ctx)
 {
 	const struct state *s = state;
-	bool last = s->at >= s->stack->nr;
+	const struct unwind_frame *f = &s->stack->frame[s->at];
+	const struct inq_line_frame *l = line_of(s);
+	bool inlined = l && l->inlined, last = s->at + 1 >= s->stack->nr && !inlined;
 
-	if (col == COL_COMPLETE && last)
-		sqlite3_result_int(ctx, s->stack->complete);
-	else if (col == COL_WHY && last)
-		put(ctx, s->stack->why);
-	else if (s->stack->nr && col == COL_NR)
-		sqlite3_result_int64(ctx, s->at - 1);
-	else if (s->stack->nr)
-		put_frame(s, &s->stack->frame[s->at - 1], col, ctx);
+	if (col == COL_COMPLETE || col == COL_WHY) {
+		if (last && col == COL_COMPLETE)
+			sqlite3_result_int(ctx, s->stack->complete);
+		else if (last)
+			put(ctx, s->stack->why);
+	} else if (!s->stack->nr) {
+		return;
+	} else if (col >= COL_DEPTH) {
+		put_line(s, col, ctx);
+	} else if (col == COL_NR || col == COL_PC) {
+		sqlite3_result_int64(ctx, col == COL_NR ? s->at : (sqlite3_int64)f->pc);
+	} else if (col == COL_MODE) {
+		put(ctx, f->mode);
+	} else if (!inlined) {
+		put_frame(s, f, col, ctx);
+	} else if (col == COL_FUNCTION || col == COL_HOW) {
+		put(ctx, col == COL_FUNCTION ? l->function : "inlined");
+	}
 }
 
 const struct live_table live_bt = {
