@@ -107,7 +107,9 @@ const struct cli_command cli_cmd_line = {
 		"beside the dump (vmlinux, vmlinux.debug), or one that a debug package or\n"
 		"debuginfod put on this machine.  --verbose says which one is used.  Where code\n"
 		"was inlined, its function stands first, and the next row is where that one calls\n"
-		"it.  ADDRESS is one of the kernel, or a place (`inquest help mem`).  In SQL the\n"
+		"it.  Modules have files of their own (docs/symbols.md).\n"
+		"\n"
+		"ADDRESS is one of the kernel, or a place (`inquest help mem`).  In SQL the\n"
 		"same is lines(address), and line(address) is the first one's text.\n",
 	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX,
 	.min_args = 2,

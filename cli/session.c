@@ -81,9 +81,11 @@ static void note_debug_places(struct session *s, const struct session_plan *plan
 	const char *fetched = getenv("DEBUGINFOD_CACHE_PATH");
 
 	s->debug_beside = places_folder_of(plan->file);
+	s->debug_by_given = plan->vmlinux ? places_folder_of(plan->vmlinux) : NULL;
 	s->debug_fetched = fetched ? strdup(fetched) : places_cache("debuginfod_client");
 	s->debug_cache = places_debug_cache();
 	s->debug = (struct machine_debug){.given = plan->vmlinux,
+					  .by_given = s->debug_by_given,
 					  .beside = s->debug_beside,
 					  .fetched = s->debug_fetched,
 					  .cache = s->debug_cache};
@@ -101,6 +103,7 @@ void session_close(struct session *s)
 	inq_dump_close(s->dump);
 	free(s->index);
 	free(s->debug_beside);
+	free(s->debug_by_given);
 	free(s->debug_fetched);
 	free(s->debug_cache);
 	free(s);

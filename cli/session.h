@@ -34,7 +34,7 @@ struct session {
 	struct inq_dump *dump;              /* NULL when the file is an index */
 	struct inq_machine *machine;        /* NULL when the rows come from an index */
 	char *debug_beside, *debug_fetched; /* folders that may have debug files; NULL */
-	char *debug_cache;                  /* a folder; NULL */
+	char *debug_by_given, *debug_cache; /* likewise */
 	struct machine_debug debug;         /* the same, for the machine */
 	bool verbose;
 	struct inq_machine *live_machine; /* with an index: opened when memory is asked for */

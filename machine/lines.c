@@ -8,25 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "machine/lines_parts.h"
 #include "machine/machine.h"
-#include "symbols/debug_file.h"
-#include "symbols/debug_info.h"
-
-enum { MAX_NOTES = 8 };
-
-struct machine_lines {
-	struct machine_debug where;
-	bool looked;
-	struct debug_info *kernel; /* NULL: there is none, or nobody has looked */
-	char note[MAX_NOTES][320];
-	size_t nr_notes;
-};
 
 void machine_lines_destroy(struct machine_lines *l)
 {
 	if (!l)
 		return;
 	debug_info_close(l->kernel);
+	lines_modules_destroy(l);
 	free(l);
 }
 
@@ -45,51 +35,51 @@ const char *machine_debug_note(const struct inq_machine *m, size_t i)
 	return l && i < l->nr_notes ? l->note[i] : NULL;
 }
 
-static void INQ_PRINTF(2, 3) note(struct machine_lines *l, const char *fmt, ...)
+void lines_note(struct machine_lines *l, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (l->nr_notes == MAX_NOTES)
+	if (l->nr_notes == LINES_NOTES)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(l->note[l->nr_notes++], sizeof(l->note[0]), fmt, ap);
 	va_end(ap);
 }
 
-/* One that belongs to another kernel would name everything wrong. */
-static bool is_of_kernel(struct machine_lines *l, const struct inq_kernel *k,
-			 const struct debug_info *d, bool given)
+static bool is_of_build(struct machine_lines *l, const struct debug_info *d, const char *whose,
+			const char *build_id, bool given)
 {
 	const char *have = debug_info_build_id(d), *path = debug_info_path(d);
 
-	if (*k->build_id && !strcmp(have, k->build_id))
+	if (*build_id && !strcmp(have, build_id))
 		return true;
-	if (!*k->build_id && given) {
-		note(l, "%s: not checked: the dump tells no build id of its kernel", path);
+	if (!*build_id && given) {
+		lines_note(l, "%s: not checked: the dump tells no build id of its kernel", path);
 		return true;
 	}
-	note(l, "%s: of build id %s, but the kernel has %s", path, *have ? have : "unknown",
-	     *k->build_id ? k->build_id : "an unknown one");
+	lines_note(l, "%s: of build id %s, but %s has %s", path, *have ? have : "unknown", whose,
+		   *build_id ? build_id : "an unknown one");
 	return false;
 }
 
-static void try_file(struct machine_lines *l, const struct inq_kernel *k, const char *path)
+struct debug_info *lines_try_file(struct machine_lines *l, const char *path, const char *whose,
+				  const char *build_id, bool given)
 {
 	struct debug_info *d = NULL;
 	struct inq_err err = {0};
 
 	if (access(path, F_OK))
-		return;
+		return NULL;
 	if (debug_info_open(path, l->where.cache, &d, &err)) {
-		note(l, "%s: %s", path, err.msg);
-		return;
+		lines_note(l, "%s: %s", path, err.msg);
+		return NULL;
 	}
-	if (is_of_kernel(l, k, d, l->where.given && !strcmp(path, l->where.given))) {
-		note(l, "%s: lines come from it", path);
-		l->kernel = d;
-		return;
+	if (is_of_build(l, d, whose, build_id, given)) {
+		lines_note(l, "%s: lines come from it", path);
+		return d;
 	}
 	debug_info_close(d);
+	return NULL;
 }
 
 static void look(struct machine_lines *l, const struct inq_kernel *k)
@@ -103,11 +93,12 @@ static void look(struct machine_lines *l, const struct inq_kernel *k)
 
 	l->looked = true;
 	for (size_t i = 0; !l->kernel && debug_file_at(&w, i, path); i++)
-		try_file(l, k, path);
+		l->kernel = lines_try_file(l, path, "the kernel", k->build_id,
+					   l->where.given && !strcmp(path, l->where.given));
 	if (!l->kernel)
-		note(l, "no debug file of kernel %s, build id %s",
-		     *k->release ? k->release : "(unknown)",
-		     *k->build_id ? k->build_id : "unknown");
+		lines_note(l, "no debug file of kernel %s, build id %s",
+			   *k->release ? k->release : "(unknown)",
+			   *k->build_id ? k->build_id : "unknown");
 }
 
 static enum inq_status no_file(const struct machine_lines *l, struct inq_err *err)
@@ -160,6 +151,8 @@ enum inq_status inq_lines_at(const struct inq_machine *m, uint64_t addr, struct 
 
 	if (!st)
 		st = file_of(m, &d, err);
+	else if (st == INQ_ENOTFOUND)
+		st = lines_of_module(m, addr, &d, &at, err);
 	if (st)
 		return st;
 	st = debug_info_lines(d, at, ret, err);

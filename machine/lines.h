@@ -1,4 +1,5 @@
-/* The debug files of a machine's kernel.  For machine.c, and for who opens machines. */
+/* The debug files of a machine's kernel and its modules.  For machine.c, and for who opens
+ * machines. */
 #ifndef MACHINE_LINES_H
 #define MACHINE_LINES_H
 
@@ -8,10 +9,11 @@ struct machine_lines;
 
 /* Where to look besides the system's own places; NULL: nowhere. */
 struct machine_debug {
-	const char *given;  /* a file that somebody named: believed when the dump has no build id */
-	const char *beside; /* the dump's folder */
-	const char *fetched; /* the folder of debuginfod's client */
-	const char *cache;   /* a folder for what was found out of debug files */
+	const char *given; /* a file that somebody named: believed when the dump has no build id */
+	const char *by_given; /* that file's folder */
+	const char *beside;   /* the dump's folder */
+	const char *fetched;  /* the folder of debuginfod's client */
+	const char *cache;    /* a folder for what was found out of debug files */
 };
 
 void machine_lines_destroy(struct machine_lines *l); /* accepts NULL */

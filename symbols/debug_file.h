@@ -11,7 +11,9 @@
 struct debug_wanted {
 	const char *build_id; /* hexadecimal digits */
 	const char *release;  /* "6.1.0-56-amd64" */
+	const char *module;   /* "virtio_blk": its file, not the kernel's, is wanted */
 	const char *given;    /* a file that somebody named */
+	const char *by_given; /* a folder: the one of that file; it may hold modules */
 	const char *beside;   /* a folder: the dump's */
 	const char *fetched;  /* a folder: what debuginfod's client fetched */
 };
@@ -24,5 +26,11 @@ enum { DEBUG_PATH_MAX = 512 };
  * come from the dump.
  */
 bool debug_file_at(const struct debug_wanted *w, size_t nth, char ret_path[DEBUG_PATH_MAX]);
+
+/*
+ * A module's file in the trees that packages install, which only looking through them finds: the
+ * nth of them that has it.  False: there are no more.
+ */
+bool debug_file_in_tree(const struct debug_wanted *w, size_t nth, char ret_path[DEBUG_PATH_MAX]);
 
 #endif

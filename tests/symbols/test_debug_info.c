@@ -194,6 +194,29 @@ static void test_debug_files_are_looked_for_where_people_put_them(void **state)
 	assert_nth(&none, 0, NULL);
 }
 
+static void test_debug_files_of_modules_are_looked_for_by_name_and_build(void **state)
+{
+	const struct debug_wanted all = {.build_id = "eb4fbc",
+					 .release = "6.1.0-56-amd64",
+					 .module = "snd_hda_intel",
+					 .given = "g/vmlinux",
+					 .by_given = "g",
+					 .beside = "/d",
+					 .fetched = "/f"};
+	const struct debug_wanted evil = {.release = "..", .module = "../x", .beside = "/d"};
+	char path[DEBUG_PATH_MAX];
+
+	(void)state;
+	assert_nth(&all, 0, "g/snd_hda_intel.ko.debug");
+	assert_nth(&all, 1, "g/snd-hda-intel.ko.debug");
+	assert_nth(&all, 6, "/d/eb4fbc.debug");
+	assert_nth(&all, 7, "/usr/lib/debug/.build-id/eb/4fbc.debug");
+	assert_nth(&all, 8, "/f/eb4fbc/debuginfo");
+	assert_nth(&all, 9, NULL);
+	assert_nth(&evil, 0, NULL);
+	assert_false(debug_file_in_tree(&evil, 0, path));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +226,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_what_is_no_debug_file_says_so),
 		cmocka_unit_test(test_frames_that_contradict_themselves_are_refused),
 		cmocka_unit_test(test_debug_files_are_looked_for_where_people_put_them),
+		cmocka_unit_test(test_debug_files_of_modules_are_looked_for_by_name_and_build),
 	};
 
 	folder = argc > 1 ? argv[1] : ".";
