@@ -146,16 +146,18 @@ static int print(const struct cli_args *a, struct session *s, const struct inq_m
 static int run(const struct cli_args *a)
 {
 	INQ_SCOPED(session_close_scope_) struct session *s = NULL;
+	struct cli_args with = *a;
 
 	if (!check(a))
 		return CLI_FAILED;
-	const struct inq_machine *m = cli_machine_open(a, &s);
+	with.lines = true; /* a debug file may be asked for a type: what it tells is kept */
+	const struct inq_machine *m = cli_machine_open(&with, &s);
 	return m ? print(a, s, m) : CLI_FAILED;
 }
 
 const struct cli_command cli_cmd_print = {
 	.name = "print",
-	.usage = "[--json | --sql] [--cpu N|all]\n"
+	.usage = "[--json | --sql] [--vmlinux VMLINUX] [--cpu N|all]\n"
 		 "                     [--list MEMBER | --tree MEMBER] FILE WHAT [ADDRESS]",
 	.doc = "print an object of the kernel's memory as its type says",
 	.help = "  inquest print guest.core jiffies_64\n"
@@ -171,9 +173,12 @@ const struct cli_command cli_cmd_print = {
 		"is.  With --list it is the head of a list (struct list_head), with --tree the\n"
 		"root of a red-black tree: every object is printed that has its node in MEMBER.\n"
 		"--tree xarray and --tree maple print the entries of such.  A walk never goes in\n"
-		"circles; what cuts it short is said.  Offsets are hexadecimal.  In SQL the same\n"
+		"circles; what cuts it short is said.  Offsets are hexadecimal.  The type of a\n"
+		"variable that the kernel does not tell is looked for in its debug file, if there\n"
+		"is one (`inquest help line`).  In SQL the same\n"
 		"are object(what, address, cpu) and walk(kind, head, type, member).\n",
-	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_CPU | CLI_LIST | CLI_TREE,
+	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_CPU | CLI_LIST | CLI_TREE |
+		   CLI_VMLINUX,
 	.min_args = 2,
 	.max_args = 3,
 	.run = run,

@@ -10,8 +10,11 @@
 
 const struct inq_machine *cli_machine_open(const struct cli_args *a, struct session **ret_session)
 {
-	const struct session_plan plan = {
-		.file = a->arg[0], .verbose = a->verbose, .base = a->base};
+	const struct session_plan plan = {.file = a->arg[0],
+					  .vmlinux = a->vmlinux,
+					  .lines = a->lines,
+					  .verbose = a->verbose,
+					  .base = a->base};
 	struct inq_err err = {0};
 
 	if (session_open(&plan, ret_session, &err)) {

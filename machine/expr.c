@@ -128,7 +128,7 @@ static enum inq_status start_at_variable(const struct inq_machine *m, const char
 		return inq_fail(err, INQ_EUSAGE, "%s is no per-CPU variable", name);
 	if (v.is_per_cpu && (st = inq_per_cpu_base(m, cpu, &base, err)))
 		return st;
-	if (!v.type.unit)
+	if (!v.type.unit && !machine_var_by_debug_file(m, name, &v))
 		return inq_fail(err, INQ_ENOTFOUND,
 				"%s lies at 0x%" PRIx64 ", its type is unknown: print TYPE %s",
 				name, v.addr, name);

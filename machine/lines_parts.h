@@ -19,7 +19,7 @@ struct lines_module {
 struct machine_lines {
 	struct machine_debug where;
 	bool looked;
-	struct debug_info *kernel; /* NULL: there is none, or nobody has looked */
+	struct debug_info *kernel;    /* NULL: there is none, or nobody has looked */
 	struct lines_module **module; /* as inq_modules numbers them; NULL: nobody has asked */
 	size_t nr_modules;
 	char note[LINES_NOTES][320];

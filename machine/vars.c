@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <inquest/lines.h>
 #include <inquest/names.h>
 
 #include "symbols/vars.h"
@@ -107,6 +108,17 @@ enum inq_status machine_var(const struct inq_machine *m, const char *name, struc
 	if (type && !inq_type_named(m, type, &ret->type, NULL))
 		set_length(ret);
 	return INQ_OK;
+}
+
+bool machine_var_by_debug_file(const struct inq_machine *m, const char *name, struct machine_var *v)
+{
+	struct inq_debug_var d;
+
+	if (inq_debug_var(m, name, &d, NULL) || d.addr != v->addr || !*d.type ||
+	    inq_type_named(m, d.type, &v->type, NULL))
+		return false;
+	set_length(v);
+	return true;
 }
 
 enum inq_status inq_var(const struct inq_machine *m, const char *name, uint64_t *ret_addr,

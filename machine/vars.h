@@ -14,4 +14,12 @@ struct machine_var {
 INQ_MUST enum inq_status machine_var(const struct inq_machine *m, const char *name,
 				     struct machine_var *ret, struct inq_err *err);
 
+/*
+ * For who can wait: the type of a variable that machine_var found without one, out of a debug file.
+ * False: there is no such file, it knows another variable of that name, or its type has no name
+ * that the kernel's own types know.
+ */
+bool machine_var_by_debug_file(const struct inq_machine *m, const char *name,
+			       struct machine_var *v);
+
 #endif
