@@ -11,6 +11,7 @@
 #include "arch/x86_64/regs.h"
 #include "base/span.h"
 #include "vmcs/fields.h"
+#include "vmcs/vmcb.h"
 
 enum { HEADER_BYTES = 128, GUEST_MODE = 1, RUN_PENDING = 2 };
 enum { FORMAT_VMX = 0, FORMAT_SVM = 1 };
@@ -22,9 +23,6 @@ enum { VMX_VMCS12_PA = 16, SVM_VMCB_PA = 8 };
 #define ENTRY_LOAD_EFER (UINT64_C(1) << 15)
 #define EXIT_HOST_64 (UINT64_C(1) << 9)
 #define EXIT_LOAD_EFER (UINT64_C(1) << 21)
-
-enum { VMCB_NESTED_CTL = 0x90, VMCB_NCR3 = 0xb0, VMCB_SAVE = 0x400 };
-enum { SAVE_EFER = 0xd0, SAVE_CR4 = 0x148, SAVE_CR3 = 0x150, SAVE_CR0 = 0x158 };
 
 static enum inq_status take_block(const uint8_t *p, size_t n, uint32_t size,
 				  struct vmcs_nested *ret, struct inq_err *err)
@@ -66,21 +64,13 @@ enum inq_status vmcs_nested_parse(const void *p, size_t n, struct vmcs_nested *r
 	return st;
 }
 
-static uint64_t vmcb_get(const struct vmcs_nested *s, size_t off)
-{
-	uint64_t v = 0;
-
-	(void)span_at(s->block, VMCS12_BYTES, off, 8, &v);
-	return v;
-}
-
 bool vmcs_nested_paging(const struct vmcs_nested *s, uint64_t *ret_root)
 {
 	if (!s->block)
 		return false;
 	if (s->format == VMCS_SVM) {
-		*ret_root = vmcb_get(s, VMCB_NCR3);
-		return vmcb_get(s, VMCB_NESTED_CTL) & 1;
+		*ret_root = vmcb_get(s->block, VMCB_NESTED_CR3);
+		return vmcb_get(s->block, VMCB_NESTED_CTL) & 1;
 	}
 	*ret_root = vmcs12_get(s->block, VMCS_EPT_POINTER);
 	return vmcs12_get(s->block, VMCS_CPU_BASED_VM_EXEC_CONTROL) & PRIMARY_SECONDARY &&
@@ -122,10 +112,10 @@ bool vmcs_nested_host_regs(const struct vmcs_nested *s, const struct inq_regset 
 	if (!s->block)
 		return false;
 	if (s->format == VMCS_SVM) {
-		inq_reg_set(ret, X86_64_CR0, vmcb_get(s, VMCB_SAVE + SAVE_CR0));
-		inq_reg_set(ret, X86_64_CR3, vmcb_get(s, VMCB_SAVE + SAVE_CR3));
-		inq_reg_set(ret, X86_64_CR4, vmcb_get(s, VMCB_SAVE + SAVE_CR4));
-		inq_reg_set(ret, X86_64_EFER, vmcb_get(s, VMCB_SAVE + SAVE_EFER));
+		inq_reg_set(ret, X86_64_CR0, vmcb_get(s->block, VMCB_CR0));
+		inq_reg_set(ret, X86_64_CR3, vmcb_get(s->block, VMCB_CR3));
+		inq_reg_set(ret, X86_64_CR4, vmcb_get(s->block, VMCB_CR4));
+		inq_reg_set(ret, X86_64_EFER, vmcb_get(s->block, VMCB_EFER));
 		return true;
 	}
 

@@ -51,7 +51,8 @@ static void test_fields_keep_to_themselves(void **state)
 		const struct vmcs_field_info *a = &vmcs_field_info[f];
 		/* bits 14:13 of an encoding are the width: 16, 64, 32 bits, natural */
 		static const uint8_t bytes[] = {2, 8, 4, 8};
-		assert_int_equal(a->bytes, bytes[a->encoding >> 13 & 3]);
+		if (a->encoding != VMCS_NO_ENCODING)
+			assert_int_equal(a->bytes, bytes[a->encoding >> 13 & 3]);
 		assert_true(a->off + a->bytes <= VMCS12_BYTES && a->off % a->bytes == 0);
 		for (int g = 0; g < f; g++)
 			assert_true(vmcs_field_info[g].off + vmcs_field_info[g].bytes <= a->off ||
@@ -60,8 +61,8 @@ static void test_fields_keep_to_themselves(void **state)
 	}
 	for (int f = 0; f < VMCS_NR_FIELDS; f++) {
 		uint64_t want = 0x0123456789abcd00 + (uint64_t)f;
-		if (vmcs_field_info[f].bytes == 4)
-			want = (uint32_t)want;
+		if (vmcs_field_info[f].bytes < 8)
+			want &= (UINT64_C(1) << 8 * vmcs_field_info[f].bytes) - 1;
 		assert_true(vmcs12_get(block, (enum vmcs_field)f) == want);
 	}
 }
