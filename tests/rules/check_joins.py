@@ -62,7 +62,7 @@ def count_tables(part):
 
 def count_ties(part):
     text = " ".join(part)
-    return (len(re.findall(r"using [^()]*\bmachine_id\b", text)) +
+    return (len(re.findall(r"using [^()]*?\bmachine_id\b", text)) +
             len(re.findall(r"(?:\w+ \. )?machine_id (?:=|is) (?:\w+ \. )?machine_id", text)))
 
 
