@@ -29,27 +29,29 @@ static void add(const struct maker *mk, struct paging_space *ps, int nr, const c
 }
 
 /* NPT: the hypervisor's own kind of tables, below another root.  APM vol. 2, 15.25.3. */
-static bool npt_mode(const struct maker *mk, uint64_t root, struct paging_mode *ret)
+static bool npt_mode(const struct inq_cpu *cpu, const struct vmcs_nested *state, uint64_t root,
+		     int maxphyaddr, int gbpages, struct paging_mode *ret)
 {
 	struct inq_regset host = {0};
 
-	if (!vmcs_nested_host_regs(&mk->state, &mk->cpu->regs, &host))
+	if (!vmcs_nested_host_regs(state, &cpu->regs, &host))
 		return false;
 	host.v[X86_64_CR3] = root;
-	if (paging_mode_of(&host, mk->maxphyaddr, mk->gbpages, ret, NULL))
+	if (paging_mode_of(&host, maxphyaddr, gbpages, ret, NULL))
 		return false;
 	ret->kind = PAGING_NPT;
 	return true;
 }
 
-static bool phys_mode(const struct maker *mk, uint64_t root, struct paging_mode *ret)
+bool machine_nested_mode(const struct inq_cpu *cpu, const struct vmcs_nested *state, uint64_t root,
+			 int maxphyaddr, int gbpages, struct paging_mode *ret)
 {
 	uint64_t cap = 0;
 
-	if (mk->state.format == VMCS_SVM)
-		return npt_mode(mk, root, ret);
-	(void)inq_cpu_msr(mk->cpu, MSR_EPT_VPID_CAP, &cap);
-	return !paging_mode_of_eptp(root, cap, mk->maxphyaddr, ret, NULL);
+	if (state->format == VMCS_SVM)
+		return npt_mode(cpu, state, root, maxphyaddr, gbpages, ret);
+	(void)inq_cpu_msr(cpu, MSR_EPT_VPID_CAP, &cap);
+	return !paging_mode_of_eptp(root, cap, maxphyaddr, ret, NULL);
 }
 
 /* The registers of the inner guest: the vCPU's own while it runs, else what its block keeps. */
@@ -94,7 +96,7 @@ void machine_nested_open(const struct machine_blobs *b, const struct inq_cpu *cp
 		return;
 	ret->runs = mk.state.guest_mode;
 	if (vmcs_nested_paging(&mk.state, &root)) {
-		if (!phys_mode(&mk, root, &mode))
+		if (!machine_nested_mode(cpu, &mk.state, root, maxphyaddr, gbpages, &mode))
 			return; /* without it the inner guest's own tables lie nowhere */
 		add(&mk, &ret->phys, 0, "", phys, &mode);
 	}

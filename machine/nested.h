@@ -1,9 +1,10 @@
-/* The spaces of a guest that a guest runs, from a vCPU's nested state.  For machine.c only. */
+/* The spaces of a guest that a guest runs, from a vCPU's nested state.  For machine/ only. */
 #ifndef MACHINE_NESTED_H
 #define MACHINE_NESTED_H
 
 #include "arch/paging.h"
 #include "machine/kvm.h"
+#include "vmcs/nested.h"
 
 enum { MACHINE_NESTED_NAME = 24 };
 
@@ -27,5 +28,12 @@ struct machine_nested {
 void machine_nested_open(const struct machine_blobs *b, const struct inq_cpu *cpu,
 			 const struct inq_space *phys, int maxphyaddr, int gbpages,
 			 struct machine_nested *ret);
+
+/*
+ * How the hypervisor's own tables below its guest are walked, root being what vmcs_nested_paging
+ * tells.  False: what decides it is unknown.
+ */
+bool machine_nested_mode(const struct inq_cpu *cpu, const struct vmcs_nested *state, uint64_t root,
+			 int maxphyaddr, int gbpages, struct paging_mode *ret);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "arch/x86_64/unwind.h"
 
-enum { UNWIND_FRAMES = 256, UNWIND_NOTE = 160 };
+enum { UNWIND_FRAMES = 256, UNWIND_NOTE = 256 };
 
 struct unwind_frame {
 	uint64_t pc, sp; /* sp is meaningless unless known */

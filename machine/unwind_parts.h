@@ -7,6 +7,7 @@
 
 #include "machine/unwind.h"
 #include "symbols/orc.h"
+#include "vmcs/nested.h"
 
 enum { UNWIND_CACHE = 1024, UNWIND_CODES_MOST = 65536 };
 
@@ -75,7 +76,8 @@ const struct unwind_code *unwind_code_at(const struct unwinder *u, uint64_t addr
 INQ_MUST enum inq_status unwind_rule_at(struct unwinder *u, uint64_t at,
 					struct inq_unwind_rule *ret, struct inq_err *err);
 
-/* Which of the kernel's CPUs a CPU of the dump is: by its per-CPU base, else by its number. */
+/* Which of the kernel's CPUs a CPU of the dump is: by its per-CPU base, else by its number; the
+   latter where its registers are not the kernel's, but of SMM or a guest. */
 uint32_t unwind_os_cpu(const struct unwinder *u, const struct inq_cpu *cpu);
 /* The task that CPU runs; false: unknown. */
 bool unwind_current(const struct unwinder *u, uint32_t os_cpu, uint64_t *ret_task);
@@ -86,6 +88,25 @@ void unwind_climb(struct unwinder *u, const struct x86_64_frame *f, const char *
 struct unwind_frame *unwind_add(struct unwind_stack *s, const struct x86_64_frame *f,
 				const char *how, const char *mode);
 void unwind_end(struct unwind_stack *s, bool complete, const char *fmt, ...) INQ_PRINTF(3, 4);
+
+/* A stack of the kernel that begins at rs, on one of its CPUs. */
+void unwind_kernel(struct unwinder *u, uint32_t os_cpu, const struct inq_regset *rs,
+		   const char *how, struct unwind_stack *ret);
+/*
+ * One that no table tells of, in a space of linear addresses; virt NULL: where it lies is unknown.
+ * Returns the frame of rs, NULL when there is no room for it or rip is unknown.
+ */
+struct unwind_frame *unwind_bare(const struct inq_regset *rs, const char *how, const char *mode,
+				 const struct inq_space *virt, struct unwind_stack *ret);
+
+/* The stack of a CPU in SMM, through what it interrupted. */
+void unwind_smm(struct unwinder *u, const struct inq_cpu *cpu, struct unwind_stack *ret);
+/* That of one in a guest of its own, through the hypervisor; false: it is in none. */
+bool unwind_guest(struct unwinder *u, const struct inq_cpu *cpu, struct unwind_stack *ret);
+/* That of any other. */
+void unwind_machine(struct unwinder *u, const struct inq_cpu *cpu, struct unwind_stack *ret);
+/* What a note with nested state tells; false: there is none, or it is damaged. */
+bool unwind_nested(const struct inq_blob *b, struct vmcs_nested *ret);
 
 /* What a system call's saved registers prove: its name and arguments; "" where it is none. */
 void unwind_syscall(const struct unwinder *u, const struct x86_64_frame *f, char *buf, size_t n);

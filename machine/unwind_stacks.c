@@ -193,11 +193,15 @@ uint32_t unwind_os_cpu(const struct unwinder *u, const struct inq_cpu *cpu)
 {
 	uint64_t gs = 0, other = 0, base = 0;
 	uint32_t nr = 0;
+	struct vmcs_nested nested;
 	bool has_gs = inq_reg_known(&cpu->regs, X86_64_GS_BASE);
 	bool has_other = inq_cpu_msr(cpu, MSR_KERNEL_GS_BASE, &other);
 
 	gs = cpu->regs.v[X86_64_GS_BASE];
-	if (inq_nr_cpus(u->m, &nr, NULL))
+	if (inq_nr_cpus(u->m, &nr, NULL) ||
+	    (inq_reg_known(&cpu->regs, X86_64_SMM) && cpu->regs.v[X86_64_SMM]) ||
+	    (unwind_nested(inq_dump_blob(u->m->dump, cpu->index, 0, INQ_SNAP_NESTED), &nested) &&
+	     nested.guest_mode))
 		return cpu->index;
 	for (uint32_t i = 0; i < nr && i < CPUS_MOST; i++)
 		if (!inq_per_cpu_base(u->m, i, &base, NULL) && base &&

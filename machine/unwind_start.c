@@ -1,16 +1,10 @@
 /*
- * Knows where a stack begins: at a CPU's registers, behind SMM's save area, at those of a
- * hypervisor below its guest, and where a task was switched away.  Sources: Linux
- * arch/x86/include/asm/switch_to.h (struct inactive_task_frame), arch/x86/entry/calling.h; VMCS12
- * and VMCB12 as in vmcs/.
+ * Knows where a stack begins: at a CPU's registers, and where a task was switched away.  Sources:
+ * Linux arch/x86/include/asm/switch_to.h (struct inactive_task_frame), arch/x86/entry/calling.h.
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "arch/x86_64/smm.h"
 #include "machine/unwind_parts.h"
-#include "vmcs/nested.h"
 
 /* The stack of a task; false: unknown. */
 static bool own_area(const struct unwinder *u, uint64_t task, struct unwind_area *ret)
@@ -25,105 +19,32 @@ static bool own_area(const struct unwinder *u, uint64_t task, struct unwind_area
 	return true;
 }
 
-/* Registers that a CPU in SMM saved as it got there. */
-static bool saved_in_smm(const struct unwinder *u, const struct inq_cpu *cpu,
-			 struct x86_64_frame *ret, struct inq_err *err)
+void unwind_kernel(struct unwinder *u, uint32_t os_cpu, const struct inq_regset *rs,
+		   const char *how, struct unwind_stack *ret)
 {
-	uint8_t area[X86_64_SMM_AREA];
-	struct inq_regset rs = {0};
-	uint32_t revision = 0;
-
-	if (!u->m->dump->smm || !inq_reg_known(&cpu->regs, X86_64_SMBASE)) {
-		inq_fail(err, INQ_EABSENT, "the dump does not hold what the SMI saved");
-		return false;
-	}
-	if (inq_read(u->m->dump->smm, cpu->regs.v[X86_64_SMBASE] + X86_64_SMM_AREA_OFF, area,
-		     sizeof(area), err))
-		return false;
-	const struct x86_64_smm_map *map = x86_64_smm_map_of(area, &revision);
-	for (size_t i = 0; map && i < map->nr_fields; i++) {
-		int r = x86_64_reg_find(map->field[i].name);
-		if (r >= 0)
-			inq_reg_set(&rs, (unsigned int)r, x86_64_smm_value(&map->field[i], area));
-	}
-	if (!map)
-		inq_fail(err, INQ_ECORRUPT, "no save area of revision 0x%" PRIx32 " is known",
-			 revision);
-	x86_64_frame_of(&rs, ret);
-	return map;
-}
-
-static void climb_kernel(struct unwinder *u, uint32_t os_cpu, const struct x86_64_frame *f,
-			 const char *how, struct unwind_stack *ret)
-{
+	struct x86_64_frame f;
 	struct unwind_area own;
 	uint64_t task = 0;
 	bool has_own = unwind_current(u, os_cpu, &task) && own_area(u, task, &own);
 
-	unwind_climb(u, f, how, has_own ? &own : NULL, ret);
-}
-
-static void from_smm(struct unwinder *u, const struct inq_cpu *cpu, const struct x86_64_frame *f,
-		     struct unwind_stack *ret)
-{
-	struct x86_64_frame saved;
-	struct inq_err why = {0};
-	struct unwind_frame *out = unwind_add(ret, f, "registers", "smm");
-
-	if (out)
-		(void)snprintf(out->note, sizeof(out->note), "system-management mode");
-	if (saved_in_smm(u, cpu, &saved, &why))
-		climb_kernel(u, unwind_os_cpu(u, cpu), &saved, "save area", ret);
-	else
-		unwind_end(ret, false, "cut: %.*s", UNWIND_NOTE - 8, why.msg);
-}
-
-/* Is the CPU running a guest of its guest?  Then its registers are that one's. */
-static bool runs_guest(const struct unwinder *u, const struct inq_cpu *cpu, struct vmcs_nested *s)
-{
-	const struct inq_blob *b = inq_dump_blob(u->m->dump, cpu->index, 0, INQ_SNAP_NESTED);
-
-	return b && b->state == INQ_SNAP_PRESENT && b->p &&
-	       !vmcs_nested_parse(b->p, b->n, s, NULL) && s->guest_mode;
-}
-
-static void from_guest(struct unwinder *u, const struct inq_cpu *cpu, const struct x86_64_frame *f,
-		       const struct vmcs_nested *s, struct unwind_stack *ret)
-{
-	struct inq_regset host = {0};
-	struct x86_64_frame below;
-	struct unwind_frame *out = unwind_add(ret, f, "registers", "guest");
-
-	if (out)
-		(void)snprintf(out->note, sizeof(out->note), "guest of the hypervisor below");
-	if (!vmcs_nested_host_regs(s, &cpu->regs, &host) || !inq_reg_known(&host, X86_64_RIP)) {
-		unwind_end(ret, false, "cut: where its hypervisor goes on is not in the dump");
-		return;
-	}
-	x86_64_frame_of(&host, &below);
-	climb_kernel(u, unwind_os_cpu(u, cpu), &below, "hypervisor", ret);
+	x86_64_frame_of(rs, &f);
+	unwind_climb(u, &f, how, has_own ? &own : NULL, ret);
 }
 
 void unwind_cpu(struct unwinder *u, uint32_t nr, struct unwind_stack *ret)
 {
-	struct x86_64_frame f;
-	struct vmcs_nested nested;
-
 	ret->nr = 0;
 	if (nr >= u->m->nr_cpus) {
 		unwind_end(ret, false, "cut: the dump has no cpu %" PRIu32, nr);
 		return;
 	}
 	const struct inq_cpu *cpu = &u->m->cpus[nr];
-	x86_64_frame_of(&cpu->regs, &f);
-	if (!x86_64_frame_known(&f, X86_64_RIP))
+	if (!inq_reg_known(&cpu->regs, X86_64_RIP))
 		unwind_end(ret, false, "cut: the dump holds no registers of cpu %" PRIu32, nr);
 	else if (inq_reg_known(&cpu->regs, X86_64_SMM) && cpu->regs.v[X86_64_SMM])
-		from_smm(u, cpu, &f, ret);
-	else if (runs_guest(u, cpu, &nested))
-		from_guest(u, cpu, &f, &nested, ret);
-	else
-		climb_kernel(u, unwind_os_cpu(u, cpu), &f, "registers", ret);
+		unwind_smm(u, cpu, ret);
+	else if (!unwind_guest(u, cpu, ret))
+		unwind_machine(u, cpu, ret);
 }
 
 /* Where __switch_to_asm left the registers that it keeps. */

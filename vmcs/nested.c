@@ -7,6 +7,7 @@
 #include "vmcs/nested.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "arch/x86_64/regs.h"
 #include "base/span.h"
@@ -15,7 +16,7 @@
 
 enum { HEADER_BYTES = 128, GUEST_MODE = 1, RUN_PENDING = 2 };
 enum { FORMAT_VMX = 0, FORMAT_SVM = 1 };
-enum { VMX_VMCS12_PA = 16, SVM_VMCB_PA = 8 };
+enum { VMX_VMCS12_PA = 16, VMX_SMM_FLAGS = 24, SVM_VMCB_PA = 8 };
 
 #define PRIMARY_SECONDARY (UINT64_C(1) << 31)
 #define SECONDARY_EPT (UINT64_C(1) << 1)
@@ -58,10 +59,24 @@ enum inq_status vmcs_nested_parse(const void *p, size_t n, struct vmcs_nested *r
 	v.guest_mode = flags & GUEST_MODE;
 	v.run_pending = flags & RUN_PENDING;
 	(void)span_at(p, n, format == FORMAT_SVM ? SVM_VMCB_PA : VMX_VMCS12_PA, 8, &v.block_pa);
+	if (format == FORMAT_VMX) {
+		uint64_t smm = 0;
+		(void)span_at(p, n, VMX_SMM_FLAGS, 2, &smm);
+		v.smm_guest_mode = smm & GUEST_MODE;
+	}
 	enum inq_status st = take_block(p, n, size, &v, err);
 	if (!st)
 		*ret = v;
 	return st;
+}
+
+/* Linux arch/x86/kvm/svm/svm.c, svm_enter_smm: the hypervisor's state goes where VMRUN put it. */
+void vmcs_nested_of_smm(const uint8_t *control, const uint8_t *host, uint64_t block_pa,
+			uint8_t *block, struct vmcs_nested *ret)
+{
+	memcpy(block, control, VMCB_SAVE_OFF);
+	memcpy(block + VMCB_SAVE_OFF, host + VMCB_SAVE_OFF, VMCB_BYTES - VMCB_SAVE_OFF);
+	*ret = (struct vmcs_nested){.format = VMCS_SVM, .block = block, .block_pa = block_pa};
 }
 
 bool vmcs_nested_paging(const struct vmcs_nested *s, uint64_t *ret_root)
@@ -116,6 +131,9 @@ bool vmcs_nested_host_regs(const struct vmcs_nested *s, const struct inq_regset 
 		inq_reg_set(ret, X86_64_CR3, vmcb_get(s->block, VMCB_CR3));
 		inq_reg_set(ret, X86_64_CR4, vmcb_get(s->block, VMCB_CR4));
 		inq_reg_set(ret, X86_64_EFER, vmcb_get(s->block, VMCB_EFER));
+		inq_reg_set(ret, X86_64_RIP, vmcb_get(s->block, VMCB_RIP));
+		inq_reg_set(ret, X86_64_RSP, vmcb_get(s->block, VMCB_RSP));
+		inq_reg_set(ret, X86_64_RAX, vmcb_get(s->block, VMCB_RAX));
 		return true;
 	}
 
@@ -123,6 +141,8 @@ bool vmcs_nested_host_regs(const struct vmcs_nested *s, const struct inq_regset 
 	inq_reg_set(ret, X86_64_CR0, vmcs12_get(s->block, VMCS_HOST_CR0));
 	inq_reg_set(ret, X86_64_CR3, vmcs12_get(s->block, VMCS_HOST_CR3));
 	inq_reg_set(ret, X86_64_CR4, vmcs12_get(s->block, VMCS_HOST_CR4));
+	inq_reg_set(ret, X86_64_RIP, vmcs12_get(s->block, VMCS_HOST_RIP));
+	inq_reg_set(ret, X86_64_RSP, vmcs12_get(s->block, VMCS_HOST_RSP));
 	set_efer(now, leave & EXIT_LOAD_EFER, vmcs12_get(s->block, VMCS_HOST_IA32_EFER),
 		 leave & EXIT_HOST_64, ret);
 	return true;

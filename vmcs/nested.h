@@ -14,6 +14,7 @@ struct vmcs_nested {
 	enum vmcs_format { VMCS_VMX, VMCS_SVM } format;
 	bool guest_mode;      /* the vCPU's registers are those of the inner guest */
 	bool run_pending;     /* it was entered, but no instruction of it has run since */
+	bool smm_guest_mode;  /* VMX: an SMI hit the inner guest, and RSM leads back to it */
 	const uint8_t *block; /* VMCS12 or VMCB12, VMCS12_BYTES bytes, borrowed; NULL: none */
 	uint64_t block_pa;    /* guest-physical address of it, UINT64_MAX: none */
 };
@@ -24,6 +25,13 @@ struct vmcs_nested {
  */
 INQ_MUST enum inq_status vmcs_nested_parse(const void *p, size_t n, struct vmcs_nested *ret,
 					   struct inq_err *err);
+
+/*
+ * The same while an SMI keeps SVM's inner guest from running, which KVM left for it: control is
+ * VMCB12 and host the page at VM_HSAVE_PA, both of VMCS12_BYTES bytes; block gets as many.
+ */
+void vmcs_nested_of_smm(const uint8_t *control, const uint8_t *host, uint64_t block_pa,
+			uint8_t *block, struct vmcs_nested *ret);
 
 /* Has the hypervisor put tables of its own below its guest's physical memory?  *ret_root is then
    the EPTP, or nCR3. */
@@ -36,7 +44,8 @@ bool vmcs_nested_paging(const struct vmcs_nested *s, uint64_t *ret_root);
 bool vmcs_nested_guest_regs(const struct vmcs_nested *s, const struct inq_regset *now,
 			    struct inq_regset *ret);
 
-/* The same of the hypervisor, which it gets back at the next exit. */
+/* The same of the hypervisor, which it gets back at the next exit, and where it goes on: RIP, RSP,
+   and RAX (SVM only). */
 bool vmcs_nested_host_regs(const struct vmcs_nested *s, const struct inq_regset *now,
 			   struct inq_regset *ret);
 

@@ -176,6 +176,24 @@ def check_walks(case, inquest, core, c):
         yield f"L2's store hits the entry 0x{value:x} at 0x{entry:x}, and inquest pt says {bad}, ends with {rows[-1]}"
 
 
+def check_stack(case, inquest, core, c):
+    """The drawn CPU's stack goes through each world that it is in, at the addresses that the raw notes tell."""
+    if "cpu" not in case.drawn:
+        return
+    cpu = int(case.drawn["cpu"])
+    code, out, err = run([inquest, "sql", "--json", core, f"SELECT how, mode, pc, note FROM bt_cpu({cpu}) WHERE pc IS NOT NULL"])
+    if code:
+        yield f"inquest sql: exit code {code}: {err.strip()}"
+        return
+    mask = (1 << 64) - 1
+    got = [(r["how"], r["mode"], r["pc"] & mask, r["note"] or "") for r in json.loads(out)["rows"]]
+    got = [g for g in got if g[0] in ("registers", "save area", "hypervisor")]
+    wanted = list(states.worlds(c, case.drawn, cpu))
+    if [g[:3] for g in got] != [w[:3] for w in wanted]:
+        yield f"the stack of core {cpu} goes through {got}, not {wanted}"
+    yield from (f"core {cpu}: {w[3]!r} is not said of {g}" for g, w in zip(got, wanted) if w[3] not in g[3])
+
+
 def check_peers(case, core, tmp):
     """Other people's tools read what we write."""
     _, out, err = run(["gdb", "-nx", "-batch", "-ex", "info threads", "-c", core])
@@ -206,6 +224,7 @@ def check_case(case, result, inquest, tmp, rules):
         yield from states.wrong(case.scenario, c, case.drawn)
         if case.scenario == "ept-misconfig":
             yield from check_walks(case, inquest, core, c)
+        yield from check_stack(case, inquest, core, c)
     except reader.Bad as e:
         yield f"core.py: {e}"
     yield from check_core(case, inquest, core, tmp, rules)

@@ -454,6 +454,27 @@ def ept_misconfig(c, d):
     yield "the store never happened", c.phys(int(d["linear"], 0) - int(d["high"], 0), 8) == bytes(8)
 
 
+def worlds(c, d, cpu):
+    """(how, mode, rip, what the first frame says) of every world that the core's stack goes through."""
+    rip, nested_note = regs(c, cpu)[0], c.notes.get(("nested", cpu))
+    in_smm = c.notes["events", cpu][24]
+    user = struct.unpack_from("<H", c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu], 12)[0] & 3 == 3
+    if in_smm:
+        base = struct.unpack_from("<Q", c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu], 0)[0]
+        yield "registers", "smm", rip + base, "system-management mode"
+        hit = smm_field(c, d, 0xFED8) & 1 if not is_vmx(c, cpu) else struct.unpack_from("<H", nested_note, 24)[0] & 1
+        yield "save area", "guest" if hit else "kernel", smm_field(c, d, 0xFF78), "interrupted by the SMI"
+    else:
+        hit = nested_note and nested(c, cpu)[0] & 1
+        yield "registers", "guest" if hit else "user" if user else "kernel", rip, ""
+    if hit and is_vmx(c, cpu):
+        yield "hypervisor", "kernel", vmcs12(c, cpu, 672), "VMCS12 "
+    elif hit and in_smm:
+        yield "hypervisor", "kernel", int.from_bytes(c.phys(c.msr(cpu, 0xC0010117) + 0x578, 8), "little"), "VMCB12 "
+    elif hit:
+        yield "hypervisor", "kernel", vmcs12(c, cpu, 0x578), "VMCB12 "
+
+
 CHECKS = {"ept-misconfig": ept_misconfig, "nmi-iret-npf": npf,
           "smm-dr7gd-svm": smm_dr7gd_svm, "smm-dr7gd-noload": smm_returned, "smm-dr7gd-fixed": smm_returned,
           "rsvd-bit": rsvd_bit, "pdpe1gb": pdpe1gb, "stack-overflow": stack_overflow,

@@ -94,6 +94,12 @@ def caught(folder, name, cpu_of, smbase, save, gdb):
     need(c.phys(smbase + SAVE, SAVE_BYTES, smm=True) == save, f"{name}: its save area")
     code = gdb.memory(smbase + ENTRY, 256)
     need(c.phys(smbase + ENTRY, 256, smm=True) == code and any(code), f"{name}: its handler")
+    frames = sql(path, f"SELECT how, mode, pc, note FROM bt_cpu({cpu_of})")
+    says = [f["note"] for f in frames if f["how"] == "save area"]
+    need(frames[0]["mode"] == "smm" and frames[0]["pc"] == smbase + ENTRY and len(says) == 1 and "interrupted by the SMI" in says[0],
+         f"{name}: its stack begins in the handler and has the boundary to what it interrupted: {frames}")
+    behind = frames[[f["how"] for f in frames].index("save area"):]
+    need(behind[0]["pc"] == int.from_bytes(save[0x178:0x180], "little"), f"{name}: which goes on at the saved RIP, {len(behind)} frames")
     return path, c
 
 

@@ -299,6 +299,49 @@ static void smm_is_stitched_to_what_it_interrupted(void **state)
 	assert_true(l->got.frame[2].pc == BASE + TOP + 8);
 }
 
+/* A CPU whose code nobody knows, in 64-bit mode. */
+static void bare(struct lab *l, unsigned sp)
+{
+	l->kernel.os = NULL;
+	l->cpu.virt = &l->space;
+	inq_reg_set(&l->cpu.regs, X86_64_CR0, X86_64_CR0_PE | X86_64_CR0_PG);
+	inq_reg_set(&l->cpu.regs, X86_64_EFER, X86_64_EFER_LMA);
+	inq_reg_set(&l->cpu.regs, X86_64_RIP, BASE + CALLS);
+	inq_reg_set(&l->cpu.regs, X86_64_RSP, BASE + sp);
+	inq_reg_set(&l->cpu.regs, X86_64_RBP, BASE + sp + 8);
+	unwind_cpu(&l->u, 0, &l->got);
+}
+
+static void code_without_any_tables_is_climbed_by_its_looks(void **state)
+{
+	struct lab *l = *state;
+
+	put(l, TASK + 8, BASE + TASK + 0x100);
+	put(l, TASK + 16, BASE + TOP + 8);
+	put(l, TASK + 0x40, BASE + DOWN + 8);
+	bare(l, TASK);
+	assert_true(l->got.nr == 3 && !l->got.complete);
+	assert_string_equal(l->got.frame[1].how, "frame pointer");
+	assert_string_equal(l->got.frame[2].how, "scan");
+	assert_true(l->got.frame[2].pc == BASE + DOWN + 8);
+	assert_non_null(strstr(l->got.why, "no return address"));
+	inq_reg_set(&l->cpu.regs, X86_64_CS_SEL, 0x33);
+	bare(l, TASK);
+	assert_true(l->got.nr == 1 && l->got.complete);
+	assert_string_equal(l->got.frame[0].mode, "user");
+}
+
+static void a_stack_full_of_return_addresses_is_cut(void **state)
+{
+	struct lab *l = *state;
+
+	for (unsigned at = TASK; at < TASK + STACK; at += 8)
+		put(l, at, BASE + TOP + 8);
+	bare(l, TASK);
+	assert_true(l->got.nr < UNWIND_FRAMES && !l->got.complete);
+	assert_non_null(strstr(l->got.why, "more frames"));
+}
+
 static void any_byte_ends_the_climb(void **state)
 {
 	struct lab *l = *state;
@@ -333,6 +376,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(code_that_nobody_knows_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cpu_without_registers_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(smm_is_stitched_to_what_it_interrupted, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(code_without_any_tables_is_climbed_by_its_looks,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stack_full_of_return_addresses_is_cut, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(any_byte_ends_the_climb, setup, teardown),
 	};

@@ -130,6 +130,10 @@ static void test_svm(void **state)
 	put(b, 0x400 + 0xd0, 0x1d01, 8);
 	assert_true(vmcs_nested_host_regs(&n, &now, &rs));
 	assert_true(rs.v[X86_64_CR3] == 0x14000 && rs.v[X86_64_EFER] == 0x1d01);
+	put(b, 0x400 + 0x178, 0x1234, 8);
+	put(b, 0x400 + 0x1d8, 0x5678, 8);
+	assert_true(vmcs_nested_host_regs(&n, &now, &rs));
+	assert_true(rs.v[X86_64_RIP] == 0x1234 && rs.v[X86_64_RSP] == 0x5678);
 	assert_false(vmcs_nested_guest_regs(&n, &now, &rs)); /* they are the CPU's own */
 	free(s);
 }
