@@ -155,20 +155,46 @@ static size_t find_plain(const struct machine_pattern *pt, const uint8_t *p, siz
 }
 
 #if defined(__x86_64__)
+enum { STEP = 4 * 32 }; /* looking whether there is any hit costs as much as 32 comparisons */
+
+/* Where both probes fit, of the 32 places from `from` on. */
+__attribute__((target("avx2"))) static inline __m256i
+fitting(const struct machine_pattern *pt, const uint8_t *from, __m256i a, __m256i b)
+{
+	__m256i va = _mm256_loadu_si256((const __m256i_u *)(from + pt->probe[0]));
+	__m256i vb = _mm256_loadu_si256((const __m256i_u *)(from + pt->probe[1]));
+
+	return _mm256_and_si256(_mm256_cmpeq_epi8(va, a), _mm256_cmpeq_epi8(vb, b));
+}
+
+/* The first hit in STEP places; STEP: there is none. */
+__attribute__((target("avx2"))) static size_t find_step(const struct machine_pattern *pt,
+							const uint8_t *p, __m256i a, __m256i b)
+{
+	for (size_t at = 0; at < STEP; at += 32) {
+		unsigned int m = (unsigned int)_mm256_movemask_epi8(fitting(pt, p + at, a, b));
+		for (; m; m &= m - 1)
+			if (fits(pt, p + at + (size_t)__builtin_ctz(m)))
+				return at + (size_t)__builtin_ctz(m);
+	}
+	return STEP;
+}
+
 __attribute__((target("avx2"))) static size_t find_avx2(const struct machine_pattern *pt,
 							const uint8_t *p, size_t nr, size_t from)
 {
-	const uint8_t *pa = p + pt->probe[0], *pb = p + pt->probe[1];
 	__m256i a = _mm256_set1_epi8((char)pt->bytes[pt->probe[0]]);
 	__m256i b = _mm256_set1_epi8((char)pt->bytes[pt->probe[1]]);
 
-	for (; from < nr && nr - from >= 32; from += 32) {
-		__m256i va = _mm256_loadu_si256((const __m256i_u *)(pa + from));
-		__m256i vb = _mm256_loadu_si256((const __m256i_u *)(pb + from));
-		__m256i both = _mm256_and_si256(_mm256_cmpeq_epi8(va, a), _mm256_cmpeq_epi8(vb, b));
-		for (unsigned int m = (unsigned int)_mm256_movemask_epi8(both); m; m &= m - 1)
-			if (fits(pt, p + from + (size_t)__builtin_ctz(m)))
-				return from + (size_t)__builtin_ctz(m);
+	for (; from < nr && nr - from >= STEP; from += STEP) {
+		const uint8_t *q = p + from;
+		__m256i some = _mm256_or_si256(fitting(pt, q, a, b), fitting(pt, q + 32, a, b));
+		__m256i more =
+			_mm256_or_si256(fitting(pt, q + 64, a, b), fitting(pt, q + 96, a, b));
+		__m256i any = _mm256_or_si256(some, more);
+		size_t at = _mm256_testz_si256(any, any) ? STEP : find_step(pt, q, a, b);
+		if (at < STEP)
+			return from + at;
 	}
 	return find_plain(pt, p, nr, from);
 }

@@ -12,8 +12,8 @@
 #include "base/cores.h"
 
 enum {
-	CHUNK = 1 << 20,    /* bytes that one thread takes at once */
-	CHUNKS = 64,        /* of one round; rounds begin small, so that first hits come soon */
+	CHUNK = 3 << 18,    /* bytes that one thread takes at once: they stay in its own cache */
+	CHUNKS = 256,       /* of one round; rounds begin small, so that first hits come soon */
 	HITS_MAX = 1 << 16, /* of one chunk; the search goes on behind them in the next round */
 	BUFFER = CHUNK + MACHINE_PATTERN_MAX, /* a chunk and what a hit reaches over: one read */
 	ZEROS = 64 << 10,

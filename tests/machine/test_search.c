@@ -208,13 +208,14 @@ static void test_a_long_pattern_over_many_pages(void **state)
 {
 	(void)state;
 	struct lab *l = lab_new(true, false);
+	enum { CHUNK = 3 << 18 }; /* of one thread: a hit at each of its ends */
 	char what[4 + 2 * MACHINE_PATTERN_MAX + 3] = "hex:";
 
 	for (size_t i = 0; i < MACHINE_PATTERN_MAX; i++)
 		strcat(what, "99");
-	for (size_t i = 0; i < BYTES; i += (1 << 20))
-		memset(l->p + i + (1 << 20) - 100, 0x99, i + (1 << 20) < BYTES ? 256 : 100);
-	assert_int_equal(compare(l, what, 0, UINT64_MAX), BYTES / (1 << 20) - 1);
+	for (size_t i = 0; i < BYTES; i += CHUNK)
+		memset(l->p + i + CHUNK - 100, 0x99, i + CHUNK < BYTES ? 256 : 100);
+	assert_int_equal(compare(l, what, 0, UINT64_MAX), BYTES / CHUNK - 1);
 	strcat(what, "99");
 	struct machine_pattern pt;
 	assert_int_equal(machine_pattern(what, &pt, NULL), INQ_EUSAGE); /* one too long */
