@@ -5,6 +5,7 @@
 
 #include "cli/memory.h"
 #include "cli/say.h"
+#include "machine/name_addr.h"
 
 enum { MOST = 16 << 20, FALLBACK = 256 };
 
@@ -75,10 +76,11 @@ const struct cli_command cli_cmd_mem = {
 	.help = "  inquest mem guest.core phys:0x1000           256 bytes of physical memory\n"
 		"  inquest mem guest.core cpu0:rsp 64           the stack of CPU 0\n"
 		"  inquest mem guest.core cr3=0x1a000:0x400000  as the process with those tables\n"
+		"  inquest mem guest.core linux_banner          what the kernel calls so\n"
 		"\n"
 		"--format is hex, words or text.  An ADDRESS is 0x... or decimal, or a register\n"
-		"where the space is a CPU's, then maybe +NUMBER or -NUMBER.  A SPACE "
-		"is\n" MACHINE_SPACE_HELP "\n"
+		"where the space is a CPU's, then maybe +NUMBER or -NUMBER; or\n" MACHINE_NAME_HELP
+		"A SPACE is\n" MACHINE_SPACE_HELP "\n"
 		"What was not dumped and what nothing is mapped at is said, and passed over.  In\n"
 		"SQL the same is mem_line(space, address, bytes), and mem() yields the bytes.\n",
 	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_FORMAT,

@@ -168,6 +168,7 @@ enum inq_status machine_object_addr(const struct inq_machine *m, const char *tex
 {
 	struct machine_object o;
 	struct machine_var v;
+	struct machine_where w;
 	enum inq_status st;
 
 	if (machine_number(text, strlen(text), ret))
@@ -177,7 +178,7 @@ enum inq_status machine_object_addr(const struct inq_machine *m, const char *tex
 		return INQ_OK;
 	}
 	if ((st = machine_object(m, text, NULL, MACHINE_NO_CPU, &o, err)))
-		return st;
+		return machine_place(m, text, &w, ret, NULL) ? st : INQ_OK;
 	*ret = o.addr;
 	return INQ_OK;
 }

@@ -34,7 +34,7 @@ bool machine_object_per_cpu(const struct inq_machine *m, const char *text);
 
 /*
  * An address: a number, or what a variable's name and a path from it lead to (the address of that,
- * not its value).  Errors: as machine_object.
+ * not its value), or a place as in place.h.  Errors: as machine_object.
  */
 INQ_MUST enum inq_status machine_object_addr(const struct inq_machine *m, const char *text,
 					     uint64_t *ret, struct inq_err *err);

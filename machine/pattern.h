@@ -26,6 +26,7 @@ struct machine_pattern {
 	"  u8: u16: u32: u64: a little-endian value, or FIRST-LAST: any between, at an\n"          \
 	"                     address that is a multiple of its size\n"                            \
 	"  ptr:FIRST-LAST     the same as u64: pointers into that range\n"                         \
+	"  ptr:NAME           pointers to or into what the kernel calls so\n"                      \
 	"  utf16:TEXT         text of two bytes a character\n"                                     \
 	"  text:TEXT, or TEXT the bytes of the text itself\n"
 

@@ -8,6 +8,7 @@
 
 #include "arch/x86_64/regs.h"
 #include "base/order.h"
+#include "machine/name_addr.h"
 
 static unsigned int digit_of(char c)
 {
@@ -118,9 +119,9 @@ static enum inq_status space_of_root(const struct inq_machine *m, const char *te
 	return INQ_OK;
 }
 
-static void start(struct machine_where *w, const char *text, size_t n)
+static void start(struct machine_where *w, const struct inq_machine *m, const char *text, size_t n)
 {
-	*w = (struct machine_where){.space = NULL};
+	*w = (struct machine_where){.m = m};
 	if (n >= sizeof(w->name))
 		n = sizeof(w->name) - 1;
 	for (size_t i = 0; i < n; i++)
@@ -133,7 +134,7 @@ enum inq_status machine_space_nr(const struct inq_machine *m, int64_t space_id,
 	char text[24];
 	int n = snprintf(text, sizeof(text), "%" PRId64, space_id);
 
-	start(ret, text, (size_t)n);
+	start(ret, m, text, (size_t)n);
 	if (space_id > (int64_t)m->nr_spaces)
 		(void)inq_machine_kernel(m);
 	for (size_t i = 0; i < m->nr_spaces; i++)
@@ -153,12 +154,12 @@ enum inq_status machine_space_named(const struct inq_machine *m, const char *tex
 	if (n >= sizeof(ret->name))
 		return inq_fail(err, INQ_EUSAGE, "%.40s...: no name of a space is so long", text);
 	if (n > 3 && !memcmp(text, "cr3=", 4)) {
-		start(ret, text, n);
+		start(ret, m, text, n);
 		return space_of_root(m, text, n, ret, err);
 	}
 	if (machine_number(text, n, &nr) && nr <= INT64_MAX)
 		return machine_space_nr(m, (int64_t)nr, ret, err);
-	start(ret, text, n);
+	start(ret, m, text, n);
 	ret->space = listed(m, text, n);
 	if (!ret->space)
 		return fail_unknown(m, text, n, err);
@@ -167,17 +168,12 @@ enum inq_status machine_space_named(const struct inq_machine *m, const char *tex
 }
 
 /* Its value as an address: rip and rsp are relative to a segment. */
-static enum inq_status register_value(const struct machine_where *w, const char *name,
-				      uint64_t *ret, struct inq_err *err)
+static enum inq_status register_value(const struct machine_where *w, unsigned int r,
+				      const char *name, uint64_t *ret, struct inq_err *err)
 {
-	int r = x86_64_reg_find(name);
-	const struct inq_regset *rs = w->cpu ? &w->cpu->regs : NULL;
+	const struct inq_regset *rs = &w->cpu->regs;
 
-	if (r < 0 || !rs)
-		return inq_fail(err, INQ_EUSAGE,
-				"%.40s: no address; write 0x... or a decimal number%s", name,
-				rs ? ", or a register" : "");
-	if (!inq_reg_known(rs, (unsigned int)r))
+	if (!inq_reg_known(rs, r))
 		return inq_fail(err, INQ_EABSENT, "%s: the dump does not tell register %s", w->name,
 				name);
 	*ret = rs->v[r];
@@ -192,11 +188,42 @@ static enum inq_status register_value(const struct machine_where *w, const char 
 	return INQ_OK;
 }
 
+/* May names of the kernel be meant there?  Not in physical memory, nor in an inner guest's. */
+static bool has_names(const struct machine_where *w)
+{
+	const struct inq_kernel *k = inq_machine_kernel(w->m);
+	const struct paging_space *ps = paging_space_of(w->space);
+
+	return k->virt && (w->space == k->virt || (ps && ps->mode.kind == PAGING_CPU &&
+						   w->space->lower == w->m->dump->phys));
+}
+
+static enum inq_status named_value(const struct machine_where *w, const char *name, uint64_t *ret,
+				   struct inq_err *err)
+{
+	int r = w->cpu ? x86_64_reg_find(name) : -1;
+	struct machine_name found = {0};
+
+	if (r >= 0)
+		return register_value(w, (unsigned int)r, name, ret, err);
+	if (!has_names(w))
+		return inq_fail(err, INQ_EUSAGE,
+				"%.40s: no address; write 0x... or a decimal number%s", name,
+				w->cpu ? ", or a register" : "");
+	enum inq_status st = machine_name_addr(w->m, name, strlen(name),
+					       w->cpu ? &w->cpu->index : NULL, &found, err);
+	if (st == INQ_ENOTFOUND)
+		return inq_fail(err, st, "%.80s: no number%s, and no name of the kernel", name,
+				w->cpu ? ", no register" : "");
+	*ret = found.addr;
+	return st;
+}
+
 enum inq_status machine_address(const struct machine_where *w, const char *text, uint64_t *ret_addr,
 				struct inq_err *err)
 {
 	size_t n = strcspn(text, "+-"), rest = strlen(text);
-	char name[48];
+	char name[160];
 	uint64_t base = 0, more = 0;
 	enum inq_status st = INQ_OK;
 
@@ -205,12 +232,27 @@ enum inq_status machine_address(const struct machine_where *w, const char *text,
 	memcpy(name, text, n);
 	name[n] = '\0';
 	if (!machine_number(name, n, &base))
-		st = register_value(w, name, &base, err);
+		st = named_value(w, name, &base, err);
 	if (!st && n < rest && !machine_number(text + n + 1, rest - n - 1, &more))
 		return inq_fail(err, INQ_EUSAGE, "%.40s: no number behind the %c", text, text[n]);
 	if (!st)
 		*ret_addr = n < rest && text[n] == '-' ? base - more : base + more;
 	return st;
+}
+
+/* A name needs no space: the kernel's is meant.  Numbers say nothing of theirs. */
+static enum inq_status place_of_name(const struct inq_machine *m, const char *text,
+				     struct machine_where *ret_where, uint64_t *ret_addr,
+				     struct inq_err *err)
+{
+	uint64_t nr;
+
+	if (!*text || machine_number(text, strcspn(text, "+-"), &nr) ||
+	    !inq_machine_kernel(m)->virt)
+		return inq_fail(err, INQ_EUSAGE, "%.40s: no SPACE:ADDRESS, as in phys:0x1000",
+				text);
+	enum inq_status st = machine_space_named(m, "kernel", strlen("kernel"), ret_where, err);
+	return st ? st : machine_address(ret_where, text, ret_addr, err);
 }
 
 enum inq_status machine_place(const struct inq_machine *m, const char *text,
@@ -220,8 +262,7 @@ enum inq_status machine_place(const struct inq_machine *m, const char *text,
 	const char *colon = strrchr(text, ':');
 
 	if (!colon)
-		return inq_fail(err, INQ_EUSAGE, "%.40s: no SPACE:ADDRESS, as in phys:0x1000",
-				text);
+		return place_of_name(m, text, ret_where, ret_addr, err);
 	enum inq_status st = machine_space_named(m, text, (size_t)(colon - text), ret_where, err);
 	return st ? st : machine_address(ret_where, colon + 1, ret_addr, err);
 }

@@ -13,6 +13,7 @@
  */
 struct machine_where {
 	const struct inq_space *space;
+	const struct inq_machine *m;
 	const struct inq_cpu *cpu; /* whose registers an address may name; NULL: nobody's */
 	struct paging_space own;
 	char name[96]; /* as it was written */
@@ -45,8 +46,9 @@ INQ_MUST enum inq_status machine_space_nr(const struct inq_machine *m, int64_t s
 
 /*
  * An address: 0x and hexadecimal digits, or decimal digits, or, when the space is a CPU's, the name
- * of one of its registers (rip and rsp with their segment's base); then +NUMBER or -NUMBER, which
- * wraps.  The whole text.  Errors: INQ_EUSAGE, INQ_EABSENT (that register is unknown).
+ * of one of its registers (rip and rsp with their segment's base), or, in virtual memory over the
+ * dump's, a name of the kernel as in name_addr.h; then +NUMBER or -NUMBER, which wraps.  The whole
+ * text.  Errors: INQ_EUSAGE, INQ_EABSENT (that register is unknown), those of name_addr.h.
  */
 INQ_MUST enum inq_status machine_address(const struct machine_where *where, const char *text,
 					 uint64_t *ret_addr, struct inq_err *err);
@@ -54,7 +56,7 @@ INQ_MUST enum inq_status machine_address(const struct machine_where *where, cons
 /* A number as above, 64 bits: the whole of n characters. */
 bool machine_number(const char *text, size_t n, uint64_t *ret);
 
-/* SPACE:ADDRESS.  The same errors. */
+/* SPACE:ADDRESS, or a name in space kernel.  The same errors. */
 INQ_MUST enum inq_status machine_place(const struct inq_machine *m, const char *text,
 				       struct machine_where *ret_where, uint64_t *ret_addr,
 				       struct inq_err *err);

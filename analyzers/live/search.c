@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analyzers/live/table.h"
+#include "machine/name_addr.h"
 #include "machine/search.h"
 
 enum { SHOWN = 16 };
@@ -52,6 +53,23 @@ static enum inq_status take_range(const struct live_call *call, struct state *s,
 	return st;
 }
 
+/* ptr:NAME is ptr:FIRST-LAST of what is named so; everything else tells itself what it is. */
+static enum inq_status take_pattern(const struct inq_machine *m, const char *what,
+				    struct machine_pattern *ret, struct inq_err *err)
+{
+	struct machine_name name = {0};
+	char range[64];
+
+	if (strncmp(what, "ptr:", 4) != 0 || (what[4] >= '0' && what[4] <= '9'))
+		return machine_pattern(what, ret, err);
+	enum inq_status st = machine_name_addr(m, what + 4, strlen(what + 4), NULL, &name, err);
+	if (st)
+		return st;
+	(void)snprintf(range, sizeof(range), "ptr:0x%" PRIx64 "-0x%" PRIx64, name.addr,
+		       name.addr + (name.size ? name.size - 1 : 0));
+	return machine_pattern(range, ret, err);
+}
+
 static enum inq_status open_search(const struct live_call *call, void *state, struct inq_err *err)
 {
 	struct state *s = state;
@@ -60,7 +78,7 @@ static enum inq_status open_search(const struct live_call *call, void *state, st
 
 	if (!what)
 		return inq_fail(err, INQ_ENOMEM, "what to search");
-	enum inq_status st = machine_pattern(what, &s->pt, err);
+	enum inq_status st = take_pattern(call->m, what, &s->pt, err);
 	if (!st)
 		st = take_range(call, s, &first, &last, err);
 	return st ? st

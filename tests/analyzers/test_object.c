@@ -50,6 +50,7 @@ static void fill(struct lab *l)
 static int setup(void **state)
 {
 	static struct lab l;
+	static struct inq_cpu cpus[2] = {{.index = 0}, {.index = 1}};
 	struct inq_err err;
 
 	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read}};
@@ -64,7 +65,8 @@ static int setup(void **state)
 	l.kernel = (struct inq_kernel){
 		.os = "linux", .virt = &l.memory.base, .facts = l.facts, .nr_facts = 2};
 	l.made = (struct machine_made){.types = &l.types, .kernel = &l.kernel};
-	sql_lab_open(&l.sql, (struct inq_machine){.machine_id = 1, .made = &l.made, .nr_cpus = 2});
+	sql_lab_open(&l.sql, (struct inq_machine){
+				     .machine_id = 1, .made = &l.made, .cpus = cpus, .nr_cpus = 2});
 	fill(&l);
 	*state = &l;
 	return 0;
@@ -163,6 +165,8 @@ static void an_address_is_told_what_it_belongs_to(void **state)
 {
 	says(*state, "SELECT kind, hex64(addr), offset, text FROM what('0xffff88800000200a')",
 	     "per_cpu|0xffff888000002008|2|current_task of cpu 1+0x2/0x8|;");
+	says(*state, "SELECT hex64(addr), offset FROM what('kernel:current_task@1+2')",
+	     "0xffff888000002008|2|;");
 	says(*state, "SELECT count(*) FROM what(16)", "0|;");
 	says(*state, "SELECT * FROM what('nobody.x')",
 	     "what: no names (kallsyms) in the kernel's image");

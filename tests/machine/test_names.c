@@ -11,6 +11,7 @@
 
 #include "machine/machine.h"
 #include "machine/names.h"
+#include "machine/place.h"
 #include "machine/types.h"
 #include "tests/machine/fake_names.h"
 #include "tests/symbols/btf_build.h"
@@ -265,6 +266,80 @@ static void a_name_has_all_its_symbols(void **state)
 	stop(&l);
 }
 
+/* Memory where per-CPU data of two CPUs lie, 0x100 apart, by a table of three. */
+static void put_per_cpu(struct lab *l, const struct inq_space **spaces, struct inq_dump *dump)
+{
+	enum { OFFSETS = 0x200, NR_CPUS = 0x220 };
+	static const struct fake_symbol symbols[] = {
+		{0, "A__per_cpu_start"},
+		{0x40, "Arunqueues"},
+		{0x1000, "A__per_cpu_end"},
+		{TEXT, "T_text"},
+		{TEXT + 0x100, "Tschedule"},
+		{TEXT + 0x180, "tprobe"},
+		{TEXT + 0x200, "tprobe"},
+		{TEXT + 0x300, "T_etext"},
+		{BASE + OFFSETS, "D__per_cpu_offset"},
+		{BASE + NR_CPUS, "Dnr_cpu_ids"},
+		{BASE + NR_CPUS + 4, "D_end"},
+	};
+
+	l->memory.base.space_id = 1;
+	*spaces = &l->memory.base;
+	*dump = (struct inq_dump){.path = "lab"};
+	l->m.spaces = spaces;
+	l->m.nr_spaces = 1;
+	l->m.dump = dump;
+	kallsyms_close(l->made.names->kernel);
+	l->made.names->kernel = fake_symbols(symbols, sizeof(symbols) / sizeof(*symbols));
+	for (size_t i = 0; i < 3; i++)
+		put(l, OFFSETS + 8 * i, BASE + 0x100 * i, 8);
+	put(l, NR_CPUS, 2, 4);
+}
+
+static void a_name_is_a_place(void **state)
+{
+	static const struct {
+		const char *text;
+		enum inq_status st;
+		uint64_t addr;
+	} all[] = {
+		{"schedule", INQ_OK, TEXT + 0x100},
+		{"kernel:schedule+0x20", INQ_OK, TEXT + 0x120},
+		{"schedule-1", INQ_OK, TEXT + 0xff},
+		{"runqueues@1", INQ_OK, BASE + 0x140},
+		{"kernel:runqueues@0+8", INQ_OK, BASE + 0x48},
+		{"runqueues", INQ_EUSAGE, 0},      /* whose? */
+		{"schedule@0", INQ_EUSAGE, 0},     /* nobody's */
+		{"runqueues@2", INQ_ENOTFOUND, 0}, /* the table goes on, CPUs do not */
+		{"runqueues@", INQ_EUSAGE, 0},
+		{"runqueues@-1", INQ_EUSAGE, 0},
+		{"@1", INQ_ENOTFOUND, 0},
+		{"probe", INQ_EUSAGE, 0}, /* which? */
+		{"schedul", INQ_ENOTFOUND, 0},
+		{"schedule+", INQ_EUSAGE, 0},
+		{"0x1000", INQ_EUSAGE, 0}, /* where? */
+		{"", INQ_EUSAGE, 0},
+	};
+	static struct lab l;
+	const struct inq_space *spaces;
+	struct inq_dump dump;
+
+	(void)state;
+	start(&l, false);
+	put_per_cpu(&l, &spaces, &dump);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct machine_where w;
+		struct inq_err err = {0};
+		uint64_t addr = 0;
+		enum inq_status st = machine_place(&l.m, all[i].text, &w, &addr, &err);
+		if (st != all[i].st || addr != all[i].addr || (st && !err.msg[0]))
+			fail_msg("%s: %s 0x%llx %s", all[i].text, inq_status_name(st),
+				 (unsigned long long)addr, err.msg);
+	}
+	stop(&l);
+}
+
 static void both_shapes(void (*check)(struct lab *l, bool newer))
 {
 	static struct lab l;
@@ -457,6 +532,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_kernel_names_its_own_image),
 		cmocka_unit_test(a_name_has_all_its_symbols),
+		cmocka_unit_test(a_name_is_a_place),
 		cmocka_unit_test(modules_are_listed_with_their_symbols),
 		cmocka_unit_test(code_is_told_from_data),
 		cmocka_unit_test(a_stopped_search_is_no_answer),
