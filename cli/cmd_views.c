@@ -30,20 +30,29 @@ const struct cli_command cli_cmd_views = {
 	.run = run_views,
 };
 
+static void join_tables(const char *const *tables, char *buf, size_t n)
+{
+	buf[0] = '\0';
+	for (int i = 0; i < INQ_RULE_NEEDS && tables[i]; i++) {
+		strncat(buf, i ? " " : "", n - strlen(buf) - 1);
+		strncat(buf, tables[i], n - strlen(buf) - 1);
+	}
+}
+
 static int explain_rule(const struct inq_rule *r)
 {
-	char needs[256] = "";
+	char needs[256], uses[256];
 
-	for (int i = 0; i < INQ_RULE_NEEDS && r->needs[i]; i++) {
-		strncat(needs, i ? " " : "", sizeof(needs) - strlen(needs) - 1);
-		strncat(needs, r->needs[i], sizeof(needs) - strlen(needs) - 1);
-	}
+	join_tables(r->needs, needs, sizeof(needs));
+	join_tables(r->uses, uses, sizeof(uses));
 	const char *const lines[][2] = {{"rule", r->id},           {"title", r->title},
 					{"severity", r->severity}, {"confidence", r->confidence},
 					{"why", r->why},           {"next", r->fix},
-					{"needs", needs},          {"source", r->source}};
+					{"needs", needs},          {"uses", uses},
+					{"source", r->source}};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
-		text_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);
+		if (*lines[i][1])
+			text_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);
 	puts("");
 	fputs(r->sql + strspn(r->sql, "\n"), stdout);
 	return CLI_GOOD;

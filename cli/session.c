@@ -366,13 +366,23 @@ static enum inq_status need_all(struct session *s, struct inq_err *err)
 	return st;
 }
 
+static enum inq_status need_tables(struct session *s, const char *const *tables,
+				   struct inq_err *err)
+{
+	enum inq_status st = INQ_OK;
+
+	for (int i = 0; !st && i < INQ_RULE_NEEDS && tables[i]; i++)
+		st = need_collector(s, collector_find(tables[i]), err);
+	return st;
+}
+
 static enum inq_status ask_rule(struct session *s, const struct inq_rule *r, struct inq_err *err)
 {
 	struct inq_err why = {0};
-	enum inq_status st = INQ_OK;
+	enum inq_status st = need_tables(s, r->needs, err);
 
-	for (int i = 0; !st && i < INQ_RULE_NEEDS && r->needs[i]; i++)
-		st = need_collector(s, collector_find(r->needs[i]), err);
+	if (!st)
+		st = need_tables(s, r->uses, err);
 	if (st)
 		return st;
 	s->doing = r->title;

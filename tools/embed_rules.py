@@ -10,6 +10,7 @@ OUT.d tells ninja to look again when a file comes, goes or changes."""
 import json, pathlib, re, sys
 
 KEYS = ("id", "severity", "confidence", "needs", "title", "why", "fix", "source")
+OPTIONAL = ("uses",)
 WORDS = {"severity": ("info", "warning", "error", "fatal"),
          "confidence": ("proof", "strong", "heuristic")}
 NEEDS = 8  # INQ_RULE_NEEDS
@@ -22,7 +23,7 @@ def header(path, lines):
             break
         if m := re.fullmatch(r"-- (\w+): +(\S.*)", line):
             last = m[1]
-            if last not in KEYS or last in head:
+            if last not in KEYS + OPTIONAL or last in head:
                 sys.exit(f"{path}: header has {last} " + ("twice" if last in head else "unasked"))
             head[last] = m[2].strip()
         elif last and (m := re.fullmatch(r"--    +(\S.*)", line)):
@@ -39,9 +40,10 @@ def check(path, head):
         sys.exit(f"{path}: id {head['id']} is not the file's name in kebab-case")
     if wrong := [k for k, words in WORDS.items() if head[k] not in words]:
         sys.exit(f"{path}: unknown {wrong}")
-    needs = head["needs"].split()
-    if len(needs) > NEEDS or len(set(needs)) < len(needs):
-        sys.exit(f"{path}: needs more than {NEEDS} tables, or one twice")
+    for key in ("needs", "uses"):
+        tables = head.get(key, "").split()
+        if len(tables) > NEEDS or len(set(tables)) < len(tables):
+            sys.exit(f"{path}: {key} more than {NEEDS} tables, or one twice")
 
 
 def entry(path):
@@ -49,7 +51,7 @@ def entry(path):
     head = header(path, text.splitlines())
     check(path, head)
     fields = [f".{k} = {json.dumps(head[k])}" for k in KEYS if k != "needs"]
-    fields.append(".needs = {%s}" % ", ".join(map(json.dumps, head["needs"].split())))
+    fields += [".%s = {%s}" % (k, ", ".join(map(json.dumps, head[k].split()))) for k in ("needs", "uses") if k in head]
     fields.append(".sql = " + json.dumps(re.sub(r"^\s*--.*\n", "", text, flags=re.M)))
     return "\t{%s}," % ", ".join(fields)
 

@@ -2,6 +2,7 @@
 -- severity:   error
 -- confidence: strong
 -- needs:      cpu
+-- uses:       cpu_os frame
 -- title:      CPU is halted with interrupts off
 -- why:        HLT ends at an interrupt that may be delivered; with IF = 0 only an NMI, an SMI or an INIT is one.
 -- fix:        See who executed HLT (inquest show insns): a dead end of the code, or a missing STI before it.
@@ -13,7 +14,15 @@ SELECT sample_id || '.' || cpu AS key,
        || ' with IF = 0: '
        || CASE WHEN nmi_masked = 1 AND smm = 0 THEN 'NMIs are masked as well, only INIT or SMI wakes it'
                ELSE 'only an NMI, an SMI or INIT wakes it' END AS detail,
-       CASE WHEN nmi_masked = 1 AND smm = 0 THEN 'fatal' ELSE 'error' END AS severity,
+       -- a Linux that stops, or one whose CPU was taken off, halts so on purpose
+       CASE WHEN EXISTS (SELECT 1 FROM cpu_os o
+                           JOIN frame f ON f.machine_id = o.machine_id AND f.task = o.task
+                          WHERE o.machine_id = cpu.machine_id AND o.sample_id = cpu.sample_id
+                            AND o.cpu = cpu.cpu AND f.nr < 4
+                            AND (f.function LIKE 'stop_this_cpu+%'
+                                 OR f.function LIKE 'hlt_play_dead+%'
+                                 OR f.function LIKE 'kvm_wait+%')) THEN 'info'
+            WHEN nmi_masked = 1 AND smm = 0 THEN 'fatal' ELSE 'error' END AS severity,
        CASE WHEN nmi_masked = 1 AND smm = 0 THEN 'proof' ELSE 'strong' END AS confidence
   FROM cpu
  WHERE halted = 1

@@ -1,7 +1,8 @@
 -- id:         smm-live-dr7-gd
 -- severity:   error
 -- confidence: strong
--- needs:      cpu dbgreg smm_save loop
+-- needs:      cpu dbgreg smm_save
+-- uses:       loop
 -- title:      General detect is at work in SMM
 -- why:        With DR7.GD set any MOV to or from a debug register is a #DB; DR6.BD says that one was taken, and taking it clears GD.
 -- fix:        Look for the MOV DR that faulted (inquest show insns), and for the value that the handler loaded into DR7 (inquest show smm-save).

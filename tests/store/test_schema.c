@@ -75,9 +75,10 @@ static void views_and_rules_need_tables_that_exist(void **state)
 				fail_msg("view %s needs %s", v->name, v->needs[k]);
 	}
 	for (const struct inq_rule *r = analyzers_rules; r->id; r++)
-		for (int k = 0; k < INQ_RULE_NEEDS && r->needs[k]; k++)
-			if (!collector_find(r->needs[k]))
-				fail_msg("rule %s needs %s", r->id, r->needs[k]);
+		for (int k = 0; k < INQ_RULE_NEEDS; k++)
+			if ((r->needs[k] && !collector_find(r->needs[k])) ||
+			    (r->uses[k] && !collector_find(r->uses[k])))
+				fail_msg("rule %s needs or uses a table that is none", r->id);
 }
 
 static void every_view_is_a_query_over_the_real_tables(void **state)

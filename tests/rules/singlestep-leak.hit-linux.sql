@@ -1,0 +1,6 @@
+-- the #DB of a process that is debugged, in Linux: information
+INSERT INTO cpu(machine_id, sample_id, cpu, rflags, lin_rip, cpl, smm, mp_state) VALUES
+ (1, 0, 0, 2, 4096, 0, 0, 0);
+INSERT INTO dbgreg(machine_id, sample_id, cpu, name, value) VALUES
+ (1, 0, 0, 'dr6', 4294922224);
+INSERT INTO kernel(machine_id, nr, os) VALUES (1, 0, 'linux');

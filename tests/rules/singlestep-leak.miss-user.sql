@@ -1,0 +1,5 @@
+-- a debugger steps a process
+INSERT INTO cpu(machine_id, sample_id, cpu, rflags, lin_rip, cpl, smm, mp_state) VALUES
+ (1, 0, 0, 770, 4096, 3, 0, 0);
+INSERT INTO dbgreg(machine_id, sample_id, cpu, name, value) VALUES
+ (1, 0, 0, 'dr6', 4294922224);

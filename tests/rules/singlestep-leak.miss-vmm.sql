@@ -1,0 +1,7 @@
+-- the VMM steps it
+INSERT INTO cpu(machine_id, sample_id, cpu, rflags, lin_rip, cpl, smm, mp_state) VALUES
+ (1, 0, 0, 770, 4096, 0, 0, 0);
+INSERT INTO dbgreg(machine_id, sample_id, cpu, name, value) VALUES
+ (1, 0, 0, 'dr6', 4294922224);
+INSERT INTO step(machine_id, sample_id, cpu, nr) VALUES
+ (1, 0, 0, 0);
