@@ -15,6 +15,7 @@
 #include "analyzers/collect/linux_page.h"
 #include "analyzers/collect/linux_task.h"
 #include "analyzers/collect/linux_zone.h"
+#include "analyzers/slab_state.h"
 #include "arch/paging.h"
 
 enum { PAGE_SHIFT = 12, COMM = 64 };
@@ -158,16 +159,22 @@ static void ask_slab(struct asked *q, uint64_t head, uint64_t first)
 {
 	struct linux_slab_shape f;
 	uint64_t cache = 0, size = 0;
-	char called[64] = "", text[160];
+	char called[64] = "", why[SLAB_WHY], text[260];
 
 	if (linux_slab_shape(q->m, &f, NULL) ||
 	    linux_slab_cache(q->m, &f, head, &cache, called, sizeof(called), NULL) ||
 	    inq_read_field(q->m, cache, &f.object, &size, NULL) || !size)
 		return;
 	uint64_t i = (q->addr - first) / size;
+	enum slab_verdict state = slab_state_of(q->m, head, cache, first, q->addr, why);
 	snprintf(text, sizeof(text),
-		 "slab cache %s, object %" PRIu64 "+0x%" PRIx64 " of 0x%" PRIx64 " bytes", called,
-		 i, q->addr - first - i * size, size);
+		 "slab cache %s, object %" PRIu64 "+0x%" PRIx64 " of 0x%" PRIx64 " bytes"
+		 ", %s%s",
+		 called, i, q->addr - first - i * size, size,
+		 state == SLAB_FREE     ? "free: "
+		 : state == SLAB_IN_USE ? "in use"
+					: "free or in use is unknown: ",
+		 why);
 	answer(q, "slab", first + i * size, text);
 }
 

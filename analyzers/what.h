@@ -8,7 +8,7 @@
 struct what {
 	const char *kind; /* "symbol", "per_cpu", "task", "stack", "page", "slab" */
 	uint64_t addr;
-	char text[200]; /* may hold any bytes of the dump but NUL */
+	char text[260]; /* may hold any bytes of the dump but NUL */
 };
 
 enum { WHAT_MAX = 16 };

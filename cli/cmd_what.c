@@ -55,10 +55,10 @@ const struct cli_command cli_cmd_what = {
 		"\n"
 		"Every answer is a line: the symbol or module, the per-CPU variable and whose it\n"
 		"is, the task, the kernel stack and what the word there leads to, the page with\n"
-		"its flags, the slab cache and which of its objects.  What the dump lacks leaves\n"
-		"answers out; nothing printed means that nothing is known.  ADDRESS is one of\n"
-		"the kernel, or a variable or a part of one, or a place (`inquest help mem`).\n"
-		"In SQL the same is what(address).\n",
+		"its flags, the slab cache, which of its objects and whether that is free.  What\n"
+		"the dump lacks leaves answers out; nothing printed means that nothing is known.\n"
+		"ADDRESS is one of the kernel, or a variable or a part of one, or a place\n"
+		"(`inquest help mem`).  In SQL the same is what(address).\n",
 	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE,
 	.min_args = 2,
 	.max_args = 2,

@@ -48,8 +48,7 @@ static void set_range(struct bare *b, uint64_t pc)
 	}
 }
 
-static bool step(struct bare *b, struct x86_64_frame *f, const char **ret_how,
-		 struct inq_err *why)
+static bool step(struct bare *b, struct x86_64_frame *f, const char **ret_how, struct inq_err *why)
 {
 	struct x86_64_frame up = {0};
 
@@ -88,8 +87,9 @@ static bool ends_at_once(const struct inq_regset *rs, const struct x86_64_frame 
 	if (is_user(rs, f))
 		unwind_end(ret, true, "user mode");
 	else if (!virt)
-		unwind_end(ret, false, "cut: what decides how its addresses are translated is "
-				       "not in the dump");
+		unwind_end(ret, false,
+			   "cut: what decides how its addresses are translated is "
+			   "not in the dump");
 	else if (!is_64bit(rs))
 		unwind_end(ret, false, "cut: stacks of %s mode are not climbed",
 			   x86_64_mode_name(x86_64_mode_of(rs)));

@@ -118,8 +118,9 @@ static void to_hypervisor(struct unwinder *u, const struct inq_cpu *cpu,
 		unwind_end(ret, false, "cut: where its hypervisor goes on is not in the dump");
 		return;
 	}
-	say_boundary(climb_machine(u, cpu->index, &host, "hypervisor", ret), "its guest exits to here",
-		     s->format == VMCS_SVM ? "VMCB12" : "VMCS12", s->block_pa);
+	say_boundary(climb_machine(u, cpu->index, &host, "hypervisor", ret),
+		     "its guest exits to here", s->format == VMCS_SVM ? "VMCB12" : "VMCS12",
+		     s->block_pa);
 }
 
 /* The guest that a guest runs; virt: its linear addresses. */
@@ -146,7 +147,8 @@ static void guest_in_smm(struct unwinder *u, const struct inq_cpu *cpu, const st
 	uint64_t root = 0;
 
 	if (vmcs_nested_paging(s, &root)) {
-		bool known = machine_nested_mode(cpu, s, root, CPUID_UNKNOWN, GBPAGES_UNKNOWN, &mode);
+		bool known =
+			machine_nested_mode(cpu, s, root, CPUID_UNKNOWN, GBPAGES_UNKNOWN, &mode);
 		if (known)
 			paging_space_init(&phys, "guest", lower, &mode);
 		lower = known ? &phys.base : NULL;
