@@ -63,9 +63,9 @@ bool slab_list_mark(const struct slab_lists *l, uint64_t first, slab_read_fn *re
 }
 
 struct shape {
-	struct inq_field freelist, inuse, objects;                  /* of a slab */
-	struct inq_field cpu_slab, size, link, pad, random;         /* of a cache */
-	struct inq_field cpu_freelist, cpu_page;                    /* of a cache on a CPU */
+	struct inq_field freelist, inuse, objects;          /* of a slab */
+	struct inq_field cpu_slab, size, link, pad, random; /* of a cache */
+	struct inq_field cpu_freelist, cpu_page;            /* of a cache on a CPU */
 };
 
 static bool shape_of(const struct inq_machine *m, struct shape *s)

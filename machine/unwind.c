@@ -77,6 +77,7 @@ struct climb {
 	const struct unwind_area *left[16]; /* never to be entered again */
 	unsigned int nr_left;
 	bool left_unknown;
+	const char *says; /* of the frame that comes; static; NULL: nothing */
 	struct unwind_stack *to;
 };
 
@@ -137,11 +138,25 @@ static bool is_code(const struct climb *c, uint64_t pc)
 	return c->u->mem.is_code(c->u->mem.ctx, pc);
 }
 
+/* Where a probe has put a return address of its own, the task keeps the true one. */
+static enum inq_status undo_probe(struct climb *c, struct x86_64_frame *up, struct inq_err *why)
+{
+	uint64_t slot = up->v[X86_64_RSP] - 8;
+	size_t which;
+
+	if (!unwind_is_kept(c->u, up->v[X86_64_RIP], &which) ||
+	    unwind_true_return(c->u, which, c->own ? c->own->task : 0, slot, &up->v[X86_64_RIP],
+			       &c->says))
+		return INQ_OK;
+	return inq_fail(why, INQ_ENOTFOUND, "it %s, and the task does not keep where to", c->says);
+}
+
 /* By the tables; false: they do not help, and why says what is wrong. */
 static bool by_rule(struct climb *c, const struct inq_unwind_rule *r, struct x86_64_frame *up,
 		    const char **ret_how, struct inq_err *why)
 {
-	if (x86_64_unwind_rule(&c->f, r, &c->u->mem, up, why))
+	if (x86_64_unwind_rule(&c->f, r, &c->u->mem, up, why) ||
+	    (r->kind == INQ_UNWIND_CALL && undo_probe(c, up, why)))
 		return false;
 	if (!x86_64_frame_is_user(up) && !is_code(c, up->v[X86_64_RIP])) {
 		inq_fail(why, INQ_ECORRUPT, "0x%" PRIx64 " is not in any known text",
@@ -157,6 +172,7 @@ static bool by_looks(struct climb *c, struct x86_64_frame *up, const char **ret_
 {
 	uint64_t last = c->in ? c->in->last : UINT64_MAX;
 
+	c->says = NULL;
 	if (!x86_64_frame_known(&c->f, X86_64_RSP))
 		return false;
 	*ret_how = "frame pointer";
@@ -193,6 +209,8 @@ static void say_frame(struct climb *c, const char *how)
 		unwind_syscall(c->u, &c->f, out->note, sizeof(out->note));
 	if (!x86_64_frame_is_user(&c->f) && c->in)
 		out->stack = c->in->kind;
+	if (c->says)
+		(void)snprintf(out->note, sizeof(out->note), "%s", c->says);
 	if (!x86_64_frame_is_user(&c->f) && !is_code(c, c->f.v[X86_64_RIP]))
 		(void)snprintf(out->note, sizeof(out->note), "not in any known text");
 }
@@ -204,6 +222,7 @@ static bool step(struct climb *c, const char **ret_how)
 	struct x86_64_frame up = {0};
 	struct inq_err why = {0};
 
+	c->says = NULL;
 	if (x86_64_frame_is_user(&c->f)) {
 		unwind_end(c->to, true, "user mode");
 		return false;

@@ -9,19 +9,21 @@
 #include "symbols/orc.h"
 #include "vmcs/nested.h"
 
-enum { UNWIND_CACHE = 1024, UNWIND_CODES_MOST = 65536 };
+enum { UNWIND_CACHE = 1024, UNWIND_CODES_MOST = 65536, UNWIND_TRAMPOLINES = 4 };
 
 /* A stack that belongs to a CPU, or to the task that is looked at. */
 struct unwind_area {
 	uint64_t first, last;
 	uint32_t cpu;
 	const char *kind; /* static */
+	uint64_t task;    /* whose stack it is; 0: a CPU's */
 };
 
 /* Code outside the kernel's image and its modules. */
 struct unwind_code {
 	uint64_t first, last;
 	uint64_t copy_of; /* a trampoline of ftrace: the code that it was copied from; else 0 */
+	bool regs_at_sp;  /* what it calls finds struct pt_regs at the stack pointer */
 	char name[64];    /* "bpf_prog_...", "ftrace trampoline" */
 };
 
@@ -43,7 +45,9 @@ struct unwinder {
 	const struct inq_module *modules;
 	size_t nr_modules;
 
-	struct unwind_code *code; /* ascending */
+	uint64_t trampoline[UNWIND_TRAMPOLINES]; /* that take return addresses' places; 0: not here
+						  */
+	struct unwind_code *code;                /* ascending */
 	size_t nr_code;
 
 	struct unwind_area *area; /* of CPUs */
@@ -66,6 +70,18 @@ struct unwinder {
 /* Errors: INQ_ENOMEM; whatever the kernel does not have is left out. */
 INQ_MUST enum inq_status unwind_find_stacks(struct unwinder *u, struct inq_err *err);
 INQ_MUST enum inq_status unwind_find_code(struct unwinder *u, struct inq_err *err);
+
+INQ_MUST enum inq_status unwind_find_probes(struct unwinder *u, struct inq_err *err);
+INQ_MUST enum inq_status unwind_add_code(struct unwinder *u, const struct unwind_code *c,
+					 struct inq_err *err);
+/* Is it the address of a trampoline that took the place of a return address?  Which one. */
+bool unwind_is_kept(const struct unwinder *u, uint64_t rip, size_t *ret_which);
+/*
+ * The address that was at slot of the task's stack; false: the task does not keep it.  *ret_says,
+ * static: what is to be said of the frame, in both cases.
+ */
+bool unwind_true_return(const struct unwinder *u, size_t which, uint64_t task, uint64_t slot,
+			uint64_t *ret, const char **ret_says);
 
 /* The stack of a CPU that addr lies in, or NULL. */
 const struct unwind_area *unwind_area_at(const struct unwinder *u, uint64_t addr);

@@ -15,7 +15,7 @@ static bool own_area(const struct unwinder *u, uint64_t task, struct unwind_area
 	    inq_read_field(u->m, task, &u->task.stack, &first, NULL) ||
 	    first > UINT64_MAX - u->stack_bytes)
 		return false;
-	*ret = (struct unwind_area){first, first + u->stack_bytes - 1, 0, "task"};
+	*ret = (struct unwind_area){first, first + u->stack_bytes - 1, 0, "task", task};
 	return true;
 }
 

@@ -80,7 +80,7 @@ static void open_module(struct unwinder *u, const struct inq_module *mod, struct
 		ret->nr = 0;
 }
 
-static enum inq_status add_code(struct unwinder *u, const struct unwind_code *c,
+enum inq_status unwind_add_code(struct unwinder *u, const struct unwind_code *c,
 				struct inq_err *err)
 {
 	/* grows by doubling: its size is a power of two whenever it is full */
@@ -128,7 +128,7 @@ static enum inq_status add_bpf(struct unwinder *u, const struct ksym_shape *s, u
 	    inq_read_kernel(u->m, at + s->name, c.name, sizeof(c.name) - 1, NULL))
 		return INQ_OK;
 	c.last = end - 1;
-	return add_code(u, &c, err);
+	return unwind_add_code(u, &c, err);
 }
 
 static enum inq_status find_bpf(struct unwinder *u, struct inq_err *err)
@@ -165,7 +165,7 @@ static enum inq_status add_trampoline(struct unwinder *u, const struct ops_shape
 	c.last = c.first + size - 1;
 	(void)symbol_addr(u->m, flags & SAVES_REGS ? "ftrace_regs_caller" : "ftrace_caller",
 			  &c.copy_of);
-	return add_code(u, &c, err);
+	return unwind_add_code(u, &c, err);
 }
 
 static enum inq_status find_trampolines(struct unwinder *u, struct inq_err *err)
@@ -213,7 +213,8 @@ enum inq_status unwind_find_code(struct unwinder *u, struct inq_err *err)
 	u->module = calloc(u->nr_modules + 1, sizeof(*u->module));
 	if (!u->module)
 		return inq_fail(err, INQ_ENOMEM, "unwinder: modules");
-	if ((st = find_bpf(u, err)) || (st = find_trampolines(u, err)))
+	if ((st = find_bpf(u, err)) || (st = find_trampolines(u, err)) ||
+	    (st = unwind_find_probes(u, err)))
 		return st;
 	if (u->nr_code)
 		qsort(u->code, u->nr_code, sizeof(*u->code), by_first);
@@ -246,6 +247,11 @@ static enum inq_status look_up(struct unwinder *u, uint64_t at, struct inq_unwin
 	const struct unwind_code *c = unwind_code_at(u, at);
 	const struct inq_module *mod = NULL;
 
+	if (c && c->regs_at_sp) {
+		*ret = (struct inq_unwind_rule){
+			.kind = INQ_UNWIND_REGS, .interrupts = true, .reg = INQ_UNWIND_SP};
+		return INQ_OK;
+	}
 	if (c && c->copy_of)
 		at = c->copy_of + (at - c->first);
 	if (!(at >= u->text_first && at < u->text_end) && !inq_is_text(u->m, at, &mod))

@@ -27,8 +27,11 @@ static bool read_memory(void *ctx, uint64_t addr, uint64_t *ret)
 static struct slab_lists slab(void)
 {
 	memset(memory, 0, sizeof(memory));
-	return (struct slab_lists){
-		.first = FIRST, .size = SIZE, .link = LINK, .objects = OBJECTS, .random = 0x1234567};
+	return (struct slab_lists){.first = FIRST,
+				   .size = SIZE,
+				   .link = LINK,
+				   .objects = OBJECTS,
+				   .random = 0x1234567};
 }
 
 /* Object from's link; to < 0: the end. */
