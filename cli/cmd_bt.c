@@ -31,22 +31,20 @@ static char *list_of(const struct cli_args *a)
 	return list;
 }
 
-static int run(const struct cli_args *a)
+static const struct view *view_of(const struct cli_args *a)
 {
-	const struct view *v = view_find(a->cpus    ? a->lines ? "cpu-frame-lines" : "cpu-frames"
-					 : a->lines ? "frame-lines"
-						    : "frames");
-	struct view_ref from = {{0}};
-	const char *file = a->nr_args ? a->arg[0] : NULL;
+	if (a->lines)
+		return view_find(a->cpus ? "cpu-frame-lines" : "frame-lines");
+	return view_find(a->cpus ? "cpu-frames" : "frames");
+}
 
-	if (a->sql)
-		return cli_show(v, NULL, a, file);
-	if (!file)
-		return cli_fail_usage("inquest help bt", "bt: argument missing");
-	if ((a->nr_args > 1) + a->all + a->cpus != 1)
-		return cli_fail_usage("inquest help bt", "bt: either PIDs, -a or -c");
-	if (a->nr_args == 1)
-		return cli_show(v, NULL, a, file);
+static int print(const struct cli_args *a, const char *file)
+{
+	const struct view *v = view_of(a);
+	struct view_ref from = {.text = {NULL, a->locals ? "locals" : a->args ? "args" : NULL}};
+
+	if (a->sql || a->nr_args == 1)
+		return cli_show(v, &from, a, file);
 	INQ_SCOPED(free_text) char *list = list_of(a);
 	if (!list)
 		return CLI_FAILED;
@@ -54,9 +52,23 @@ static int run(const struct cli_args *a)
 	return cli_show(v, &from, a, file);
 }
 
+static int run(const struct cli_args *a)
+{
+	const char *file = a->nr_args ? a->arg[0] : NULL;
+	struct cli_args with = *a;
+
+	with.lines = a->lines || a->args || a->locals;
+	if (!a->sql && !file)
+		return cli_fail_usage("inquest help bt", "bt: argument missing");
+	if (!a->sql && (a->nr_args > 1) + a->all + a->cpus != 1)
+		return cli_fail_usage("inquest help bt", "bt: either PIDs, -a or -c");
+	return print(&with, file);
+}
+
 const struct cli_command cli_cmd_bt = {
 	.name = "bt",
-	.usage = "[--json | --sql] [--lines] [-a | -c] FILE [PID...]",
+	.usage = "[--json | --sql] [--lines | --args | --locals]\n"
+		 "                  [-a | -c] FILE [PID...]",
 	.doc = "print backtraces of tasks or CPUs",
 	.help = "  inquest bt guest.core 412 413    of these threads\n"
 		"  inquest bt -a guest.core         of all tasks\n"
@@ -72,9 +84,12 @@ const struct cli_command cli_cmd_bt = {
 		"\n"
 		"-l (--lines) needs a debug file (`inquest help line`).  A function that was\n"
 		"inlined has no frame: its row says so, has no number, and stands before that of\n"
-		"the frame it is part of.  In SQL bt(task, 'lines') and bt_cpu(cpu, 'lines').\n",
+		"the frame it is part of.  --args adds the arguments, --locals those and the\n"
+		"variables, as far as the registers that they take are known: <optimized out> is\n"
+		"nowhere at that place, <unknown> takes what the dump does not tell.  In SQL\n"
+		"bt(task, 'lines'), bt_cpu(cpu, 'args') and so on.\n",
 	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE | CLI_VMLINUX | CLI_ALL | CLI_CPUS |
-		   CLI_LINES,
+		   CLI_LINES | CLI_ARGS | CLI_LOCALS,
 	.max_args = MOST_ARGS,
 	.run = run,
 };

@@ -43,6 +43,7 @@ struct cli_args {
 	bool json, sql, verbose, resume, help, version;
 	bool all, cpus;        /* -a, -c */
 	bool lines;            /* --lines */
+	bool args, locals;     /* --args, --locals */
 	const char *qmp;       /* --qmp, or NULL */
 	const char *output;    /* -o, or NULL */
 	const char *format;    /* --format, or NULL */
@@ -80,6 +81,8 @@ enum {
 	CLI_FLAGS = 32768,
 	CLI_FOREST = 65536,
 	CLI_LINES = 131072,
+	CLI_ARGS = 262144,
+	CLI_LOCALS = 524288,
 	CLI_ALL = 1 << 29,
 	CLI_CPUS = 1 << 30,
 };

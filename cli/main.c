@@ -68,6 +68,8 @@ static const struct known {
 	TEXT("flags", 0, CLI_FLAGS, flags),
 	FLAG("forest", 0, CLI_FOREST, forest),
 	FLAG("lines", 'l', CLI_LINES, lines),
+	FLAG("args", 0, CLI_ARGS, args),
+	FLAG("locals", 0, CLI_LOCALS, locals),
 	FLAG(NULL, 'a', CLI_ALL, all),
 	FLAG(NULL, 'c', CLI_CPUS, cpus),
 };

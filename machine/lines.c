@@ -142,17 +142,23 @@ static enum inq_status file_of(const struct inq_machine *m, struct debug_info **
 	return l->kernel ? INQ_OK : no_file(l, err);
 }
 
+enum inq_status lines_file_at(const struct inq_machine *m, uint64_t addr, struct debug_info **ret,
+			      uint64_t *ret_at, struct inq_err *err)
+{
+	enum inq_status st = link_address(inq_machine_kernel(m), addr, ret_at, err);
+
+	if (!st)
+		return file_of(m, ret, err);
+	return st == INQ_ENOTFOUND ? lines_of_module(m, addr, ret, ret_at, err) : st;
+}
+
 enum inq_status inq_lines_at(const struct inq_machine *m, uint64_t addr, struct inq_lines *ret,
 			     struct inq_err *err)
 {
 	struct debug_info *d = NULL;
 	uint64_t at = 0;
-	enum inq_status st = link_address(inq_machine_kernel(m), addr, &at, err);
+	enum inq_status st = lines_file_at(m, addr, &d, &at, err);
 
-	if (!st)
-		st = file_of(m, &d, err);
-	else if (st == INQ_ENOTFOUND)
-		st = lines_of_module(m, addr, &d, &at, err);
 	if (st)
 		return st;
 	st = debug_info_lines(d, at, ret, err);

@@ -37,6 +37,11 @@ void lines_note(struct machine_lines *l, const char *fmt, ...) INQ_PRINTF(2, 3);
 struct debug_info *lines_try_file(struct machine_lines *l, const char *path, const char *whose,
 				  const char *build_id, bool given);
 
+/* The debug file of the code at addr, and the address there.  Errors: those of inq_lines_at. */
+INQ_MUST enum inq_status lines_file_at(const struct inq_machine *m, uint64_t addr,
+				       struct debug_info **ret, uint64_t *ret_at,
+				       struct inq_err *err);
+
 /*
  * The debug file of the module that addr lies in, and the address there.
  * Errors: INQ_ENOTFOUND (in no module: *err is left alone; in none of its sections), INQ_EABSENT

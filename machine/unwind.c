@@ -65,6 +65,7 @@ struct unwind_frame *unwind_add(struct unwind_stack *s, const struct x86_64_fram
 		.how = how,
 		.mode = mode,
 		.regs = f->has_regs ? f->regs_at : 0,
+		.at = *f,
 	};
 	return out;
 }
@@ -242,6 +243,8 @@ static bool step(struct climb *c, const char **ret_how)
 	}
 	if (!x86_64_frame_is_user(&up) && !may_move(c, up.v[X86_64_RSP]))
 		return false;
+	if (found && r.kind == INQ_UNWIND_CALL && !strcmp(*ret_how, "orc"))
+		c->to->frame[c->to->nr - 1].cfa = up.v[X86_64_RSP];
 	c->f = up;
 	return true;
 }

@@ -23,7 +23,9 @@ struct unwind_frame {
 	const char *mode; /* "kernel", "user", "smm", "guest"; static */
 	const char *stack; /* "task", "irq", "entry", "df", "nmi", "db", "mce", "vc"; NULL: none
 			      that is known */
-	uint64_t regs;     /* address of the struct pt_regs that holds its registers; 0: none */
+	struct x86_64_frame at; /* all registers that are known there */
+	uint64_t cfa;  /* the frame address: rsp before the call that led here; 0: unknown */
+	uint64_t regs; /* address of the struct pt_regs that holds its registers; 0: none */
 	char note[UNWIND_NOTE]; /* what else is to be said of it; "": nothing */
 };
 

@@ -3,6 +3,7 @@
 
 #include "symbols/debug_index.h"
 #include "symbols/debug_lines.h"
+#include "symbols/debug_scope.h"
 #include "symbols/debug_vars.h"
 
 struct opened {
@@ -79,6 +80,20 @@ static enum inq_status tell_list(struct opened *o, struct list *l, uint64_t from
 	return INQ_OK;
 }
 
+static enum inq_status tell_saved(struct opened *o, uint64_t addr, uint8_t *buf, size_t room,
+				  size_t *ret_n, struct inq_err *err)
+{
+	struct job_saved saved;
+	enum inq_status st = room < sizeof(saved) ? inq_fail(err, INQ_ELIMIT, "no room")
+						  : debug_saved_at(&o->file, addr, &saved, err);
+
+	if (st)
+		return st;
+	memcpy(buf, &saved, sizeof(saved));
+	*ret_n = sizeof(saved);
+	return INQ_OK;
+}
+
 enum inq_status debug_job_serve(void *state, const struct child_call *call, uint8_t *buf,
 				size_t room, size_t *ret_n, struct inq_err *err)
 {
@@ -98,6 +113,10 @@ enum inq_status debug_job_serve(void *state, const struct child_call *call, uint
 		return tell_list(o, &o->variables, arg[1], buf, room, ret_n, err);
 	case JOB_VAR:
 		return debug_var_at(&o->file, arg[1], buf, room, ret_n, err);
+	case JOB_SCOPE:
+		return debug_scope_at(&o->file, arg[1], arg[2], buf, room, ret_n, err);
+	case JOB_SAVED:
+		return tell_saved(o, arg[1], buf, room, ret_n, err);
 	}
 	return inq_fail(err, INQ_EUSAGE, "no such call");
 }

@@ -26,6 +26,8 @@ static const char *const names[DEBUG_SECTIONS] = {
 	[DEBUG_STR] = ".debug_str",           [DEBUG_STR_OFFSETS] = ".debug_str_offsets",
 	[DEBUG_ADDR] = ".debug_addr",         [DEBUG_RANGES] = ".debug_ranges",
 	[DEBUG_RNGLISTS] = ".debug_rnglists", [DEBUG_ARANGES] = ".debug_aranges",
+	[DEBUG_LOC] = ".debug_loc",           [DEBUG_LOCLISTS] = ".debug_loclists",
+	[DEBUG_FRAME] = ".debug_frame",
 };
 
 const char *debug_section_name(enum debug_section s)

@@ -351,3 +351,29 @@ enum inq_status debug_info_var(struct debug_info *d, const char *name, struct de
 	st = ask(d, &call, &n, err);
 	return st ? st : debug_info_take_var(d->answer, n, name, ret, err);
 }
+
+enum inq_status debug_info_scope(struct debug_info *d, uint64_t addr, struct debug_scope *ret,
+				 struct inq_err *err)
+{
+	enum inq_status st = read_list(d, &d->addresses, JOB_RANGES, "ranges", err);
+	size_t n = 0;
+
+	if (st)
+		return st;
+	const struct job_range *r = range_of(&d->addresses, addr);
+	if (!r)
+		return inq_fail(err, INQ_ENOTFOUND, "no unit has that address");
+	const struct child_call call = {.arg = {JOB_SCOPE, r->unit, addr}};
+	st = ask(d, &call, &n, err);
+	return st ? st : debug_info_take_scope(d->answer, n, ret, err);
+}
+
+enum inq_status debug_info_saved(struct debug_info *d, uint64_t addr, struct debug_saved_regs *ret,
+				 struct inq_err *err)
+{
+	const struct child_call call = {.arg = {JOB_SAVED, addr}};
+	size_t n = 0;
+	enum inq_status st = ask(d, &call, &n, err);
+
+	return st ? st : debug_info_take_saved(d->answer, n, ret, err);
+}

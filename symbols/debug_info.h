@@ -52,6 +52,59 @@ struct debug_var {
 INQ_MUST enum inq_status debug_info_var(struct debug_info *d, const char *name,
 					struct debug_var *ret, struct inq_err *err);
 
+/* Parameters and variables that are in scope at an address. */
+enum { DEBUG_SCOPE_VARS = 256, DEBUG_SCOPE_OPS = 2048, DEBUG_SCOPE_TEXT = 16384 };
+enum debug_kind { DEBUG_OTHER, DEBUG_SIGNED, DEBUG_UNSIGNED, DEBUG_BOOL, DEBUG_POINTER };
+
+struct debug_op {
+	uint64_t op, a, b; /* DW_OP_... and its operands */
+};
+
+struct debug_ops {
+	const struct debug_op *at;
+	size_t nr; /* 0: it is nowhere */
+};
+
+struct debug_scope {
+	struct debug_ops base; /* of the function's frame; nr 0: unknown */
+	struct debug_scope_var {
+		const char *name;
+		size_t depth;      /* of its function, as frames of inq_lines count */
+		bool is_parameter; /* else a variable */
+		bool is_value;     /* the one operation's operand is its value */
+		enum debug_kind kind;
+		uint64_t bytes; /* of its type; 0: unknown */
+		struct debug_ops where;
+	} var[DEBUG_SCOPE_VARS];
+	size_t nr;
+	struct debug_op ops[DEBUG_SCOPE_OPS];
+	char text[DEBUG_SCOPE_TEXT];
+};
+
+/* *ret is not to be copied.  Errors: those of debug_info_lines. */
+INQ_MUST enum inq_status debug_info_scope(struct debug_info *d, uint64_t addr,
+					  struct debug_scope *ret, struct inq_err *err);
+/* The same of what a child answered, for its fuzzer.  Errors: INQ_ECORRUPT, INQ_ELIMIT. */
+INQ_MUST enum inq_status debug_info_take_scope(const uint8_t *p, size_t n, struct debug_scope *ret,
+					       struct inq_err *err);
+
+/*
+ * Where a function keeps its caller's registers, by DWARF's numbers, when the call frame
+ * information of the file tells.  Errors: those of debug_info_lines.
+ */
+enum debug_saved { DEBUG_LOST, DEBUG_SAME, DEBUG_AT_CFA };
+struct debug_saved_regs {
+	struct {
+		enum debug_saved how;
+		int32_t off; /* from the frame address */
+	} reg[16];
+};
+INQ_MUST enum inq_status debug_info_saved(struct debug_info *d, uint64_t addr,
+					  struct debug_saved_regs *ret, struct inq_err *err);
+/* The same of what a child answered.  Errors: INQ_ECORRUPT. */
+INQ_MUST enum inq_status debug_info_take_saved(const uint8_t *p, size_t n,
+					       struct debug_saved_regs *ret, struct inq_err *err);
+
 /* What a child answered, for its fuzzer.  Errors: INQ_ENOTFOUND (another name), INQ_ECORRUPT. */
 INQ_MUST enum inq_status debug_info_take_var(const uint8_t *p, size_t n, const char *name,
 					     struct debug_var *ret, struct inq_err *err);

@@ -29,6 +29,11 @@ enum job_call {
 	JOB_VARS,
 	/* arg 1: where it is; answer: struct job_var */
 	JOB_VAR,
+	/* arg 1: unit, 2: address; answer: struct job_scope_head, struct job_op of the frame base,
+	   then variables, each a struct job_scope_var, behind it its name and struct job_op */
+	JOB_SCOPE,
+	/* arg 1: address; answer: struct job_saved */
+	JOB_SAVED,
 };
 
 struct job_info {
@@ -60,6 +65,34 @@ struct job_var {
 	uint64_t addr;
 	char name[JOB_NAME_MAX];
 	char type[JOB_TYPE_MAX]; /* as C writes it: "struct page *"; "": unknown */
+};
+
+struct job_op {
+	uint64_t op, a, b; /* DW_OP_... and its operands */
+};
+
+struct job_scope_head {
+	uint32_t nr_base, pad; /* operations of the function's frame base */
+};
+
+enum job_kind { JOB_OTHER, JOB_SIGNED, JOB_UNSIGNED, JOB_BOOL, JOB_POINTER, JOB_KINDS };
+
+struct job_scope_var {
+	uint32_t depth;              /* of its function, as frames of JOB_LINES count */
+	uint32_t is_parameter;       /* else a variable of the function's own */
+	uint32_t kind;               /* enum job_kind */
+	uint32_t name_bytes, nr_ops; /* no operations: it is nowhere */
+	uint32_t is_value;           /* the one operation's operand is its value */
+	uint64_t bytes;              /* of its type; 0: unknown */
+};
+
+/* Where the caller's registers are, by DWARF's numbers. */
+enum job_saved_how { JOB_SAVED_LOST, JOB_SAVED_SAME, JOB_SAVED_AT_CFA, JOB_SAVED_HOWS };
+enum { JOB_SAVED_REGS = 16 };
+struct job_saved {
+	struct {
+		int32_t how, off; /* enum job_saved_how; from the frame address */
+	} reg[JOB_SAVED_REGS];
 };
 
 /* A name as a number, FNV-1a; two names may have the same. */

@@ -21,7 +21,6 @@ struct asked {
 	uint64_t addr;
 	struct level level[JOB_FRAMES_MAX]; /* outermost first */
 	size_t nr;
-	size_t depth;
 	const char *file; /* of the line table; NULL: unknown */
 	uint64_t line, column;
 };
@@ -85,8 +84,12 @@ static void find_line(struct asked *q)
 		take_row(q, hit);
 }
 
-static void enter(struct asked *q, Dwarf_Die die)
+static void enter(void *ctx, Dwarf_Die die, bool is_function)
 {
+	struct asked *q = ctx;
+
+	if (!is_function || q->nr == JOB_FRAMES_MAX)
+		return;
 	struct level *l = &q->level[q->nr++];
 
 	*l = (struct level){.function = debug_die_name(q->unit, die)};
@@ -105,7 +108,7 @@ static bool may_hold_code(Dwarf_Half tag, bool inside)
 }
 
 /* Of die and its siblings, the one that addr lies in; frees the others; NULL: none. */
-static Dwarf_Die covering_of(const struct asked *q, Dwarf_Die die, bool inside)
+static Dwarf_Die covering_of(const struct debug_unit *u, uint64_t addr, Dwarf_Die die, bool inside)
 {
 	Dwarf_Error why = NULL;
 
@@ -113,9 +116,9 @@ static Dwarf_Die covering_of(const struct asked *q, Dwarf_Die die, bool inside)
 		Dwarf_Half tag = 0;
 		Dwarf_Die next = NULL;
 		if (dwarf_tag(die, &tag, &why) == DW_DLV_OK && may_hold_code(tag, inside) &&
-		    debug_die_covers(q->unit, die, q->addr))
+		    debug_die_covers(u, die, addr))
 			return die;
-		if (dwarf_siblingof_b(q->unit->window.dbg, die, 1, &next, &why) != DW_DLV_OK)
+		if (dwarf_siblingof_b(u->window.dbg, die, 1, &next, &why) != DW_DLV_OK)
 			next = NULL;
 		dwarf_dealloc_die(die);
 		die = next;
@@ -131,16 +134,17 @@ static Dwarf_Die first_child(Dwarf_Die die)
 	return dwarf_child(die, &child, &why) == DW_DLV_OK ? child : NULL;
 }
 
-static void find_functions(struct asked *q)
+void debug_each_covering(const struct debug_unit *u, uint64_t addr, debug_covering_fn *each,
+			 void *ctx)
 {
-	Dwarf_Die at = covering_of(q, first_child(q->unit->die), false);
+	Dwarf_Die at = covering_of(u, addr, first_child(u->die), false);
 
-	for (int depth = 0; at && depth < MAX_DEPTH && q->nr < JOB_FRAMES_MAX; depth++) {
+	for (int depth = 0; at && depth < MAX_DEPTH; depth++) {
 		Dwarf_Half tag = 0;
 		Dwarf_Error why = NULL;
-		if (dwarf_tag(at, &tag, &why) == DW_DLV_OK && tag != DW_TAG_lexical_block)
-			enter(q, at);
-		Dwarf_Die inner = covering_of(q, first_child(at), true);
+		if (dwarf_tag(at, &tag, &why) == DW_DLV_OK)
+			each(ctx, at, tag != DW_TAG_lexical_block);
+		Dwarf_Die inner = covering_of(u, addr, first_child(at), true);
 		dwarf_dealloc_die(at);
 		at = inner;
 	}
@@ -230,7 +234,7 @@ enum inq_status debug_lines_at(struct debug_file *f, uint64_t unit, uint64_t add
 	if (st)
 		return st;
 	find_line(&q);
-	find_functions(&q);
+	debug_each_covering(q.unit, addr, enter, &q);
 	if (!q.nr && !q.line)
 		return inq_fail(err, INQ_ENOTFOUND, "no line there");
 	*ret_n = put_frames(&q, buf, room);

@@ -33,7 +33,7 @@ static int section_info(void *obj, Dwarf_Half i, Dwarf_Obj_Access_Section *ret, 
 	*ret = (Dwarf_Obj_Access_Section){.name = ""};
 	if (i > DEBUG_SECTIONS)
 		return DW_DLV_NO_ENTRY;
-	bool hidden = w->bare && i - 1 == DEBUG_RNGLISTS;
+	bool hidden = w->bare && (i - 1 == DEBUG_RNGLISTS || i - 1 == DEBUG_LOCLISTS);
 	if (i && !hidden && debug_elf_size(w->elf, (enum debug_section)(i - 1))) {
 		enum debug_section s = (enum debug_section)(i - 1);
 		ret->name = debug_section_name(s);

@@ -31,6 +31,8 @@ struct debug_unit {
 struct debug_file {
 	struct debug_elf *elf;
 	struct debug_window whole; /* .dbg NULL: nobody has asked yet */
+	Dwarf_Fde *fdes;           /* of .debug_frame; NULL: likewise */
+	Dwarf_Signed nr_fdes;
 	struct debug_unit open[JOB_OPEN_UNITS];
 	size_t next; /* of open, the one to be closed next */
 };

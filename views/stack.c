@@ -1,6 +1,6 @@
 /*
  * Views of backtraces: of tasks, of CPUs, and equal ones counted; those with lines climb the stacks
- * of the open dump.  ?5: PIDs with commas.
+ * of the open dump.  ?5: PIDs with commas.  ?6: how much of it, as bt() takes it; NULL: lines.
  */
 #include "views/views.h"
 
@@ -13,7 +13,9 @@
 /* What has no name in the debug file is the frame's last row, which the kernel's names name. */
 #define CALLED_WITH_LINE(t)                                                                        \
 	"coalesce(" VIEW_CALLED(                                                                   \
-		t) ", '?') || coalesce('  ' || file || coalesce(':' || line, ''), '')"
+		t) ", '?') || coalesce('  ' || file || coalesce(':' || line, ''), '')"             \
+		   " || coalesce('  (' || args || ')', '') || coalesce('  {' || locals || '}', "   \
+		   "'')"
 #define HEADS                                                                                      \
 	{"#", VIEW_TEXT, 2}, {"ADDRESS", VIEW_HEX, 18}, {"HOW", VIEW_TEXT, 9},                     \
 	{                                                                                          \
@@ -65,7 +67,7 @@ const struct view view_group_stack[] = {
 		.needs = {"task"},
 		.sql = "WITH " CHOSEN_TASKS ","
 		       " got AS MATERIALIZED (SELECT c.machine_id, c.task, b.* FROM chosen c,"
-		       " bt(c.task, 'lines') b),"
+		       " bt(c.task, coalesce(?6, 'lines')) b),"
 		       " line AS (SELECT machine_id, task, -1 AS nr, 0 AS depth, '' AS mark,"
 		       " task AS addr, coalesce(state, '?') AS how, comm AS text FROM chosen UNION "
 		       "ALL"
@@ -91,7 +93,8 @@ const struct view view_group_stack[] = {
 		       " coalesce(nr, '')), pc, coalesce(how, ''), iif(nr IS NULL, "
 		       "'', " CALLED_WITH_LINE(
 			       b) ") || iif(complete = 0, iif(nr IS NULL, '', '  ') || " WHY
-				  ", '') FROM cpu c, bt_cpu(c.cpu, 'lines') b WHERE " VIEW_OF_CPU(
+				  ", '') FROM cpu c, bt_cpu(c.cpu, coalesce(?6, 'lines')) b "
+				  "WHERE " VIEW_OF_CPU(
 					  c) " ORDER BY c.machine_id, c.sample_id, c.cpu, nr, "
 					     "depth",
 		.col = {{"CPU", VIEW_DEC, 3}, HEADS},

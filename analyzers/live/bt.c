@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analyzers/live/table.h"
+#include "machine/frame_vars.h"
 #include "machine/unwind.h"
 
 enum {
@@ -25,7 +26,9 @@ enum {
 	COL_DEPTH,
 	COL_INLINED,
 	COL_FILE,
-	COL_LINE
+	COL_LINE,
+	COL_ARGS,
+	COL_LOCALS
 };
 
 static const struct live_column cols[] = {
@@ -48,11 +51,18 @@ static const struct live_column cols[] = {
 	 "with lines: 1 a function inlined into the next row's, 0 the frame itself"},
 	{"file", "TEXT", "with lines: the source file; NULL: unknown"},
 	{"line", "INTEGER", "with lines: the line where it is, or calls what the row before is of"},
+	{"args", "TEXT",
+	 "with args: name=value of each; <optimized out>: it is nowhere there, <unknown>: it takes "
+	 "what the dump does not tell"},
+	{"locals", "TEXT", "with locals: the same of variables"},
 	{0},
 };
 #define DETAIL                                                                                     \
 	{                                                                                          \
-		"detail", "", "'lines': source lines and inlined functions, out of a debug file"   \
+		"detail", "",                                                                      \
+			"out of a debug file: 'lines' (and inlined functions), 'args' (those, "    \
+			"and "                                                                     \
+			"arguments), 'locals' (those, and variables)"                              \
 	}
 static const struct live_column task_args[] = {
 	{"task", "", "address of a task_struct"},
@@ -75,8 +85,10 @@ struct state {
 	struct unwinder *u; /* the kept one */
 	struct unwind_stack *stack;
 	struct inq_lines *lines; /* of the frame, nr 0: it has none; NULL: nobody asks */
-	unsigned int at;         /* the row's frame */
-	size_t depth;            /* the row's, of lines */
+	struct frame_vars *vars; /* NULL: nobody asks */
+	bool args, locals;
+	unsigned int at; /* the row's frame */
+	size_t depth;    /* the row's, of lines */
 	bool began;
 };
 
@@ -84,6 +96,7 @@ static void close_stack(void *state)
 {
 	struct state *s = state;
 
+	frame_vars_close(s->vars);
 	free(s->stack);
 	free(s->lines);
 }
@@ -101,7 +114,9 @@ static enum inq_status take_detail(const struct live_call *call, struct state *s
 
 	if (!text)
 		return INQ_OK;
-	if (strcmp(text, "lines") != 0)
+	s->locals = !strcmp(text, "locals");
+	s->args = s->locals || !strcmp(text, "args");
+	if (!s->args && strcmp(text, "lines") != 0)
 		return inq_fail(err, INQ_EUSAGE, "no detail of a backtrace is called %.40s", text);
 	s->lines = calloc(1, sizeof(*s->lines));
 	return s->lines ? INQ_OK : inq_fail(err, INQ_ENOMEM, "lines");
@@ -123,6 +138,11 @@ static enum inq_status open_unwinder(const struct live_call *call, struct state 
 	return st;
 }
 
+static enum inq_status open_vars(struct state *s, struct inq_err *err)
+{
+	return s->args ? frame_vars_open(s->m, s->stack, &s->vars, err) : INQ_OK;
+}
+
 static enum inq_status open_task(const struct live_call *call, void *state, struct inq_err *err)
 {
 	struct state *s = state;
@@ -137,7 +157,7 @@ static enum inq_status open_task(const struct live_call *call, void *state, stru
 		(void)snprintf(s->stack->why, sizeof(s->stack->why), "%.*s", UNWIND_NOTE - 1,
 			       why.msg);
 	}
-	return INQ_OK;
+	return open_vars(s, err);
 }
 
 static enum inq_status open_cpu(const struct live_call *call, void *state, struct inq_err *err)
@@ -149,7 +169,7 @@ static enum inq_status open_cpu(const struct live_call *call, void *state, struc
 	if (!st)
 		unwind_cpu(s->u, cpu < 0 || cpu > UINT32_MAX ? UINT32_MAX : (uint32_t)cpu,
 			   s->stack);
-	return st;
+	return st ? st : open_vars(s, err);
 }
 
 /* The frame's own row is the last of its lines; what is not known has none. */
@@ -229,6 +249,17 @@ static void put_line(const struct state *s, int col, sqlite3_context *ctx)
 		sqlite3_result_int64(ctx, l->line);
 }
 
+static void put_vars(const struct state *s, int col, sqlite3_context *ctx)
+{
+	char text[4096];
+
+	if ((col == COL_ARGS ? s->args : s->locals) &&
+	    frame_vars_text(s->vars, s->at, s->depth,
+			    col == COL_ARGS ? FRAME_PARAMETERS : FRAME_VARIABLES, text,
+			    sizeof(text)))
+		put(ctx, text);
+}
+
 static void put_column(const void *state, int col, sqlite3_context *ctx)
 {
 	const struct state *s = state;
@@ -243,6 +274,8 @@ static void put_column(const void *state, int col, sqlite3_context *ctx)
 			put(ctx, s->stack->why);
 	} else if (!s->stack->nr) {
 		return;
+	} else if (col >= COL_ARGS) {
+		put_vars(s, col, ctx);
 	} else if (col >= COL_DEPTH) {
 		put_line(s, col, ctx);
 	} else if (col == COL_NR || col == COL_PC) {

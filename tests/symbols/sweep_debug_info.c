@@ -42,6 +42,22 @@ static void check_lines(const struct inq_lines *l)
 	}
 }
 
+/* Variables in scope, and saved registers. */
+static void ask_scope(struct debug_info *d, uint64_t addr)
+{
+	static struct debug_scope scope;
+	struct debug_saved_regs saved;
+	struct inq_err err = {0};
+
+	if (debug_info_scope(d, addr, &scope, &err))
+		assert_true(*err.msg);
+	else
+		for (size_t i = 0; i < scope.nr; i++)
+			assert_true(*scope.var[i].name);
+	if (debug_info_saved(d, addr, &saved, &err))
+		assert_true(*err.msg);
+}
+
 /* What a file is asked, of addresses that it has and of one that it has not. */
 static void ask(const uint8_t *p, size_t n, const uint64_t *addr)
 {
@@ -61,6 +77,7 @@ static void ask(const uint8_t *p, size_t n, const uint64_t *addr)
 			assert_true(*err.msg);
 		else
 			check_lines(&l);
+		ask_scope(d, addr[i]);
 	}
 	struct debug_var v;
 	if (debug_info_var(d, "boxes", &v, &err))

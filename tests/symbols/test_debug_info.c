@@ -158,6 +158,110 @@ static void test_frames_that_contradict_themselves_are_refused(void **state)
 	assert_int_equal(debug_info_take_lines((uint8_t *)frame, 32, &l, &err), INQ_ECORRUPT);
 }
 
+static const struct debug_scope_var *var_of(const struct debug_scope *s, size_t depth,
+					    const char *name)
+{
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->var[i].depth == depth && !strcmp(s->var[i].name, name))
+			return &s->var[i];
+	fail_msg("no %s at depth %zu", name, depth);
+	return NULL;
+}
+
+/* Where a section of a file that is not linked begins; 0 in others. */
+static uint64_t text_of(struct debug_info *d, const char *form)
+{
+	uint64_t addr = 0, bytes = 0;
+
+	if (!strcmp(form, "bare"))
+		assert_true(debug_info_section(d, ".text", &addr, &bytes));
+	return addr;
+}
+
+static void test_variables_in_scope_are_of_the_function_they_belong_to(void **state)
+{
+	static const char *const forms[] = {"dwarf5", "dwarf4", "zlib", "relocs", "wide", "bare"};
+	static struct debug_scope s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		char path[256];
+		struct inq_err err = {0};
+		struct debug_info *d = open_file(forms[i], path);
+		uint64_t text = text_of(d, forms[i]);
+		if (debug_info_scope(d, text + symbol_of(path, "at_plain", NULL), &s, &err))
+			fail_msg("%s: %s", forms[i], err.msg);
+		assert_int_equal(s.nr, 1);
+		assert_true(s.base.nr); /* DW_OP_call_frame_cfa */
+		const struct debug_scope_var *x = var_of(&s, 0, "x");
+		assert_true(x->is_parameter && !x->is_value);
+		assert_int_equal(x->kind, DEBUG_SIGNED);
+		assert_int_equal(x->bytes, 4);
+		assert_int_equal(x->where.nr, 1);
+		assert_int_equal(x->where.at->op, 0x55); /* DW_OP_reg5: rdi */
+		assert_int_equal(
+			debug_info_scope(d, text + symbol_of(path, "at_innermost", NULL), &s, &err),
+			INQ_OK);
+		for (size_t depth = 0; depth < 3; depth++)
+			assert_true(var_of(&s, depth, "x")->is_parameter);
+		assert_false(var_of(&s, 2, "y")->is_parameter);
+		assert_int_equal(debug_info_scope(d, 0x1234, &s, &err), INQ_ENOTFOUND);
+		debug_info_close(d);
+	}
+}
+
+/* main keeps what outer returned, in a register that it saved. */
+static void test_call_frame_information_tells_who_keeps_registers(void **state)
+{
+	static const char *const forms[] = {"dwarf5", "dwarf4", "bare"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		char path[256];
+		struct debug_saved_regs saved;
+		struct inq_err err = {0};
+		size_t section = 0;
+		struct debug_info *d = open_file(forms[i], path);
+		uint64_t main_at = symbol_of(path, "main", &section);
+		if (!strcmp(forms[i], "bare"))
+			main_at += debug_elf_made_up(section);
+		if (debug_info_saved(d, main_at, &saved, &err))
+			fail_msg("%s: %s", forms[i], err.msg);
+		assert_int_equal(saved.reg[3].how, DEBUG_SAME);
+		assert_int_equal(saved.reg[0].how, DEBUG_LOST); /* rax is nobody's to keep */
+		assert_int_equal(debug_info_saved(d, main_at + 12, &saved, &err), INQ_OK);
+		assert_int_equal(saved.reg[3].how, DEBUG_AT_CFA);
+		assert_int_equal(saved.reg[3].off, -16);
+		assert_int_equal(debug_info_saved(d, 0x1234, &saved, &err), INQ_ENOTFOUND);
+		debug_info_close(d);
+	}
+}
+
+static void test_scopes_that_contradict_themselves_are_refused(void **state)
+{
+	static struct debug_scope s;
+	struct inq_err err = {0};
+	uint8_t p[8 + 32 + 1 + 24] = {0};
+	uint32_t nr = 1;
+
+	(void)state;
+	p[8 + 12] = 1; /* bytes of its name */
+	p[8 + 32] = 'x';
+	assert_int_equal(debug_info_take_scope(p, 8 + 32 + 1, &s, &err), INQ_OK);
+	assert_int_equal(s.nr, 1);
+	assert_string_equal(s.var[0].name, "x");
+	memcpy(p + 8 + 16, &nr, sizeof(nr));
+	assert_int_equal(debug_info_take_scope(p, sizeof(p), &s, &err), INQ_OK);
+	assert_int_equal(s.var[0].where.nr, 1);
+	for (size_t n = 9; n < sizeof(p); n++)
+		assert_int_equal(debug_info_take_scope(p, n, &s, &err), INQ_ECORRUPT);
+	nr = UINT32_MAX;
+	memcpy(p + 8 + 16, &nr, sizeof(nr));
+	assert_int_equal(debug_info_take_scope(p, sizeof(p), &s, &err), INQ_ECORRUPT);
+	memcpy(p, &nr, sizeof(nr));
+	assert_int_equal(debug_info_take_scope(p, sizeof(p), &s, &err), INQ_ECORRUPT);
+}
+
 static void assert_nth(const struct debug_wanted *w, size_t nth, const char *expected)
 {
 	char path[DEBUG_PATH_MAX];
@@ -225,6 +329,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_variables_have_an_address_and_a_type),
 		cmocka_unit_test(test_what_is_no_debug_file_says_so),
 		cmocka_unit_test(test_frames_that_contradict_themselves_are_refused),
+		cmocka_unit_test(test_variables_in_scope_are_of_the_function_they_belong_to),
+		cmocka_unit_test(test_call_frame_information_tells_who_keeps_registers),
+		cmocka_unit_test(test_scopes_that_contradict_themselves_are_refused),
 		cmocka_unit_test(test_debug_files_are_looked_for_where_people_put_them),
 		cmocka_unit_test(test_debug_files_of_modules_are_looked_for_by_name_and_build),
 	};
