@@ -45,6 +45,7 @@ static int run(const struct cli_args *a)
 		return cli_fail_usage("inquest report FILE", "tui needs a terminal");
 	const struct session_plan plan = {.file = a->arg[0],
 					  .keeps_index = true,
+					  .lines = true,
 					  .vmlinux = a->vmlinux,
 					  .verbose = a->verbose,
 					  .base = a->base};

@@ -43,8 +43,8 @@ static void take_switched(const struct inq_machine *m, struct unwind_frame *f)
 	struct kept_offs o;
 	uint64_t bytes = 0;
 
-	if (!f->sp_known ||
-	    inq_shape(m, "struct inactive_task_frame", kept, &o, &bytes, NULL) || f->sp < bytes)
+	if (!f->sp_known || inq_shape(m, "struct inactive_task_frame", kept, &o, &bytes, NULL) ||
+	    f->sp < bytes)
 		return;
 	take(m, f->sp - bytes, &o.r15, X86_64_R15, &f->at);
 	take(m, f->sp - bytes, &o.r14, X86_64_R14, &f->at);

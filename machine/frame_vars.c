@@ -54,11 +54,12 @@ static void look_up(struct frame_vars *v, unsigned int frame)
 	if (debug_info_scope(d, at, &v->scope, NULL))
 		v->scope.nr = 0;
 	/* a module's sections were moved each by itself */
-	v->view = (struct frame_view){.m = v->m,
-				      .f = f,
-				      .base = v->scope.base,
-				      .moved = frame_place(f) - at,
-				      .moved_known = inq_is_text(v->m, frame_place(f), &mod) && !mod};
+	v->view =
+		(struct frame_view){.m = v->m,
+				    .f = f,
+				    .base = v->scope.base,
+				    .moved = frame_place(f) - at,
+				    .moved_known = inq_is_text(v->m, frame_place(f), &mod) && !mod};
 }
 
 /* n bytes of an integer, as its type has them. */

@@ -286,8 +286,8 @@ enum inq_status debug_saved_at(struct debug_file *f, uint64_t addr, struct job_s
 
 	if (st)
 		return st;
-	if (!f->fdes && dwarf_get_fde_list(dbg, &cies, &nr_cies, &f->fdes, &f->nr_fdes, &why) !=
-				DW_DLV_OK)
+	if (!f->fdes &&
+	    dwarf_get_fde_list(dbg, &cies, &nr_cies, &f->fdes, &f->nr_fdes, &why) != DW_DLV_OK)
 		f->fdes = NULL;
 	if (!f->fdes || dwarf_get_fde_at_pc(f->fdes, addr, &fde, &low, &high, &why) != DW_DLV_OK)
 		return inq_fail(err, INQ_ENOTFOUND, "no frame information there");

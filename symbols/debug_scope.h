@@ -1,4 +1,5 @@
-/* Parameters and variables that are in scope at an address, and who keeps registers. For the child. */
+/* Parameters and variables that are in scope at an address, and who keeps registers. For the child.
+ */
 #ifndef SYMBOLS_DEBUG_SCOPE_H
 #define SYMBOLS_DEBUG_SCOPE_H
 

@@ -76,8 +76,12 @@ const struct view view_group_memory[] = {
 	{
 		.name = "place",
 		.title = "Place",
-		.doc = "what lies at an address of the kernel: code, else words",
-		.sql = "SELECT ?1, ?2, addr, NULL, addr, coalesce(bytes, ''), " VIEW_NAMED_INSN
+		.doc = "what lies at an address of the kernel: code and its source, else words",
+		.sql = "SELECT ?1, ?2, ?3, NULL, ?3, iif(inlined, 'inlined', 'source'),"
+		       " coalesce(function, '?') || coalesce('  ' || file || coalesce(':' || line, "
+		       "''),"
+		       " '') FROM lines(iif(is_code(?3), ?3, NULL)) UNION ALL"
+		       " SELECT ?1, ?2, addr, NULL, addr, coalesce(bytes, ''), " VIEW_NAMED_INSN
 		       " FROM dis(" OF_PLACE ", iif(is_code(?3), ?3, NULL), 1000) UNION ALL"
 		       " SELECT ?1, ?2, addr, NULL, addr, coalesce(words, " UNREAD
 		       "), coalesce(text, '') FROM mem_line(" OF_PLACE

@@ -42,6 +42,8 @@ static enum inq_status open_lines(const struct live_call *call, void *state, str
 {
 	struct state *s = state;
 
+	if (sqlite3_value_type(call->arg[ARG_ADDR]) == SQLITE_NULL)
+		return INQ_OK; /* of nothing there is none: no file is looked for */
 	return live_lines_of(call->m, call->arg[ARG_ADDR], &s->lines, err);
 }
 

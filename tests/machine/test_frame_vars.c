@@ -68,10 +68,11 @@ static void test_registers_are_values_and_what_counts_from_them_is_memory(void *
 static void test_values_are_computed(void **state)
 {
 	(void)state;
-	assert_value(FOLLOW({BREG0 + RBX, 0, 0}, {LIT0 + 4, 0, 0}, {SHL, 0, 0}, {STACK_VALUE, 0, 0}),
-		     FRAME_VALUE, 1600);
-	assert_value(FOLLOW({LIT0, 0, 0}, {LIT0 + 1, 0, 0}, {MINUS, 0, 0}, {LIT0 + 31, 0, 0}, {DUP, 0, 0},
-			    {PLUS, 0, 0}, {LIT0 + 2, 0, 0}, {PLUS, 0, 0}, {SHRA, 0, 0},
+	assert_value(
+		FOLLOW({BREG0 + RBX, 0, 0}, {LIT0 + 4, 0, 0}, {SHL, 0, 0}, {STACK_VALUE, 0, 0}),
+		FRAME_VALUE, 1600);
+	assert_value(FOLLOW({LIT0, 0, 0}, {LIT0 + 1, 0, 0}, {MINUS, 0, 0}, {LIT0 + 31, 0, 0},
+			    {DUP, 0, 0}, {PLUS, 0, 0}, {LIT0 + 2, 0, 0}, {PLUS, 0, 0}, {SHRA, 0, 0},
 			    {STACK_VALUE, 0, 0}),
 		     FRAME_VALUE, UINT64_MAX);
 }
