@@ -77,7 +77,8 @@ static void ask(const uint8_t *p, size_t n, const uint64_t *addr)
 			assert_true(*err.msg);
 		else
 			check_lines(&l);
-		ask_scope(d, addr[i]);
+		if (!i)
+			ask_scope(d, addr[i]);
 	}
 	struct debug_var v;
 	if (debug_info_var(d, "boxes", &v, &err))
