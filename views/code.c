@@ -15,9 +15,11 @@ const struct view view_group_code[] = {
 		       " CASE WHEN is_rip AND in_loop THEN '=>*' WHEN is_rip THEN '=>'"
 		       " WHEN in_loop THEN '  *' ELSE '' END,"
 		       " addr, " SHORT_BYTES ", text || CASE WHEN mem_addr IS NULL THEN ''"
-		       " ELSE '   ; ' || printf('0x%x', mem_addr) END"
-		       " FROM insn i WHERE " VIEW_OF_CPU(
-			       i) " ORDER BY i.machine_id, sample_id, cpu, nr",
+		       " ELSE '   ; ' || printf('0x%x', mem_addr) END || iif(is_rip,"
+		       " coalesce('   ; at ' || " VIEW_NAME(
+			       i, addr) ", ''), '')"
+					" FROM insn i WHERE " VIEW_OF_CPU(
+						i) " ORDER BY i.machine_id, sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"MARK", VIEW_TEXT, 4},
 			{"ADDRESS", VIEW_HEX, 10},
@@ -33,9 +35,11 @@ const struct view view_group_code[] = {
 		.needs = {"loop"},
 		.sql = "SELECT l.machine_id, cpu, head, l.rowid, cpu, kind, head, nr_insns, "
 		       "nr_gates,"
-		       " intr_flag, smm, text"
-		       " FROM loop l WHERE " VIEW_OF_CPU(
-			       l) " ORDER BY l.machine_id, sample_id, cpu, l.rowid",
+		       " intr_flag, smm, coalesce(coalesce(text || '; in ', 'in ') || " VIEW_NAME(
+			       l,
+			       head) ", text)"
+				     " FROM loop l WHERE " VIEW_OF_CPU(
+					     l) " ORDER BY l.machine_id, sample_id, cpu, l.rowid",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"KIND", VIEW_TEXT, 7},
 			{"HEAD", VIEW_HEX, 10},
@@ -52,9 +56,10 @@ const struct view view_group_code[] = {
 		.doc = "instructions of the loops, and the part that each plays",
 		.needs = {"loop_insn"},
 		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, " SHORT_BYTES
-		       ", coalesce(role, ''), text"
-		       " FROM loop_insn l WHERE " VIEW_OF_CPU(
-			       l) " ORDER BY l.machine_id, sample_id, cpu, nr",
+		       ", coalesce(role, ''), text || coalesce(' <' || " VIEW_NAME(
+			       l, target) " || '>', '')"
+					  " FROM loop_insn l WHERE " VIEW_OF_CPU(
+						  l) " ORDER BY l.machine_id, sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"NR", VIEW_DEC, 3},
 			{"ADDRESS", VIEW_HEX, 10},
@@ -91,10 +96,12 @@ const struct view view_group_code[] = {
 		.needs = {"gate_writer"},
 		.sql = "SELECT w.machine_id, by_cpu, insn_addr, w.rowid, cpu, nr, by_cpu, "
 		       "insn_addr,"
-		       " how, text"
-		       " FROM gate_writer w WHERE " VIEW_OF_CPU(
-			       w) " AND (?4 IS NULL OR nr = ?4)"
-				  " ORDER BY w.machine_id, sample_id, cpu, nr, by_cpu, insn_addr",
+		       " how, text || coalesce('   ; at ' || " VIEW_NAME(
+			       w, insn_addr) ", '')"
+					     " FROM gate_writer w WHERE " VIEW_OF_CPU(
+						     w) " AND (?4 IS NULL OR nr = ?4)"
+							" ORDER BY w.machine_id, sample_id, cpu, "
+							"nr, by_cpu, insn_addr",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"GATE", VIEW_DEC, 4},
 			{"BY CPU", VIEW_DEC, 6},

@@ -9,18 +9,21 @@ const struct view view_group_flight[] = {
 		.needs = {"flight"},
 		.sql = "SELECT f.machine_id, cpu, rip, f.rowid, cpu, nr,"
 		       " (max(t_ns) OVER (PARTITION BY f.machine_id) - t_ns) / 1000,"
-		       " coalesce(exit_name, exit_reason), rip, smm, addr, value, error"
-		       " FROM flight f WHERE " VIEW_OF_CPU(
-			       f) " ORDER BY f.machine_id, sample_id, cpu, nr DESC",
+		       " coalesce(exit_name, exit_reason), rip, smm, addr, value, "
+		       "error, " VIEW_NAME(
+			       f, rip) ""
+				       " FROM flight f WHERE " VIEW_OF_CPU(
+					       f) " ORDER BY f.machine_id, sample_id, cpu, nr DESC",
 		.col = {{"CPU", VIEW_DEC, 3},
-			{"NR", VIEW_DEC, 5},
-			{"AGE US", VIEW_DEC, 9},
-			{"EXIT", VIEW_TEXT, 12},
+			{"NR", VIEW_DEC, 4},
+			{"AGE US", VIEW_DEC, 7},
+			{"EXIT", VIEW_TEXT, 4},
 			{"RIP", VIEW_HEX, 18},
 			{"SMM", VIEW_DEC, 3},
-			{"ADDR", VIEW_HEX, 6},
+			{"ADDR", VIEW_HEX, 4},
 			{"VALUE", VIEW_HEX, 5},
-			{"ERRNO", VIEW_DEC, 5}},
+			{"ERRNO", VIEW_DEC, 5},
+			{"FUNCTION", VIEW_TEXT, 8}},
 	},
 	{
 		.name = "rips",
@@ -28,15 +31,18 @@ const struct view view_group_flight[] = {
 		.doc = "where each vCPU was, about 1 ms apart, before the snapshot",
 		.needs = {"rip_sample"},
 		.sql = "SELECT r.machine_id, cpu, rip, r.rowid, cpu, nr, rip, smm, halted,"
-		       " (max(t_ns) OVER (PARTITION BY r.machine_id) - t_ns) / 1000"
-		       " FROM rip_sample r WHERE " VIEW_OF_CPU(
-			       r) " ORDER BY r.machine_id, sample_id, cpu, nr",
+		       " (max(t_ns) OVER (PARTITION BY r.machine_id) - t_ns) / 1000, " VIEW_NAME(
+			       r,
+			       rip) " FROM rip_sample r WHERE " VIEW_OF_CPU(r) " ORDER BY "
+									       "r.machine_id, "
+									       "sample_id, cpu, nr",
 		.col = {{"CPU", VIEW_DEC, 3},
 			{"NR", VIEW_DEC, 3},
 			{"RIP", VIEW_HEX, 18},
 			{"SMM", VIEW_DEC, 3},
 			{"HALTED", VIEW_DEC, 6},
-			{"AGE US", VIEW_DEC, 9}},
+			{"AGE US", VIEW_DEC, 9},
+			{"FUNCTION", VIEW_TEXT, 24}},
 	},
 	{
 		.name = "last-known",

@@ -33,6 +33,16 @@ struct view_col {
 /* Of the rows of dis(): an instruction, and the symbol that it leads to. */
 #define VIEW_NAMED_INSN "text || coalesce(' <' || sym(target) || '>', '')"
 
+/*
+ * What an address of a CPU's own code is called, "function+0xoff/0xsize [module]", or NULL: by the
+ * dump, else by what the index kept.  Who runs an inner guest runs code that is not the kernel's.
+ */
+#define VIEW_NAME(t, col)                                                                          \
+	"iif(EXISTS (SELECT 1 FROM space s WHERE s.machine_id = " #t ".machine_id"                 \
+	" AND s.name = 'nested' || " #t ".cpu), NULL, coalesce(sym(" #t "." #col "),"              \
+	" (SELECT n.name FROM addr_name n WHERE n.machine_id = " #t ".machine_id"                  \
+	" AND n.addr = " #t "." #col ")))"
+
 /* Of a frame: whose code it is, where that is not the kernel's, its function, what is to be said.
  */
 #define VIEW_CALLED(t)                                                                             \
