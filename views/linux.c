@@ -64,6 +64,22 @@
 	OF_SYS(14, "taints", "iif(taints = '', 'none', taints)")                                   \
 	OF_SYS(15, "panic", "panic")                                                               \
 	FACT(16, "nr", "panic cpu", "panic_cpu", "NULL") "sysinfo"
+#define OF_RCU(nr, name, text) FACT(nr, "nr", name, text, "NULL") "rcu UNION ALL"
+#define JIFFIES(col) "(" col " || ' jiffies')"
+#define RCU_FACTS                                                                                  \
+	OF_RCU(1, "grace period", "(gp_seq >> 2) || iif(in_progress, ', runs', ', none runs')")    \
+	OF_RCU(2, "running for", JIFFIES("age"))                                                   \
+	FACT(3, "nr", "its thread", "coalesce(gp_state_name, gp_state)", "gp_kthread")             \
+	"rcu UNION ALL"                                                                            \
+	OF_RCU(4, "did nothing for", JIFFIES("idle"))                                              \
+	OF_RCU(5, "asked for", "iif(gp_flags = 0, 'nothing', iif(gp_flags & 1, 'a grace period ',"  \
+	       " '') || iif(gp_flags & 2, 'quiescent states', ''))")                               \
+	OF_RCU(6, "expedited", "expedited_seq >> 2")                                               \
+	" SELECT machine_id, cpu, 100 + cpu, 'cpu ' || cpu,"                                       \
+	" iif(rcu_holds, 'is waited for; ', '') || 'knows of ' || (rcu_gp_seq >> 2) ||"            \
+	" coalesce(', ' || rcu_ticks || ' ticks in it', '') ||"                                    \
+	" iif(rcu_gp_needed <> rcu_gp_seq, ', wants ' || (rcu_gp_needed >> 2), ''), task"          \
+	" FROM cpu_os"
 /* clang-format on */
 
 #define CHOSEN(what) "(?5 IS NULL OR instr(',' || ?5 || ',', ',' || " what " || ','))"
@@ -191,6 +207,16 @@ const struct view view_group_linux[] = {
 			{"BEHIND", VIEW_DEC, 6},
 			{"SOFTIRQS", VIEW_TEXT, 8},
 			{"COMM", VIEW_TEXT, 12}},
+		.opens = "task",
+	},
+	{
+		.name = "rcu",
+		.title = "RCU",
+		.doc = "RCU: its grace period, and what of it each CPU has seen",
+		.needs = {"rcu", "cpu_os", "kernel"},
+		.sql = "SELECT f.machine_id, NULL, value, NULL, fact, text FROM (" RCU_FACTS ") f"
+		       " WHERE " VIEW_OF_MACHINE(f) " ORDER BY f.machine_id, nr",
+		.col = {{"FACT", VIEW_TEXT, 14}, {"VALUE", VIEW_TEXT, 20}},
 		.opens = "task",
 	},
 	{

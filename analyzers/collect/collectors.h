@@ -35,6 +35,7 @@
 	X(task)                                                                                    \
 	X(frame)                                                                                   \
 	X(cpu_os)                                                                                  \
+	X(rcu)                                                                                     \
 	X(module)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;

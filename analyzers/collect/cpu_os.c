@@ -47,6 +47,8 @@ enum fact {
 	RCU_CORE_NEEDS,
 	RCU_TICKS,
 	RCU_WATCH,
+	RCU_NODE,
+	RCU_MASK,
 	NR_FACTS
 };
 
@@ -86,6 +88,8 @@ static const struct place places[NR_FACTS][PLACES] = {
 	[RCU_TICKS] = {{"rcu_data", "struct rcu_data", "ticks_this_gp"}},
 	[RCU_WATCH] = {{"context_tracking", "struct context_tracking", "state.counter", 0, 0},
 		       {"rcu_data", "struct rcu_data", "dynticks.counter", 0, 0}},
+	[RCU_NODE] = {{"rcu_data", "struct rcu_data", "mynode"}},
+	[RCU_MASK] = {{"rcu_data", "struct rcu_data", "grpmask"}},
 };
 
 static const struct inq_column cols[] = {
@@ -125,6 +129,7 @@ static const struct inq_column cols[] = {
 	{"rcu_core_needs", INQ_INT, "1: RCU waits for it"},
 	{"rcu_ticks", INQ_INT, "ticks since its grace period began"},
 	{"rcu_state", INQ_INT, "counter of RCU's watching, with its low bits"},
+	{"rcu_holds", INQ_INT, "1: the grace period, see rcu, waits for this CPU"},
 	{0},
 };
 
@@ -143,8 +148,11 @@ struct cpus {
 	struct found at[NR_FACTS];
 	struct linux_task_shape task;
 	bool has_task, has_jiffies;
+	struct inq_field qsmask; /* of struct rcu_node */
 	uint64_t jiffies;
 };
+
+static const struct inq_shape_member of_node[] = {LINUX_MEMBER(struct cpus, qsmask, "qsmask"), {0}};
 
 /* Which place this kernel has. */
 static void find(struct cpus *c, enum fact f)
@@ -252,14 +260,32 @@ static struct inq_value behind(const struct cpus *c, const struct inq_value *v)
 	return INQ_V_INT(c->jiffies - (uint64_t)v[LAST_JIFFIES].i);
 }
 
+/* Its bit in its node is set until it has passed a quiescent state. */
+static enum inq_status holds_rcu(const struct cpus *c, const struct inq_value *v,
+				 struct inq_value *ret, struct inq_err *err)
+{
+	struct inq_err why = {0};
+	uint64_t node = (uint64_t)v[RCU_NODE].i, mask = 0;
+
+	*ret = INQ_V_NULL;
+	if (!c->qsmask.size || v[RCU_NODE].kind == INQ_NULL || v[RCU_MASK].kind == INQ_NULL ||
+	    !node)
+		return INQ_OK;
+	if (inq_read_field(c->m, node, &c->qsmask, &mask, &why))
+		return linux_gap(c->m, c->out, node + c->qsmask.off, c->qsmask.size, &why, err);
+	*ret = INQ_V_INT((mask & (uint64_t)v[RCU_MASK].i) != 0);
+	return INQ_OK;
+}
+
 static enum inq_status put_cpu(const struct cpus *c, uint32_t cpu, struct inq_err *err)
 {
-	struct inq_value v[NR_FACTS], pid, comm;
+	struct inq_value v[NR_FACTS], pid, comm, holds;
 	char name[COMM], pending[96];
 	enum inq_status st = INQ_OK;
 
 	for (int f = 0; !st && f < NR_FACTS; f++)
 		st = get(c, cpu, (enum fact)f, &v[f], err);
+	st = st ? st : holds_rcu(c, v, &holds, err);
 	if (st)
 		return st;
 	name_task(c, &v[CURRENT], &pid, &comm, name);
@@ -273,15 +299,15 @@ static enum inq_status put_cpu(const struct cpus *c, uint32_t cpu, struct inq_er
 		v[SOFT_REPORT] = INQ_V_NULL;
 	if (v[SOFT_TOUCH].i == -1)
 		v[SOFT_TOUCH] = INQ_V_NULL;
-	return INQ_ROW(c->out, err, INQ_V_INT(c->m->sample.sample_id), INQ_V_INT(cpu), v[CURRENT],
-		       pid, comm, idle, v[ONLINE], v[NR_RUNNING], v[NR_SWITCHES], v[CLOCK], v[TTWU],
-		       depth(&v[PREEMPT], 0, 0xff), depth(&v[PREEMPT], 8, 0xff),
-		       depth(&v[PREEMPT], 16, 0xf), depth(&v[PREEMPT], 20, 0xf),
-		       need_resched(&v[PREEMPT]), v[SOFTIRQ],
-		       softirqs(&v[SOFTIRQ], pending, sizeof(pending)), v[LAST_TICK],
-		       v[LAST_JIFFIES], behind(c, v), v[STOPPED], v[IN_IDLE], v[SOFT_TOUCH],
-		       v[SOFT_REPORT], v[HR_COUNT], v[HR_SAVED], v[HARD_WARNED], v[RCU_GP],
-		       v[RCU_NEEDED], v[RCU_NO_QS], v[RCU_CORE_NEEDS], v[RCU_TICKS], v[RCU_WATCH]);
+	return INQ_ROW(
+		c->out, err, INQ_V_INT(c->m->sample.sample_id), INQ_V_INT(cpu), v[CURRENT], pid,
+		comm, idle, v[ONLINE], v[NR_RUNNING], v[NR_SWITCHES], v[CLOCK], v[TTWU],
+		depth(&v[PREEMPT], 0, 0xff), depth(&v[PREEMPT], 8, 0xff),
+		depth(&v[PREEMPT], 16, 0xf), depth(&v[PREEMPT], 20, 0xf), need_resched(&v[PREEMPT]),
+		v[SOFTIRQ], softirqs(&v[SOFTIRQ], pending, sizeof(pending)), v[LAST_TICK],
+		v[LAST_JIFFIES], behind(c, v), v[STOPPED], v[IN_IDLE], v[SOFT_TOUCH],
+		v[SOFT_REPORT], v[HR_COUNT], v[HR_SAVED], v[HARD_WARNED], v[RCU_GP], v[RCU_NEEDED],
+		v[RCU_NO_QS], v[RCU_CORE_NEEDS], v[RCU_TICKS], v[RCU_WATCH], holds);
 }
 
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)
@@ -298,6 +324,8 @@ static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, st
 		return linux_gap(m, out, 0, 0, &why, err);
 	for (int f = 0; f < NR_FACTS; f++)
 		find(&c, (enum fact)f);
+	if (inq_shape(m, "struct rcu_node", of_node, &c, NULL, NULL))
+		c.qsmask.size = 0;
 	c.has_task = !linux_task_shape(m, &c.task, NULL);
 	c.has_jiffies = !linux_var(m, "jiffies_64", 8, &c.jiffies, NULL);
 	for (uint32_t cpu = 0; !st && cpu < nr; cpu++)

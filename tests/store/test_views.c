@@ -54,7 +54,10 @@ static const char tables[] =
 	"hardirq_depth, nmi_depth, need_resched, softirq_pending, softirqs, last_tick_ns, "
 	"last_jiffies, jiffies_behind, tick_stopped, tick_idle, soft_touch, soft_report, "
 	"hr_interrupts, hr_saved, hard_warned, rcu_gp_seq, rcu_gp_needed, rcu_no_qs, "
-	"rcu_core_needs, rcu_ticks, rcu_state);"
+	"rcu_core_needs, rcu_ticks, rcu_state, rcu_holds);"
+	"CREATE TABLE rcu(machine_id, nr, gp_seq, in_progress, gp_state, gp_state_name, "
+	"gp_flags, gp_kthread, gp_start, gp_activity, age, idle, n_force_qs, ncpus, "
+	"expedited_seq);"
 	"CREATE TABLE module(machine_id, module, name, state, base, text_bytes, bytes, "
 	"refs, used_by, taints, version, srcversion, build_id);";
 
