@@ -16,6 +16,8 @@
 	X(runq)                                                                                    \
 	X(mod)                                                                                     \
 	X(pages)                                                                                   \
+	X(vmcs)                                                                                    \
+	X(vmcb)                                                                                    \
 	X(sql)                                                                                     \
 	X(bt)                                                                                      \
 	X(mem)                                                                                     \

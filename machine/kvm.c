@@ -277,6 +277,15 @@ const uint8_t *machine_kvm_lapic(const struct machine_blobs *b)
 	return machine_whole(b->of[INQ_SNAP_LAPIC], LAPIC_BYTES);
 }
 
+void machine_kvm_nested(const struct machine_blobs *b, struct inq_cpu *cpu)
+{
+	const struct inq_blob *note = b->of[INQ_SNAP_NESTED];
+
+	cpu->nested = machine_whole(note, 1);
+	cpu->nr_nested = cpu->nested ? note->n : 0;
+	cpu->nested_known = cpu->nested || (note && note->state == INQ_SNAP_ABSENT);
+}
+
 static int by_index(const void *a, const void *b)
 {
 	uint32_t x = ((const struct inq_msr *)a)->index, y = ((const struct inq_msr *)b)->index;

@@ -40,6 +40,9 @@ void machine_kvm_regs(const struct machine_blobs *b, struct inq_regset *rs);
 /* The LAPIC page, borrowed; NULL: unknown. */
 const uint8_t *machine_kvm_lapic(const struct machine_blobs *b);
 
+/* Nested state, borrowed and unchecked: .nested, .nr_nested and .nested_known of the CPU. */
+void machine_kvm_nested(const struct machine_blobs *b, struct inq_cpu *cpu);
+
 /*
  * The MSRs in ascending order, each once; entries that contradict each other are unknown.  NULL
  * and 0 when the dump does not say.  free() it.  Errors: INQ_ENOMEM.

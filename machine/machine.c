@@ -222,6 +222,7 @@ static enum inq_status open_cpu(struct whole_machine *w, uint32_t i, struct mach
 	cpu->msrs = own->msrs;
 	cpu->cpuid = own->cpuid;
 	cpu->lapic = machine_kvm_lapic(b);
+	machine_kvm_nested(b, cpu);
 	machine_kvm_regs(b, &cpu->regs);
 	machine_windows_regs(w->windows, i, &cpu->regs);
 	machine_vmware_regs(inq_dump_blob(w->m.dump, i, 0, INQ_BLOB_VMWARE), &cpu->regs);

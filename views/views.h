@@ -10,6 +10,7 @@
 	X(kernel)                                                                                  \
 	X(cpu)                                                                                     \
 	X(smm)                                                                                     \
+	X(vmcs)                                                                                    \
 	X(code)                                                                                    \
 	X(linux)                                                                                   \
 	X(flight)                                                                                  \

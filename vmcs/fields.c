@@ -34,6 +34,14 @@ uint64_t vmcs12_get(const uint8_t *vmcs12, enum vmcs_field f)
 	return v;
 }
 
+bool vmcs12_tells(const uint8_t *vmcs12, enum vmcs_field f)
+{
+	/* Linux arch/x86/kvm/vmx/vmcs12.h: paddingl[8], from which six were taken */
+	const bool new = vmcs_field_info[f].off >= 680 && vmcs_field_info[f].off < 744;
+
+	return !new || vmcs12_get(vmcs12, f);
+}
+
 void vmcs12_say(const uint8_t *vmcs12, enum vmcs_field f, char *buf, size_t n)
 {
 	const struct vmcs_beside beside = {true, vmcs12_get(vmcs12, VMCS_VM_EXIT_REASON),

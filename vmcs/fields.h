@@ -40,6 +40,12 @@ enum { VMCS12_BYTES = 4096, VMCS12_REVISION = 0x11e57ed0 };
 /* The field of a vmcs12 of VMCS12_BYTES bytes. */
 uint64_t vmcs12_get(const uint8_t *vmcs12, enum vmcs_field f);
 
+/*
+ * Does it tell the field's value?  A 0 in those that were padding before Linux 6.18 may be that of
+ * a kernel that did not know them.
+ */
+bool vmcs12_tells(const uint8_t *vmcs12, enum vmcs_field f);
+
 /* What the value of a field says in words: see vmcs_say_value(). */
 void vmcs12_say(const uint8_t *vmcs12, enum vmcs_field f, char *buf, size_t n);
 

@@ -40,6 +40,10 @@ static enum inq_status take_block(const uint8_t *p, size_t n, uint32_t size,
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"nested state: vmcs12 of revision 0x%" PRIx64 ", expected 0x%x",
 				revision, (unsigned int)VMCS12_REVISION);
+	const size_t both = HEADER_BYTES + (size_t)2 * VMCS12_BYTES;
+	if (size >= both && n >= both && span_at(p, n, both - VMCS12_BYTES, 4, &revision) &&
+	    (revision & INT32_MAX) == VMCS12_REVISION)
+		ret->shadow = p + both - VMCS12_BYTES;
 	return INQ_OK;
 }
 

@@ -17,6 +17,9 @@ struct vmcs_nested {
 	bool smm_guest_mode;  /* VMX: an SMI hit the inner guest, and RSM leads back to it */
 	const uint8_t *block; /* VMCS12 or VMCB12, VMCS12_BYTES bytes, borrowed; NULL: none */
 	uint64_t block_pa;    /* guest-physical address of it, UINT64_MAX: none */
+	/* The VMCS that the current one's link pointer names, VMCS12_BYTES bytes, borrowed; NULL:
+	   none, or it is of another revision. */
+	const uint8_t *shadow;
 };
 
 /*

@@ -269,10 +269,10 @@ static bool say_as_register(struct say *s, enum vmcs_say how, uint64_t v)
 		enum vmcs_say how;
 		enum x86_64_reg reg;
 	} map[] = {
-		{VMCS_SAY_AR, X86_64_CS_ATTR},       {VMCS_SAY_SELECTOR, X86_64_CS_SEL},
-		{VMCS_SAY_CR0, X86_64_CR0},          {VMCS_SAY_CR4, X86_64_CR4},
-		{VMCS_SAY_EFER, X86_64_EFER},        {VMCS_SAY_RFLAGS, X86_64_RFLAGS},
-		{VMCS_SAY_DR6, X86_64_DR6},          {VMCS_SAY_DR7, X86_64_DR7},
+		{VMCS_SAY_AR, X86_64_CS_ATTR}, {VMCS_SAY_SELECTOR, X86_64_CS_SEL},
+		{VMCS_SAY_CR0, X86_64_CR0},    {VMCS_SAY_CR4, X86_64_CR4},
+		{VMCS_SAY_EFER, X86_64_EFER},  {VMCS_SAY_RFLAGS, X86_64_RFLAGS},
+		{VMCS_SAY_DR6, X86_64_DR6},    {VMCS_SAY_DR7, X86_64_DR7},
 	};
 
 	if (how == VMCS_SAY_ATTRIB) {

@@ -1,4 +1,5 @@
-/* Values of VMCS and VMCB fields in words.  Adding a bit or a number: a line in bits.def, codes.def. */
+/* Values of VMCS and VMCB fields in words.  Adding a bit or a number: a line in bits.def,
+ * codes.def. */
 #ifndef VMCS_SAY_H
 #define VMCS_SAY_H
 

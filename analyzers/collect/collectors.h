@@ -36,7 +36,11 @@
 	X(frame)                                                                                   \
 	X(cpu_os)                                                                                  \
 	X(rcu)                                                                                     \
-	X(module)
+	X(module)                                                                                  \
+	X(vmcs_field)                                                                              \
+	X(vmcs_bit)                                                                                \
+	X(vmcb_field)                                                                              \
+	X(vmcb_bit)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
 ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)

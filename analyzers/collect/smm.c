@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "analyzers/collect/collectors.h"
+#include "analyzers/collect/smm_area.h"
 #include "analyzers/collect/values.h"
 #include "arch/x86_64/decode.h"
 
@@ -32,10 +33,9 @@ static const struct inq_column save_cols[] = {
 	{0},
 };
 
-/* The save area of a CPU; *ret_have false when the dump has no SMM view or no SMBASE. */
-static enum inq_status read_area(const struct inq_machine *m, const struct inq_cpu *cpu,
-				 uint8_t area[X86_64_SMM_AREA], bool *ret_have,
-				 struct inq_sink *out, struct inq_err *err)
+enum inq_status smm_read_area(const struct inq_machine *m, const struct inq_cpu *cpu,
+			      uint8_t area[X86_64_SMM_AREA], bool *ret_have, struct inq_sink *out,
+			      struct inq_err *err)
 {
 	struct inq_err why;
 
@@ -57,7 +57,7 @@ static enum inq_status smm_of(const struct inq_machine *m, const struct inq_cpu 
 	uint64_t count = 0;
 	uint32_t revision = 0;
 	bool have = false;
-	enum inq_status st = read_area(m, cpu, area, &have, out, err);
+	enum inq_status st = smm_read_area(m, cpu, area, &have, out, err);
 
 	if (st)
 		return st;
@@ -78,7 +78,7 @@ static enum inq_status save_of(const struct inq_machine *m, const struct inq_cpu
 	uint32_t revision = 0;
 	char buf[160];
 	bool have = false;
-	enum inq_status st = read_area(m, cpu, area, &have, out, err);
+	enum inq_status st = smm_read_area(m, cpu, area, &have, out, err);
 
 	if (!st && have)
 		map = x86_64_smm_map_of(area, &revision);

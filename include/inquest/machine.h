@@ -22,7 +22,11 @@ struct inq_cpu {
 	size_t nr_msrs;
 	const struct inq_cpuid *cpuid; /* NULL: unknown */
 	size_t nr_cpuid;
-	const uint8_t *lapic;         /* 1024 bytes, a register each 16; NULL: unknown */
+	const uint8_t *lapic;  /* 1024 bytes, a register each 16; NULL: unknown */
+	const uint8_t *nested; /* struct kvm_nested_state, nr_nested bytes that nobody has checked;
+				  NULL: there is none, or see nested_known */
+	size_t nr_nested;
+	int nested_known;             /* 0: the dump does not tell whether there is any */
 	const struct inq_space *phys; /* the dump's memory as the CPU sees it now: phys or smm */
 	const struct inq_space *virt; /* linear addresses through its page tables, or phys without
 					 paging; NULL when the control registers are unknown.  While

@@ -263,8 +263,12 @@ static void every_table_says_what_the_snapshot_holds(void **state)
 	SAYS("SELECT name FROM lapic_reg WHERE cpu = 1 AND off = 32 AND value = 16777216", "id");
 	SAYS("SELECT count(*) FROM mem_range", "1");
 	SAYS("SELECT kind FROM mem_range", "bytes");
-	SAYS("SELECT group_concat(DISTINCT state) FROM run", "complete");
-	SAYS("SELECT count(*) FROM gap", "0");
+	SAYS("SELECT group_concat(DISTINCT state) FROM run WHERE tbl NOT LIKE 'vmc%'", "complete");
+	SAYS("SELECT count(*) FROM gap WHERE tbl NOT LIKE 'vmc%'", "0");
+	/* nested state is not among its notes, so that there is none is not known */
+	SAYS("SELECT group_concat(DISTINCT tbl || ' ' || state) FROM run WHERE tbl LIKE 'vmc%'",
+	     "vmcs_field partial,vmcs_bit partial,vmcb_field partial,vmcb_bit partial");
+	SAYS("SELECT DISTINCT message FROM gap", "the dump does not tell nested state");
 	SAYS("SELECT text LIKE 'inc %[0x2000]' FROM insn WHERE cpu = 0 AND is_rip = 1", "1");
 	SAYS("SELECT hex64(mem_addr) FROM insn WHERE cpu = 0 AND is_rip = 1", "0x2000");
 	close_lab(&l);

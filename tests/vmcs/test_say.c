@@ -70,8 +70,7 @@ static void test_vmcs_values(void **state)
 	vmcs_says(VMCS_PIN_BASED_VM_EXEC_CONTROL, 0x3f,
 		  "external-interrupt exiting, NMI exiting, virtual NMIs");
 	vmcs_says(VMCS_CPU_BASED_VM_EXEC_CONTROL, 0x4806172, "MOV-DR exiting");
-	vmcs_says(VMCS_VM_ENTRY_CONTROLS, 0x80013ff,
-		  "load debug controls, IA-32e guest, bit 27");
+	vmcs_says(VMCS_VM_ENTRY_CONTROLS, 0x80013ff, "load debug controls, IA-32e guest, bit 27");
 	vmcs_says(VMCS_VM_ENTRY_INTR_INFO_FIELD, 0x80000b0e, "hardware exception, #PF, error code");
 	vmcs_says(VMCS_VM_ENTRY_INTR_INFO_FIELD, 0x30e, "");
 	vmcs_says(VMCS_IDT_VECTORING_INFO_FIELD, 0x80000031, "external interrupt, vector 49");
@@ -82,10 +81,8 @@ static void test_vmcs_values(void **state)
 	vmcs_says(VMCS_GUEST_TR_AR_BYTES, 0x8b, "tss busy, dpl 0, 16-bit");
 	vmcs_says(VMCS_GUEST_LDTR_AR_BYTES, 0x10000, "unusable");
 	vmcs_says(VMCS_VMCS_LINK_POINTER, UINT64_MAX, "none");
-	vmcs_says(VMCS_EPT_POINTER, 0x1005e,
-		  "tables at 0x10000, 4 levels, WB, accessed and dirty");
-	vmcs_says(VMCS_GUEST_IA32_PAT, 0x0007040600070402,
-		  "invalid, WT, UC-, UC, WB, WT, UC-, UC");
+	vmcs_says(VMCS_EPT_POINTER, 0x1005e, "tables at 0x10000, 4 levels, WB, accessed and dirty");
+	vmcs_says(VMCS_GUEST_IA32_PAT, 0x0007040600070402, "invalid, WT, UC-, UC, WB, WT, UC-, UC");
 	vmcs_says(VMCS_EXCEPTION_BITMAP, 0x60042, "#DB, #UD, #AC, #MC");
 	vmcs_says(VMCS_VM_INSTRUCTION_ERROR, 7, "entry with invalid control fields");
 	vmcs_says(VMCS_REVISION, 0x91e57ed0, "KVM's, a shadow VMCS");

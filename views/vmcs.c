@@ -1,0 +1,82 @@
+/* Views of the VMCSs and VMCBs of hypervisors that run inside. */
+#include "views/views.h"
+
+/* Does the same field of another CPU say something else? */
+#define DIFFERS(table)                                                                             \
+	"iif(EXISTS (SELECT 1 FROM " table " o WHERE o.machine_id = f.machine_id"                  \
+	" AND o.sample_id = f.sample_id AND o.block = f.block AND o.name = f.name"                 \
+	" AND o.cpu <> f.cpu AND (o.value IS NOT f.value OR o.text IS NOT f.text)), '!', '')"
+
+#define FIELDS(table, group)                                                                       \
+	"SELECT f.machine_id, cpu, pa, f.rowid, cpu, " group                                       \
+	", name, value, " DIFFERS(table) ", coalesce(text, '') FROM " table                        \
+					 " f WHERE " VIEW_OF_CPU(f) " ORDER BY f.machine_id,"      \
+								    " sample_id, cpu, f.rowid"
+
+/* Opened from a field, its bits; else those of all fields. */
+#define BITS(table, of)                                                                            \
+	"SELECT b.machine_id, cpu, NULL, b.rowid, cpu, field, bit, iif(is_set, 'x', ''), b.name "  \
+	"|| ': ' ||"                                                                               \
+	" meaning FROM " table " b WHERE " VIEW_OF_CPU(                                            \
+		b) " AND (?4 IS NULL OR (block, field) = (SELECT block, name FROM " of             \
+		   " WHERE rowid = ?4)) ORDER BY b.machine_id, sample_id, cpu, b.rowid"
+
+#define FIELD_COLS                                                                                 \
+	{                                                                                          \
+		{"CPU", VIEW_DEC, 3}, {"GROUP", VIEW_TEXT, 5}, {"FIELD", VIEW_TEXT, 12},           \
+			{"VALUE", VIEW_HEX, 10}, {"DIFF", VIEW_TEXT, 4},                           \
+		{                                                                                  \
+			"MEANING", VIEW_TEXT, 8                                                    \
+		}                                                                                  \
+	}
+
+#define BIT_COLS                                                                                   \
+	{                                                                                          \
+		{"CPU", VIEW_DEC, 3}, {"FIELD", VIEW_TEXT, 8}, {"BIT", VIEW_DEC, 3},               \
+			{"SET", VIEW_TEXT, 3},                                                     \
+		{                                                                                  \
+			"MEANING", VIEW_TEXT, 8                                                    \
+		}                                                                                  \
+	}
+
+const struct view view_group_vmcs[] = {
+	{
+		.name = "vmcs",
+		.title = "VMCS",
+		.doc = "VMCSs of hypervisors inside, decoded; !: another CPU's says otherwise",
+		.needs = {"vmcs_field"},
+		.sql = FIELDS("vmcs_field", "iif(block = 'current', grp, block || ' ' || grp)"),
+		.col = FIELD_COLS,
+		.opens = "vmcs-bits",
+		.mark = "DIFF",
+	},
+	{
+		.name = "vmcs-bits",
+		.title = "Bits of a VMCS",
+		.doc = "every control, state and qualification bit of them: what it means",
+		.needs = {"vmcs_bit", "vmcs_field"},
+		.sql = BITS("vmcs_bit", "vmcs_field"),
+		.col = BIT_COLS,
+		.mark = "SET",
+	},
+	{
+		.name = "vmcb",
+		.title = "VMCB",
+		.doc = "VMCBs of hypervisors inside, decoded; !: another CPU's says otherwise",
+		.needs = {"vmcb_field"},
+		.sql = FIELDS("vmcb_field", "block"),
+		.col = FIELD_COLS,
+		.opens = "vmcb-bits",
+		.mark = "DIFF",
+	},
+	{
+		.name = "vmcb-bits",
+		.title = "Bits of a VMCB",
+		.doc = "every intercept and control bit of them: what it means",
+		.needs = {"vmcb_bit", "vmcb_field"},
+		.sql = BITS("vmcb_bit", "vmcb_field"),
+		.col = BIT_COLS,
+		.mark = "SET",
+	},
+	{0},
+};
