@@ -157,7 +157,7 @@ static bool has_rights(const struct paging_mode *m, int level)
 	return m->levels != 3 || level != 3; /* a legacy PDPTE has none */
 }
 
-static enum paging_verdict judge(const struct paging_mode *m, int level, uint64_t entry)
+enum paging_verdict paging_judge(const struct paging_mode *m, int level, uint64_t entry)
 {
 	bool leaf = paging_is_leaf(m, level, entry);
 
@@ -233,7 +233,7 @@ void paging_walk(const struct paging_mode *m, const struct inq_space *phys, uint
 		*step = (struct paging_step){.level = level};
 		step->verdict = fetch(m, phys, table, va, step);
 		if (step->verdict == PAGING_OK)
-			step->verdict = judge(m, level, step->entry);
+			step->verdict = paging_judge(m, level, step->entry);
 		ret->verdict = step->verdict;
 		if (ret->verdict != PAGING_OK)
 			return;

@@ -100,6 +100,9 @@ bool paging_is_leaf(const struct paging_mode *mode, int level, uint64_t entry);
 /* Does an entry lead or map at all?  What is not present has no other faults. */
 bool paging_is_present(const struct paging_mode *mode, uint64_t entry);
 
+/* What is wrong with an entry where it stands, as far as the entry itself tells. */
+enum paging_verdict paging_judge(const struct paging_mode *mode, int level, uint64_t entry);
+
 /* Bits hi..lo set; none when lo is above hi. */
 uint64_t paging_bits(int hi, int lo);
 

@@ -14,6 +14,8 @@
 	X(lapic_reg)                                                                               \
 	X(smm)                                                                                     \
 	X(smm_save)                                                                                \
+	X(pt_entry)                                                                                \
+	X(pt_refused)                                                                              \
 	X(mem_range)                                                                               \
 	X(insn)                                                                                    \
 	X(loop)                                                                                    \
