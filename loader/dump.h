@@ -163,6 +163,9 @@ void loader_segments_lost(struct loader_segments *l, uint64_t missing);
 /* Damage that says how much is missing, if anything is; cause NULL: because the file ends. */
 void loader_segments_report(struct loader_dump *d, const struct loader_segments *l,
 			    const char *cause);
+/* The share of a whole that is not 0: "41 %", "under 1 %".  ret: LOADER_SHARE bytes. */
+enum { LOADER_SHARE = 16 };
+void loader_share(uint64_t part, uint64_t whole, char *ret);
 /* All of the above, then phys and extents.  Errors: INQ_ECORRUPT (there is none), INQ_ENOMEM. */
 INQ_MUST enum inq_status loader_segments_use(struct loader_dump *d, const struct loader_segments *l,
 					     struct inq_err *err);

@@ -253,7 +253,7 @@ static bool is_whole(const struct loader_dump *d, const struct pages *p, uint64_
 static void report_missing(struct loader_dump *d, const struct pages *p, uint64_t nr)
 {
 	uint64_t lost = 0;
-	char share[16] = "under 1 %";
+	char share[LOADER_SHARE];
 
 	if (!nr || is_whole(d, p, nr))
 		return;
@@ -261,8 +261,7 @@ static void report_missing(struct loader_dump *d, const struct pages *p, uint64_
 		struct loader_block b = {0};
 		lost += !read_desc(d, i, &b) || !in_file(p, &b);
 	}
-	if (lost * 100 >= nr)
-		snprintf(share, sizeof(share), "%u %%", (unsigned)(lost * 100 / nr));
+	loader_share(lost, nr, share);
 	d->truncated = 1;
 	loader_damage(d, INQ_EABSENT, 0, d->map->n, lost * LOADER_PAGE,
 		      "the file ends at 0x%zx: %" PRIu64 " of %" PRIu64

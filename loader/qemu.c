@@ -6,6 +6,7 @@
 #include "loader/qemu.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -121,17 +122,16 @@ static void read_configuration(struct qemu *q)
 static enum inq_status read_start(struct qemu *q, struct inq_err *err)
 {
 	enum { RAM_VERSION = 4 };
-	char name[QEMU_NAME];
 
 	span_skip(&q->s, 4); /* its number */
-	qemu_string(q, name);
-	span_skip(&q->s, 4); /* its instance */
+	qemu_string(q, q->section);
+	q->instance = span_be(&q->s, 4);
 	uint64_t version = span_be(&q->s, 4);
-	if (!q->s.bad && (strcmp(name, "ram") != 0 || version != RAM_VERSION))
+	if (!q->s.bad && (strcmp(q->section, "ram") != 0 || version != RAM_VERSION))
 		return inq_fail(err, INQ_EUNSUPPORTED,
 				"the stream has a section \"%.40s\" version %" PRIu64
 				", which nothing tells how to skip: migrate without it",
-				name, version);
+				q->section, version);
 	return q->s.bad ? INQ_OK : qemu_ram_start(q, err);
 }
 
@@ -141,9 +141,25 @@ static void read_command(struct qemu *q)
 	span_skip(&q->s, (size_t)span_be(&q->s, 2));
 }
 
+/* What a section is called whose head has no name; the parts that get here are those of RAM. */
+static void name_section(struct qemu *q, uint64_t kind)
+{
+	const char *name = kind == S_CONFIGURATION           ? "configuration"
+			   : kind == S_COMMAND               ? "command"
+			   : kind == S_PART || kind == S_END ? "ram"
+							     : "";
+
+	if (kind == S_FOOTER)
+		return; /* it belongs to the section before */
+	snprintf(q->section, sizeof(q->section), "%s", name);
+	q->instance = 0;
+	q->section_at = qemu_at(q) - 1;
+}
+
 /* One section, up to the first of a device; its kind is read. */
 static enum inq_status read_section(struct qemu *q, uint64_t kind, struct inq_err *err)
 {
+	name_section(q, kind);
 	switch (kind) {
 	case S_CONFIGURATION:
 		read_configuration(q);
@@ -171,17 +187,13 @@ static void report_break(struct qemu *q, uint64_t at)
 {
 	struct loader_dump *d = q->d;
 
-	d->truncated = !q->odd;
+	q->cut = !q->odd;
+	q->between = !q->s.bad;
 	if (q->odd)
 		loader_damage(d, INQ_ECORRUPT, 0, at, d->map->n - at,
 			      "the section at 0x%" PRIx64 " makes no sense at 0x%" PRIx64
 			      ": what follows is unknown",
 			      at, qemu_at(q));
-	else
-		loader_damage(d, INQ_EABSENT, 0, d->map->n, 0,
-			      "the file ends at 0x%zx, in the middle of the stream: what follows "
-			      "is unknown",
-			      d->map->n);
 }
 
 static enum inq_status read_sections(struct qemu *q, struct inq_err *err)
@@ -260,18 +272,46 @@ static void smm_block(const struct loader_dump *d, uint64_t addr, struct loader_
 	block_in(q, &q->smm, addr, ret);
 }
 
+/* Where the file ends: "the file ends at 0x2067, in section ram (instance 0) at 0x1053". */
+static void say_end(const struct qemu *q, char *ret, size_t n)
+{
+	snprintf(ret, n,
+		 "the file ends at 0x%zx, %s section %.32s (instance %" PRIu64 ") at 0x%" PRIx64,
+		 q->d->map->n, q->between ? "behind" : "in", *q->section ? q->section : "?",
+		 q->instance, q->section_at);
+}
+
 /* How much of the machine's memory the stream had when it broke off. */
 static void report_missing(const struct qemu *q)
 {
-	uint64_t nr = 0;
+	char share[LOADER_SHARE] = "nothing", end[128];
+	uint64_t nr = 0, all = q->total_pages;
 
 	for (size_t i = 0; i < q->nr_pages; i++)
 		nr += q->pages[i].nr;
-	if (nr < q->total_pages)
-		loader_damage(q->d, INQ_EABSENT, 0, q->d->map->n, 0,
-			      "%" PRIu64 " of %" PRIu64 " pages of memory are missing (%u %%)",
-			      q->total_pages - nr, q->total_pages,
-			      (unsigned int)((q->total_pages - nr) * 100 / q->total_pages));
+	if (nr < all)
+		loader_share(all - nr, all, share);
+	if (!q->cut) {
+		if (nr < all)
+			loader_damage(q->d, INQ_EABSENT, 0, q->d->map->n, 0,
+				      "%" PRIu64 " of %" PRIu64 " pages of memory are missing (%s)",
+				      all - nr, all, share);
+		return;
+	}
+	q->d->truncated = 1;
+	say_end(q, end, sizeof(end));
+	loader_damage(q->d, INQ_EABSENT, 0, q->d->map->n, 0, "%s of memory is missing%s %s", share,
+		      nr < all ? ":" : ", but", end);
+	qemu_devices_cut(q);
+}
+
+static enum inq_status no_memory(const struct qemu *q, struct inq_err *err)
+{
+	char end[128] = "the stream ends";
+
+	if (q->cut)
+		say_end(q, end, sizeof(end));
+	return inq_fail(err, INQ_ECORRUPT, "%s, before its list of memory", end);
 }
 
 static enum inq_status publish_memory(struct qemu *q, struct inq_err *err)
@@ -334,7 +374,7 @@ static enum inq_status open_stream(struct loader_dump *d, struct inq_err *err)
 	if (!st)
 		st = read_sections(q, err);
 	if (!st && !q->nr_blocks)
-		st = inq_fail(err, INQ_ECORRUPT, "the stream ends before its list of memory");
+		st = no_memory(q, err);
 	if (!st)
 		st = qemu_ram_sort(q, err);
 	if (!st)

@@ -38,7 +38,11 @@ struct qemu {
 	struct loader_dump *d;
 	struct span s; /* what was not read yet */
 	char machine[QEMU_NAME];
-	bool odd;                       /* it says what it cannot; else it ends early */
+	bool odd;                /* it says what it cannot; else it ends early */
+	bool cut, between;       /* the file ends early; between: behind a whole section */
+	char section[QEMU_NAME]; /* the last one that began; "": its name is cut off */
+	uint64_t instance, section_at;
+	size_t nr_whole;                /* sections of devices, where nothing describes them */
 	bool mapped_ram, ignore_shared; /* capabilities that change the RAM section */
 	struct qemu_block *blocks;
 	size_t nr_blocks, blocks_cap;
@@ -85,6 +89,8 @@ const struct qemu_block *qemu_block_named(const struct qemu *q, const char *name
  * Errors: INQ_ENOMEM.
  */
 INQ_MUST enum inq_status qemu_devices(struct qemu *q, struct inq_err *err);
+/* The file ends early: damage that says what was lost with the devices.  Cannot fail. */
+void qemu_devices_cut(const struct qemu *q);
 
 /* Where the machine has its RAM, firmware and SMRAM: q->phys and q->smm.  Errors: INQ_EUNSUPPORTED.
  */

@@ -266,6 +266,70 @@ static enum inq_status check_memory(const struct qemu *q, struct inq_err *err)
 	return failed ? inq_fail(err, INQ_ENOMEM, "state of %zu cpus", q->nr_cpus) : INQ_OK;
 }
 
+/* Behind the section's footer, which repeats its number; what comes next must be a section, too. */
+static bool skip_to_footer(struct span *s, uint64_t id)
+{
+	enum { BYTES = 5 };
+
+	while (s->left >= BYTES) {
+		const uint8_t *p = memchr(s->p, FOOTER, s->left);
+		if (!p)
+			return false;
+		span_skip(s, (size_t)(p - s->p));
+		struct span t = *s;
+		span_skip(&t, 1);
+		if (span_be(&t, 4) == id && !t.bad && (!t.left || *t.p == FULL || *t.p == EOS)) {
+			*s = t;
+			return true;
+		}
+		span_skip(s, 1);
+	}
+	return false;
+}
+
+/*
+ * Nothing describes the sections: they are told apart by their heads and footers, so that it can be
+ * said in which of them the file ends.  All is there when the end of the stream is.
+ */
+static void find_end(struct qemu *q)
+{
+	while (q->s.left && *q->s.p == FULL) {
+		q->section_at = qemu_at(q);
+		span_skip(&q->s, 1);
+		uint64_t id = span_be(&q->s, 4);
+		qemu_string(q, q->section);
+		q->instance = span_be(&q->s, 4);
+		q->cut = q->s.bad || !skip_to_footer(&q->s, id);
+		if (q->cut)
+			return;
+		q->nr_whole++;
+	}
+	q->cut = q->between = !q->s.left;
+	if (q->cut || *q->s.p != EOS)
+		return;
+	span_skip(&q->s, 1);
+	if (!q->s.left || *q->s.p != DESCRIPTION)
+		return;
+	snprintf(q->section, sizeof(q->section), "description of devices");
+	q->section_at = qemu_at(q);
+	q->instance = 0;
+	q->cut = true;
+}
+
+void qemu_devices_cut(const struct qemu *q)
+{
+	if (!q->nr_whole)
+		loader_damage(q->d, INQ_EABSENT, 0, q->d->map->n, 0,
+			      "no device's section was reached whole: registers, devices and SMRAM "
+			      "are unknown");
+	else
+		loader_damage(
+			q->d, INQ_EABSENT, 0, q->d->map->n, 0,
+			"registers, devices and SMRAM are unknown: what describes the devices' "
+			"sections is lost, %zu of which are whole",
+			q->nr_whole);
+}
+
 enum inq_status qemu_devices(struct qemu *q, struct inq_err *err)
 {
 	uint64_t at = qemu_at(q);
@@ -273,7 +337,10 @@ enum inq_status qemu_devices(struct qemu *q, struct inq_err *err)
 	struct json_object *devices = j ? array_of(j, "devices") : NULL;
 
 	if (!j) {
-		loader_damage(q->d, INQ_EABSENT, 0, at, q->s.left,
+		find_end(q);
+		if (q->cut)
+			return INQ_OK; /* how much of memory is missing is told with it */
+		loader_damage(q->d, INQ_EABSENT, 0, at, q->d->map->n - at,
 			      "the stream's description of its devices is missing: registers and "
 			      "SMRAM are unknown");
 		return INQ_OK;

@@ -73,19 +73,22 @@ void loader_segments_lost(struct loader_segments *l, uint64_t missing)
 	l->nr_cut += missing != 0;
 }
 
+void loader_share(uint64_t part, uint64_t whole, char *ret)
+{
+	unsigned int percent = (unsigned int)((__uint128_t)part * 100 / whole);
+
+	snprintf(ret, LOADER_SHARE, percent ? "%u %%" : "under 1 %%", percent);
+}
+
 void loader_segments_report(struct loader_dump *d, const struct loader_segments *l,
 			    const char *cause)
 {
 	uint64_t n = loader_memory(d)->n;
-	char share[16], end[40];
+	char share[LOADER_SHARE], end[40];
 
 	if (!l->missing_bytes)
 		return;
-	unsigned int percent =
-		(unsigned int)((__uint128_t)l->missing_bytes * 100 / l->memory_bytes);
-	snprintf(share, sizeof(share), "%u %%", percent);
-	if (!percent)
-		strcpy(share, "under 1 %");
+	loader_share(l->missing_bytes, l->memory_bytes, share);
 	snprintf(end, sizeof(end), "the file ends at 0x%" PRIx64, n);
 	d->truncated = 1;
 	loader_damage(d, INQ_EABSENT, 0, n, l->missing_bytes,

@@ -67,11 +67,15 @@ static uint64_t have(const struct loader_dump *d, uint64_t off, uint64_t n)
 static void check_whole(struct loader_dump *d, const struct triage *t)
 {
 	uint64_t mark = 0;
+	char share[LOADER_SHARE];
 
 	if (t->size > d->map->n) {
 		d->truncated = 1;
-		loader_damage(d, INQ_EABSENT, 0, d->map->n, t->size - d->map->n,
-			      "the file ends at 0x%zx, the dump at 0x%" PRIx32, d->map->n, t->size);
+		loader_share(t->size - d->map->n, t->size, share);
+		loader_damage(
+			d, INQ_EABSENT, 0, d->map->n, t->size - d->map->n,
+			"%s of the dump is missing: the file ends at 0x%zx, the dump at 0x%" PRIx32,
+			share, d->map->n, t->size);
 		return;
 	}
 	if (!span_at(d->map->p, d->map->n, t->valid_at, 4, &mark) || mark != TRIAGE_VALID)
