@@ -30,12 +30,16 @@ struct foreign {
 
 static const uint8_t lkcd_magic[8] = {0xed, 0x23, 0x8f, 0x61, 0x73, 0x01, 0x19, 0xa8};
 static const char diskdump_magic[8] = {'D', 'I', 'S', 'K', 'D', 'U', 'M', 'P'};
+static const char sadump_magic[8] = {'s', 'a', 'd', 'u', 'm', 'p', 0, 0};
 
 static int probe(struct span head)
 {
 	const uint8_t *p = span_take(&head, 8);
 
-	return p && (!memcmp(p, lkcd_magic, 8) || !memcmp(p, diskdump_magic, 8)) ? 60 : 0;
+	return p && (!memcmp(p, lkcd_magic, 8) || !memcmp(p, diskdump_magic, 8) ||
+		     !memcmp(p, sadump_magic, 8))
+		       ? 60
+		       : 0;
 }
 
 static void foreign_free(void *own)
@@ -217,6 +221,11 @@ static enum inq_status open_foreign(struct loader_dump *d, struct inq_err *err)
 	struct foreign *f = NULL;
 	uint64_t pfn = 0;
 	size_t nr = 1;
+
+	if (head.left >= 8 && !memcmp(head.p, sadump_magic, 8))
+		return inq_fail(err, INQ_EUNSUPPORTED,
+				"a sadump, which is not read: makedumpfile -c -x VMLINUX FILE NEW "
+				"makes a kdump of it");
 	enum inq_status st = start(d, &f, err);
 
 	if (!st)
