@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "loader/elfcore.h"
 #include "loader/flat.h"
 #include "loader/kdump.h"
 
@@ -190,26 +191,25 @@ static void say_makedumpfile(struct loader_dump *d, const struct headers *h)
 			      h->first_pfn, h->last_pfn);
 }
 
+static bool flat_elf(const struct loader_dump *d)
+{
+	uint8_t head[4];
+	const uint8_t *p = d->flat ? loader_bytes(d, 0, sizeof(head), head) : NULL;
+
+	return p && !memcmp(p,
+			    "\x7f"
+			    "ELF",
+			    sizeof(head));
+}
+
 static enum inq_status read_frame(struct loader_dump *d, struct headers *h, struct inq_err *err)
 {
-	enum inq_status st = INQ_OK;
-
-	if (loader_flat_probe(span_of(d->map->p, d->map->n)))
-		st = loader_flat_open(d, err);
 	uint8_t head[8];
-	const uint8_t *p = st ? NULL : loader_bytes(d, 0, sizeof(head), head);
-	if (!st && p &&
-	    !memcmp(p,
-		    "\x7f"
-		    "ELF",
-		    4))
-		return inq_fail(err, INQ_EUNSUPPORTED,
-				"a flattened ELF core: makedumpfile -R FILE < %s rebuilds it",
-				d->path);
-	if (!st && (!p || memcmp(p, signature, sizeof(head))))
+	const uint8_t *p = loader_bytes(d, 0, sizeof(head), head);
+
+	if (!p || memcmp(p, signature, sizeof(head)))
 		return inq_fail(err, INQ_ECORRUPT, "no kdump header in the flattened stream");
-	if (!st)
-		st = read_header(d, h, err);
+	enum inq_status st = read_header(d, h, err);
 	if (!st)
 		st = check_header(h, err);
 	if (!st)
@@ -256,8 +256,14 @@ static enum inq_status open_kdump(struct loader_dump *d, struct inq_err *err)
 {
 	struct headers h = {0};
 	struct loader_frame f = {0};
-	enum inq_status st = read_frame(d, &h, err);
+	enum inq_status st = INQ_OK;
 
+	if (loader_flat_probe(span_of(d->map->p, d->map->n)))
+		st = loader_flat_open(d, err);
+	if (!st && flat_elf(d))
+		return loader_elfcore_flat(d, err);
+	if (!st)
+		st = read_frame(d, &h, err);
 	if (st)
 		return st;
 	d->pub.variant = d->flat ? "kdump, flattened" : "kdump";

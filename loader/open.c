@@ -174,7 +174,8 @@ static enum inq_status open_dump(const char *path, const uint64_t *base, struct 
 		*ret_lost = loader_dump_lost(&d->pub);
 		return st;
 	}
-	d->pub.format = ld->name;
+	if (!d->pub.format) /* a flattened stream makes a file of another format */
+		d->pub.format = ld->name;
 	publish(d);
 	*ret_dump = &inq_take(d)->pub;
 	return INQ_OK;

@@ -280,12 +280,76 @@ static void what_it_cannot_be_is_refused(void **state)
 	f.n = 100;
 	expect_refused(&f, INQ_ECORRUPT, "ends inside its kdump header");
 	free(f.p);
-	struct kdump_file elf = {.p = (uint8_t *)strdup("\x7f"
-							"ELF and more"),
-				 .n = 12};
-	f = kdump_flatten(&elf, 12, 1, 1);
-	expect_refused(&f, INQ_EUNSUPPORTED, "a flattened ELF core");
-	free(elf.p);
+}
+
+enum { FIRST = 0x1000, SECOND = 0x8000, FIRST_N = 0x2000, SECOND_N = 0x3000 };
+
+/* Two segments, and registers of a CPU. */
+static struct kdump_file elf_core(void)
+{
+	struct built *b = built_core();
+	struct kdump_file ret = {0};
+
+	memset(built_segment(b, FIRST, FIRST_N), 0x11, FIRST_N);
+	memset(built_segment(b, SECOND, SECOND_N), 0x22, SECOND_N);
+	built_memsz(b, SECOND_N + KDUMP_PAGE);
+	built_note(b, "VMCOREINFO", 0, info, sizeof(info) - 1);
+	const uint8_t *p = built_finish(b, &ret.n);
+	ret.p = malloc(ret.n);
+	assert_non_null(ret.p);
+	memcpy(ret.p, p, ret.n);
+	built_free(b);
+	return ret;
+}
+
+static void expect_bytes(const struct inq_dump *d, uint64_t addr, size_t n, int byte)
+{
+	uint8_t got[SECOND_N], wanted[SECOND_N];
+	struct inq_err err = {0};
+
+	memset(wanted, byte, n);
+	if (inq_read(d->phys, addr, got, n, &err))
+		fail_msg("%s", err.msg);
+	assert_memory_equal(got, wanted, n);
+}
+
+static void a_flattened_elf_core_is_an_elf_core(void **state)
+{
+	(void)state;
+	static const size_t records[] = {1000, 4096, 8192, 1 << 20};
+	struct kdump_file f = elf_core();
+
+	for (unsigned i = 0; i < sizeof(records) / sizeof(*records); i++) {
+		struct kdump_file flat = kdump_flatten(&f, records[i], i, 1);
+		struct opened o = open_bytes(flat.p, flat.n);
+		assert_int_equal(o.st, INQ_OK);
+		assert_string_equal(o.d->format, "elfcore");
+		assert_string_equal(o.d->variant, "elf core, flattened");
+		assert_int_equal(o.d->nr_damages, 0);
+		assert_non_null(inq_dump_blob(o.d, INQ_SNAP_VM, 0, INQ_BLOB_VMCOREINFO));
+		expect_bytes(o.d, FIRST, FIRST_N, 0x11);
+		expect_bytes(o.d, SECOND, SECOND_N, 0x22);
+		expect_absent(o.d, (SECOND + SECOND_N) / KDUMP_PAGE, "was left out of the dump");
+		close_it(&o);
+		free(flat.p);
+	}
+	free(f.p);
+}
+
+static void a_cut_flattened_elf_core_tells_its_loss(void **state)
+{
+	(void)state;
+	struct kdump_file f = elf_core(), flat = kdump_flatten(&f, f.n, 1, 0);
+	struct opened o = open_bytes(flat.p, flat.n - KDUMP_PAGE);
+
+	assert_int_equal(o.st, INQ_OK);
+	assert_int_equal(o.d->nr_damages, 2);
+	assert_non_null(strstr(o.d->damages[1].message, "1 of 2 segments and 16 % of memory"));
+	expect_bytes(o.d, FIRST, FIRST_N, 0x11);
+	expect_bytes(o.d, SECOND, SECOND_N - KDUMP_PAGE, 0x22);
+	expect_absent(o.d, (SECOND + SECOND_N) / KDUMP_PAGE - 1, "is missing from the file");
+	close_it(&o);
+	free(flat.p);
 	free(f.p);
 }
 
@@ -367,6 +431,12 @@ static void every_flip_and_every_cut_opens_or_says_why(void **state)
 	sweep(&flat, records, 3);
 	free(flat.p);
 	free(f.p);
+	f = elf_core();
+	flat = kdump_flatten(&f, f.n, 3, 1);
+	const size_t headers[][2] = {{0, 32}, {4096, 4096 + 512}, {flat.n - 64, flat.n}};
+	sweep(&flat, headers, 3);
+	free(flat.p);
+	free(f.p);
 }
 
 /* usage: test_kdump [FILE FLAT-FILE]: instead of testing, write two seeds for the fuzzer. */
@@ -396,6 +466,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_cut_file_tells_how_many_pages_it_lost),
 		cmocka_unit_test(a_part_of_a_split_dump_has_its_own_pages),
 		cmocka_unit_test(what_it_cannot_be_is_refused),
+		cmocka_unit_test(a_flattened_elf_core_is_an_elf_core),
+		cmocka_unit_test(a_cut_flattened_elf_core_tells_its_loss),
 		cmocka_unit_test(makedumpfile_without_space_is_told),
 		cmocka_unit_test(older_versions_open),
 		cmocka_unit_test(every_flip_and_every_cut_opens_or_says_why),
