@@ -15,6 +15,7 @@
 #include "analyzers/collect/linux_page.h"
 #include "analyzers/collect/linux_task.h"
 #include "analyzers/collect/linux_zone.h"
+#include "analyzers/page_owner.h"
 #include "analyzers/slab_state.h"
 #include "arch/paging.h"
 
@@ -32,8 +33,19 @@ static void answer(struct asked *q, const char *kind, uint64_t addr, const char 
 	if (q->nr == WHAT_MAX)
 		return;
 	struct what *w = &q->out[q->nr++];
-	*w = (struct what){.kind = kind, .addr = addr};
+	*w = (struct what){.kind = kind, .addr = addr, .around = true};
 	snprintf(w->text, sizeof(w->text), "%s", text);
+}
+
+/* One that q->addr is not part of. */
+static void answer_beside(void *ctx, const char *kind, uint64_t addr, const char *text)
+{
+	struct asked *q = ctx;
+	size_t nr = q->nr;
+
+	answer(q, kind, addr, text);
+	if (q->nr > nr)
+		q->out[nr].around = false;
 }
 
 static void ask_names(struct asked *q)
@@ -190,9 +202,10 @@ static void say_page(struct asked *q, const struct page_shape *shape, const stru
 	page_flag_names(shape, f.flags, names, sizeof(names));
 	snprintf(text, sizeof(text), "page at physical 0x%" PRIx64 ", flags 0x%" PRIx64 "%s%s",
 		 row->pfn << PAGE_SHIFT, f.flags, *names ? " " : "", names);
-	answer(q, "page", row->addr, text);
+	answer_beside(q, "page", row->addr, text);
 	linux_page_head(q->m, shape, row, p, &first, &head);
 	uint64_t before = (row->addr - first.addr) / shape->size << PAGE_SHIFT;
+	page_owner_tell(q->m, row->pfn, &head, before >> PAGE_SHIFT, answer_beside, q);
 	if (!strcmp(head.type, "slab"))
 		ask_slab(q, first.addr, (q->addr & ~UINT64_C(0xfff)) - before);
 }

@@ -4,14 +4,16 @@
 
 #include <inquest/types.h>
 
-/* One answer; addr is where what it tells of begins. */
+/* One answer; addr is where what it tells of begins: of "mapped" a VMA, of "table" an mm_struct. */
 struct what {
-	const char *kind; /* "symbol", "per_cpu", "task", "stack", "page", "slab" */
+	const char *kind; /* "symbol", "per_cpu", "task", "stack", "page", "inode", "mapped",
+			     "table", "slab" */
 	uint64_t addr;
+	bool around;    /* what was asked of is part of it */
 	char text[260]; /* may hold any bytes of the dump but NUL */
 };
 
-enum { WHAT_MAX = 16 };
+enum { WHAT_MAX = 24 };
 
 /*
  * All that is known, WHAT_MAX at most; *ret_nr is 0 when nothing is.  What the dump lacks,

@@ -55,8 +55,9 @@ const struct cli_command cli_cmd_what = {
 		"\n"
 		"Every answer is a line: the symbol or module, the per-CPU variable and whose it\n"
 		"is, the task, the kernel stack and what the word there leads to, the page with\n"
-		"its flags, the slab cache, which of its objects and whether that is free.  What\n"
-		"the dump lacks leaves answers out; nothing printed means that nothing is known.\n"
+		"its flags, the file that it is of, the processes that map it, whose page table\n"
+		"it is, the slab cache, which of its objects and whether that is free.  What the\n"
+		"dump lacks leaves answers out; nothing printed means that nothing is known.\n"
 		"ADDRESS is one of the kernel, or a variable or a part of one, or a place\n"
 		"(`inquest help mem`).  In SQL the same is what(address).\n",
 	.options = CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_BASE,

@@ -66,8 +66,8 @@ static bool in_chain(const struct wanted *w, const struct instance *s, enum inq_
 	while (!found && !inq_walk_next(walk, &at, NULL, &more, NULL) && more)
 		found = !inq_read_field(w->m, at, &s->frame, &frame, NULL) && frame == w->slot &&
 			!inq_read_field(w->m, at, &s->ret, &rip, NULL) && rip != w->trampoline &&
-			(!s->task.size || (!inq_read_field(w->m, at, &s->task, &task, NULL) &&
-					   task == w->task));
+			(!s->task.size ||
+			 (!inq_read_field(w->m, at, &s->task, &task, NULL) && task == w->task));
 	inq_walk_close(walk);
 	*ret = rip;
 	return found;

@@ -1,8 +1,6 @@
 /* What an address of the kernel's memory belongs to. */
-#include <string.h>
-
-#include "analyzers/live/table.h"
 #include "analyzers/what.h"
+#include "analyzers/live/table.h"
 #include "machine/expr.h"
 
 enum { ARG_ADDR };
@@ -10,9 +8,11 @@ enum { COL_NR, COL_KIND, COL_ADDR, COL_OFFSET, COL_TEXT };
 
 static const struct live_column cols[] = {
 	{"nr", "INTEGER", "order of the answers, from 0"},
-	{"kind", "TEXT", "symbol, per_cpu, task, stack, page, slab"},
-	{"addr", "INTEGER", "where that begins: the symbol, object, stack, or its struct page"},
-	{"offset", "INTEGER", "from there to the address; NULL: of a page"},
+	{"kind", "TEXT", "symbol, per_cpu, task, stack, page, inode, mapped, table, slab"},
+	{"addr", "INTEGER",
+	 "where that begins: the symbol, object, stack, inode; its struct page; of mapped the "
+	 "VMA, of table the mm_struct, 0 for the kernel's own"},
+	{"offset", "INTEGER", "from there to the address; NULL: it is no part of that"},
 	{"text", "TEXT", "what it is"},
 	{0},
 };
@@ -65,7 +65,7 @@ static void put_column(const void *state, int col, sqlite3_context *ctx)
 		sqlite3_result_int64(ctx, (sqlite3_int64)w->addr);
 	else if (col == COL_TEXT)
 		sqlite3_result_text(ctx, w->text, -1, SQLITE_TRANSIENT);
-	else if (strcmp(w->kind, "page") != 0)
+	else if (w->around)
 		sqlite3_result_int64(ctx, (sqlite3_int64)(s->addr - w->addr));
 }
 

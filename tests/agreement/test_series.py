@@ -27,6 +27,34 @@ WHAT_SQL = """SELECT t.comm AS comm FROM task t LEFT JOIN what(t.task) w ON w.ki
 GROUP BY t.task HAVING count(*) <> 1 OR w.addr IS NOT t.task"""
 
 
+STATE_SQL = """SELECT t.comm AS comm, w.text AS text FROM task t LEFT JOIN what(t.task) w ON w.kind = 'slab'
+WHERE t.pid AND w.text NOT LIKE '%, in use'"""
+MAPPED_SQL = """SELECT pfn, mapcount, names, count(DISTINCT addr) AS n FROM (SELECT p.pfn, p.mapcount, p.names, w.addr FROM
+(SELECT pfn, mapcount, names FROM page WHERE type IN ('anon', 'file') AND mapcount BETWEEN 0 AND 12 AND names NOT LIKE '%head%' LIMIT 1500) p
+LEFT JOIN what({base} + 4096 * p.pfn) w ON w.kind = 'mapped') GROUP BY pfn HAVING n <> mapcount"""
+TABLE_SQL = """SELECT p.pfn FROM (SELECT pfn FROM page WHERE type = 'table' LIMIT 400) p
+LEFT JOIN what({base} + 4096 * p.pfn) w ON w.kind = 'table' WHERE w.text IS NULL"""
+
+
+def direct_map(reader, path):
+    """What is added to a physical address, as SQL counts: from where the structure of a task lies."""
+    row = reader.rows(path, "SELECT t.task, w.text FROM task t JOIN what(t.task) w ON w.kind = 'page' WHERE t.pid = 1")[0]
+    virtual = row["task"] if isinstance(row["task"], int) else int(row["task"], 16)
+    base = (virtual & ~0xFFF) - int(re.search(r"physical (0x[0-9a-f]+)", row["text"])[1], 16)
+    return base - (1 << 64) if base >> 63 == 1 else base
+
+
+def check_pages(reader, path):
+    """A live task's structure is in use; a page is mapped as often as the kernel counts; a table is somebody's."""
+    wrong = reader.rows(path, STATE_SQL)
+    yield f"tasks that are not in use: {wrong}", not wrong
+    base = direct_map(reader, path)
+    wrong = reader.rows(path, MAPPED_SQL.format(base=base))
+    yield f"pages that are mapped otherwise: {wrong}", not wrong
+    wrong = reader.rows(path, TABLE_SQL.format(base=base))
+    yield f"page tables of nobody, of 400: {wrong}", len(wrong) < 100  # EFI's, user mode's, those of a process that ends
+
+
 def check_what(reader, folder):
     """The address of a task is that one's and no other's, though structures of tasks lie side by side."""
     wrong = reader.rows(folder / "elf", WHAT_SQL)
@@ -63,7 +91,8 @@ def try_guest(reader, one, programs, folder):
     return test_dumps.complain(one.name, "its dump", test_dumps.check_form(reader, folder / "elf", truth, forms.BASE)) + \
         test_dumps.complain(one.name, "what it told", check_told(reader.inquest, folder)) + \
         test_dumps.complain(one.name, "what", check_what(reader, folder)) + \
-        test_dumps.complain(one.name, "its zones", check_zones(reader, folder))
+        test_dumps.complain(one.name, "its zones", check_zones(reader, folder)) + \
+        test_dumps.complain(one.name, "pages", check_pages(reader, folder / "elf"))
 
 
 def main():

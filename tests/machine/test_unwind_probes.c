@@ -93,8 +93,8 @@ static void put_node(struct lab *l, unsigned i, uint64_t ret, unsigned slot, boo
 static bool ask(struct lab *l, size_t which, unsigned slot, uint64_t *ret)
 {
 	const char *says = NULL;
-	bool found = unwind_true_return(&l->u, which, FLAT_BASE + TASK, FLAT_BASE + slot, ret,
-					&says);
+	bool found =
+		unwind_true_return(&l->u, which, FLAT_BASE + TASK, FLAT_BASE + slot, ret, &says);
 
 	assert_non_null(strstr(says, "returns through"));
 	return found;
