@@ -7,7 +7,7 @@
 const struct view tui_menu_view = {
 	.name = "views",
 	.title = "Views",
-	.col = {{"VIEW", VIEW_TEXT, 0}, {"TITLE", VIEW_TEXT, 0}, {"WHAT IT SHOWS", VIEW_TEXT, 0}},
+	.col = {{"VIEW", VIEW_TEXT, 0}, {"WHAT IT SHOWS", VIEW_TEXT, 0}},
 };
 
 const struct view tui_help_view = {
@@ -109,7 +109,7 @@ enum inq_status tui_fill_menu(struct tui *t, struct tui_page *p, struct inq_err 
 
 	(void)t;
 	for (size_t i = 0; (v = view_at(i)); i++) {
-		const char *cell[] = {v->name, v->title ? v->title : "", v->doc ? v->doc : ""};
+		const char *cell[] = {v->name, v->doc ? v->doc : ""};
 		const struct view_ref ref = {.part[VIEW_REF_ROW] = (int64_t)i,
 					     .known = 1U << VIEW_REF_ROW};
 		enum inq_status st = tui_rows_add(&p->rows, &ref, cell, err);

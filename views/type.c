@@ -11,9 +11,9 @@ const struct view view_group_type[] = {
 		.name = "types",
 		.title = "Types",
 		.doc = "structs, unions and enums of the kernel and its modules",
-		.sql = "SELECT ?1, NULL, NULL, id, type, count(*), coalesce(module, '')"
+		.sql = "SELECT ?1, NULL, NULL, id, count(*), coalesce(module, ''), type"
 		       " FROM type_member GROUP BY id ORDER BY type",
-		.col = {{"TYPE", VIEW_TEXT, 40}, {"ROWS", VIEW_DEC, 6}, {"MODULE", VIEW_TEXT, 8}},
+		.col = {{"ROWS", VIEW_DEC, 6}, {"MODULE", VIEW_TEXT, 8}, {"TYPE", VIEW_TEXT, 40}},
 		.opens = "type",
 	},
 	{
