@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a snapshot and a report cost, beside what this machine can do at all.
 
-usage: bench.py [--build FOLDER] [--rounds N] [--mib N] [--only own|dumps]
+usage: bench.py [--build FOLDER] [--rounds N] [--mib N] [--only own|dumps|linux]
 
 Writing: inquest-vmm writes a guest whose memory is filled, as a core, live and compressed; the same bytes are
 written and synced to the same disk, and copied in memory; QEMU dumps a guest that has the same bytes as its
@@ -11,11 +11,11 @@ Recording: what an exit of a guest costs without a record, with the flight recor
 (tracefs) as well, in turns in one run.  What this machine cannot do for lack of KVM or tracefs is run in the
 svm testbed: an emulated machine, of which only the ratios say something.  Without KVM the writer writes memory
 that no guest ran in, and there is neither a live snapshot nor a report.
-Dumps of others: see bench_dumps.py."""
+Dumps of others: see bench_dumps.py; what Linux keeps of itself in them: bench_linux.py."""
 import argparse, mmap, os, pathlib, re, shutil, statistics, subprocess, sys, time
 
 sys.dont_write_bytecode = True
-import bench_dumps  # noqa: E402
+import bench_dumps, bench_linux  # noqa: E402
 from kernel import BedError  # noqa: E402
 from qmp import Qmp  # noqa: E402
 
@@ -128,27 +128,6 @@ def report_time(inquest, core):
     return took
 
 
-def report_anon(inquest, core):
-    """Highest RssAnon in MiB that was seen; polled as fast as it goes, in runs that are not timed."""
-    child = subprocess.Popen([inquest, "report", core], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL)
-    status = open(f"/proc/{child.pid}/status", "rb", buffering=0)
-    peak = samples = 0
-    while child.poll() is None:
-        status.seek(0)
-        try:
-            found = re.search(rb"RssAnon:\s+(\d+) kB", status.read())
-        except ProcessLookupError:
-            break
-        if found:
-            samples += 1
-            peak = max(peak, int(found.group(1)))
-    child.wait()
-    if not samples:
-        raise BenchError("inquest report: ended before its memory could be seen")
-    return peak / 1024
-
-
 def measure_writes(args, core, folder):
     mib = args.mib
     times = {}
@@ -245,7 +224,7 @@ def bench_snapshots(args, folder):
 
 def report_rows(args, core):
     reports = [report_time(args.build / "inquest", core) for _ in range(2 * args.rounds)]
-    anon = max(report_anon(args.build / "inquest", core) for _ in range(args.rounds))
+    anon = max(bench_linux.peak_anon([args.build / "inquest", "report", core]) for _ in range(args.rounds))
     row("report to verdict", statistics.median(reports), "s", REPORT_LIMIT_S)
     row("report, peak of RssAnon", anon, "MiB", ANON_LIMIT_MIB)
 
@@ -268,16 +247,18 @@ def main():
     ap.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--mib", type=int, default=1024)
-    ap.add_argument("--only", choices=["own", "dumps"])
+    ap.add_argument("--only", choices=["own", "dumps", "linux"])
     args = ap.parse_args()
     folder = args.build / "bench"
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        if args.only != "dumps":
+        if args.only in (None, "own"):
             bench(args, folder)
-        if args.only != "own":
+        if args.only in (None, "dumps"):
             bench_dumps.bench(args, folder, row)
+        if args.only in (None, "linux"):
+            bench_linux.bench(args, folder, row)
     except (BenchError, BedError, OSError, subprocess.CalledProcessError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 2

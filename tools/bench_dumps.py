@@ -89,13 +89,17 @@ def page_rows(row, args, path, name, how, threads, ranges, limit):
     beside(row, "a bare loop, threads and all", wall, None if None in bare else max(bare)[0] / 1e3, "k/s")
 
 
-def drgn_argv(cache, path, vmlinux):
-    """In the chroot; the dump and vmlinux are linked into it, or bound."""
+def chroot_argv(cache, path, vmlinux, argv):
+    """In the chroot: the folders of the dump and of vmlinux are /mnt/a and /mnt/b there."""
     root = cache / TRIXIE
     line = (f"mount -t proc proc '{root}/proc' 2>/dev/null; mkdir -p '{root}/mnt/a' '{root}/mnt/b' &&"
             f" mount --bind '{path.parent}' '{root}/mnt/a' && mount --bind '{vmlinux.parent}' '{root}/mnt/b' &&"
-            f" exec chroot '{root}' python3 -c \"$1\" /mnt/b/{vmlinux.name} /mnt/a/{path.name}")
-    return ["unshare", "-m", "sh", "-c", line, "x", DRGN]
+            f" exec chroot '{root}' \"$@\"")
+    return ["unshare", "-m", "sh", "-c", line, "x", *argv]
+
+
+def drgn_argv(cache, path, vmlinux):
+    return chroot_argv(cache, path, vmlinux, ["python3", "-c", DRGN, f"/mnt/b/{vmlinux.name}", f"/mnt/a/{path.name}"])
 
 
 def open_rows(row, args, path, release, k):
