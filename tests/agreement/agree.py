@@ -7,7 +7,7 @@ Guests of guests.py are booted and dumped into FOLDER (cache: agreement), or tho
 the answers of drgn and crash, which run in the chroot of `./dev peers` with debug kernels.  inquest gets the dump and
 nothing else.  Every difference is listed; those that explained.py knows the reason of are counted under it.  Exit code
 0: there is no other.  --doc writes the table and the reasons into docs/agreement.md.  Wants root, 20 GiB of disk, an hour."""
-import argparse, collections, pathlib, re, subprocess, sys
+import argparse, collections, pathlib, re, subprocess, sys, textwrap
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -62,13 +62,14 @@ def show(one, compared, unexplained):
 def judge(one, said, others, tally):
     """Count each difference under its reason; returns how many have none."""
     bad = 0
-    for them in others:
-        for compared in compare.compare(said, them):
-            reasons = [(d, explained.reason(d)) for d in compared.differences]
-            unexplained = [d for d, r in reasons if r is None]
-            tally.append((one.name, compared, collections.Counter(r for _, r in reasons)))
-            show(one, compared, unexplained)
-            bad += len(unexplained)
+    every = [compared for them in others for compared in compare.compare(said, them)]
+    contested = {explained.place_of(d) for c in every if c.with_whom == "drgn" for d in c.differences}
+    for compared in every:
+        reasons = [(d, explained.reason(d, contested)) for d in compared.differences]
+        unexplained = [d for d, r in reasons if r is None]
+        tally.append((one.name, compared, reasons))
+        show(one, compared, unexplained)
+        bad += len(unexplained)
     return bad
 
 
@@ -77,7 +78,8 @@ def table(tally):
     numbers = {r: i + 1 for i, r in enumerate(explained.REASONS)}
     columns = sorted({(c.what, c.with_whom) for _, c, _ in tally})
     cells = {}
-    for name, c, counts in tally:
+    for name, c, reasons in tally:
+        counts = collections.Counter(r for _, r in reasons)
         why = " ".join(f"{n}×[{numbers[r]}]" if r else f"**{n}**" for r, n in counts.items())
         cells[name, (c.what, c.with_whom)] = f"{c.count}" + (f" ({why})" if why else "")
     yield "| what | with | " + " | ".join(dict.fromkeys(n for n, *_ in tally)) + " |"
@@ -86,12 +88,40 @@ def table(tally):
         yield f"| {column[0]} | {column[1]} | " + " | ".join(cells.get((n, column), "-") for n in dict.fromkeys(n for n, *_ in tally)) + " |"
 
 
+def short(d):
+    """Stacks by how long they are: their addresses are of one boot."""
+    if d.what != "stacks":
+        return f"{d.ours[:60]} | {d.theirs[:60]}"
+    return " | ".join(f"{len(text.split())} frames" if text else "none" for text in (d.ours, d.theirs))
+
+
+def one_by_one(tally, number, reason):
+    """Every difference of one reason: symbols by name, since all dumps of a kernel share them; others in a line each."""
+    names = collections.defaultdict(list)
+    for dump, c, reasons in tally:
+        for d in [d for d, r in reasons if r == reason]:
+            if d.what == "symbols":
+                names[c.with_whom, d.key].append(dump)
+            elif d.what == "log":
+                names[c.with_whom, f"record {d.ours[1:60]}"].append(dump)
+            else:
+                yield f"* [{number}] {dump}, {d.what}, {c.with_whom}: `{d.key}`: {short(d)}"
+    alike = collections.defaultdict(list)
+    for (who, name), dumps in sorted(names.items()):
+        alike[who, " ".join(dumps)].append(f"`{name}`")
+    for (who, dumps), these in alike.items():
+        yield f"* [{number}] {reason.what}, {who}, {dumps}: {', '.join(these)}"
+
+
 def write_doc(path, tally, versions):
     text = path.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    used = {r for _, _, counts in tally for r in counts}
-    lines = [BEGIN, versions, "", *table(tally), "", *[f"{i + 1}. {r.words}" for i, r in enumerate(explained.REASONS) if r in used], END]
+    used = [(i + 1, r) for i, r in enumerate(explained.REASONS) if any(r == other for _, _, reasons in tally for _, other in reasons)]
+    each = [textwrap.fill(line, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+            for i, r in used for line in one_by_one(tally, i, r)]
+    lines = [BEGIN, versions, "", *table(tally), "", *[f"{i}. {r.words}" for i, r in used], "",
+             "## One by one", "", "Each difference with the number of its reason; what inquest says | what the other says.", "", *each, END]
     path.write_text(before + "\n".join(lines) + after)
 
 

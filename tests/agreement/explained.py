@@ -13,6 +13,7 @@ class Reason:
     key: str         # regex
     applies: object  # (difference) -> whether; called when the others match
     words: str       # for docs/agreement.md
+    witness: bool = False  # only where drgn, asked of the same dump, says what inquest says
 
 
 def numbers(text):
@@ -50,10 +51,11 @@ def later(d):
     return d.theirs == "None"
 
 
-def one_garbage_frame(d):
-    """Ours, and one more that is no address."""
+def garbage_frames(d):
+    """Ours, and behind them what is no address of code."""
     ours, theirs = numbers(d.ours), numbers(d.theirs)
-    return theirs[:-1] == ours and theirs[-1:] != [] and theirs[-1] < START_KERNEL_MAP
+    more = theirs[len(ours):]
+    return theirs[:len(ours)] == ours and more != [] and max(more) < START_KERNEL_MAP
 
 
 def always(_):
@@ -68,11 +70,13 @@ REASONS = (
            "A symbol of a module whose name the kernel's image has, too: of modules' files without DWARF drgn lists no symbols."),
     Reason("tasks", "guest", r"^\d+ (sleep|init|exe|\[kworker/\S+\])$", always,
            "Started or ended between the moment at which the guest told of its tasks and the moment at which it was stopped: a"
-           " kernel worker, or what its init's shell starts (`init` and `exe`, before they become another program; `sleep`)."),
+           " kernel worker, or what its init's shell starts (`init` and `exe`, before they become another program; `sleep`)."
+           " drgn says of it what inquest says.", witness=True),
     Reason("tasks", "guest", r"^\d+ (\[.*\]|init) (cpu|state|flags)$", always,
-           "A thread of the kernel, or init, that ran between these two moments."),
+           "A thread of the kernel, or init, that ran between these two moments. drgn says of it what inquest says.", witness=True),
     Reason("stacks", "guest", r"^\d+ (\[.*\]|init)$", always,
-           "A thread of the kernel, or init, that ran between these two moments: it is elsewhere now. drgn says of it what inquest says."),
+           "A thread of the kernel, or init, that ran between these two moments: it is elsewhere now. drgn says of it what inquest says.",
+           witness=True),
     Reason("stacks", "crash", "", nothing_of_ours,
            "A task that runs in user mode on its CPU has no stack in the kernel. crash walks what an earlier entry left there."),
     Reason("stacks", "crash", r"^\d+ (spin-kernel|init)$", nothing_of_theirs,
@@ -83,15 +87,22 @@ REASONS = (
            " the innermost one or has an older address in it, and leaves out functions without a frame of their own."),
     Reason("log", "guest", "^record", later,
            "Written after the guest told of its log: a panic."),
-    Reason("stacks", "drgn", "", one_garbage_frame,
+    Reason("stacks", "drgn", "", garbage_frames,
            "A new task that has not run yet, where nothing called the function that it starts in, or a dead one. drgn takes a word"
-           " that is no address of code for one more."),
+           " that is no address of code, or two, for more of it."),
 )
 
 
-def reason(difference):
+def place_of(difference):
+    """Whatever the other calls a task: its number, and the field."""
+    number, _, rest = difference.key.partition(" ")
+    return difference.what, number, rest.rpartition(" ")[2] if difference.what == "tasks" else ""
+
+
+def reason(difference, contested=frozenset()):
+    """contested: places of what drgn and inquest do not agree about."""
     for r in REASONS:
         if r.what == difference.what and re.search(r.with_whom, difference.with_whom) and re.search(r.key, difference.key) and \
-                r.applies(difference):
+                r.applies(difference) and not (r.witness and place_of(difference) in contested):
             return r
     return None
