@@ -78,5 +78,22 @@ const struct view view_group_vmcs[] = {
 		.col = BIT_COLS,
 		.mark = "SET",
 	},
+	{
+		.name = "entry-checks",
+		.title = "Checks of a VM entry",
+		.doc = "why the next VM entry would fail: field, rule, section of the SDM",
+		.needs = {"entry_check"},
+		.sql = "SELECT e.machine_id, cpu, NULL, e.rowid, cpu, verdict, field, value,"
+		       " rule || ' (' || section || '; else ' || leads_to || ')'"
+		       " FROM entry_check e WHERE " VIEW_OF_CPU(
+			       e) " AND verdict <> 'pass' ORDER BY e.machine_id, sample_id, cpu,"
+				  " verdict = 'unknown', e.rowid",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"VERDICT", VIEW_TEXT, 7},
+			{"FIELD", VIEW_TEXT, 12},
+			{"VALUE", VIEW_HEX, 10},
+			{"RULE", VIEW_TEXT, 8}},
+		.opens = "vmcs",
+	},
 	{0},
 };

@@ -42,7 +42,8 @@
 	X(vmcs_field)                                                                              \
 	X(vmcs_bit)                                                                                \
 	X(vmcb_field)                                                                              \
-	X(vmcb_bit)
+	X(vmcb_bit)                                                                                \
+	X(entry_check)
 
 #define COLLECTOR_DECLARE(n) extern const struct inq_collector collect_##n;
 ANALYZERS_COLLECTORS(COLLECTOR_DECLARE)
