@@ -49,7 +49,8 @@ static int explain_rule(const struct inq_rule *r)
 					{"severity", r->severity}, {"confidence", r->confidence},
 					{"why", r->why},           {"next", r->fix},
 					{"needs", needs},          {"uses", uses},
-					{"source", r->source}};
+					{"source", r->source},
+					{"proof", r->proof ? r->proof : "unproven"}};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		if (*lines[i][1])
 			text_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);
@@ -60,7 +61,11 @@ static int explain_rule(const struct inq_rule *r)
 
 static int run_rules(const struct cli_args *a)
 {
+	int nr = 0, nr_proven = 0;
+
 	for (const struct inq_rule *r = analyzers_rules; r->id; r++) {
+		nr++;
+		nr_proven += r->proof != NULL;
 		if (a->nr_args && !strcmp(a->arg[0], r->id))
 			return explain_rule(r);
 		if (!a->nr_args) {
@@ -70,8 +75,11 @@ static int run_rules(const struct cli_args *a)
 			text_put_entry(stdout, 0, r->id, 18, text);
 		}
 	}
-	return a->nr_args ? cli_fail_usage("inquest rules", "no rule named %s", a->arg[0])
-			  : CLI_GOOD;
+	if (a->nr_args)
+		return cli_fail_usage("inquest rules", "no rule named %s", a->arg[0]);
+	printf("\n%d rules, %d of them proven on a dump, %d unproven\n", nr, nr_proven,
+	       nr - nr_proven);
+	return CLI_GOOD;
 }
 
 const struct cli_command cli_cmd_rules = {

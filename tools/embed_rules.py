@@ -10,7 +10,7 @@ OUT.d tells ninja to look again when a file comes, goes or changes."""
 import json, pathlib, re, sys
 
 KEYS = ("id", "severity", "confidence", "needs", "title", "why", "fix", "source")
-OPTIONAL = ("uses",)
+OPTIONAL = ("uses", "proof")
 WORDS = {"severity": ("info", "warning", "error", "fatal"),
          "confidence": ("proof", "strong", "heuristic")}
 NEEDS = 8  # INQ_RULE_NEEDS
@@ -52,6 +52,8 @@ def entry(path):
     check(path, head)
     fields = [f".{k} = {json.dumps(head[k])}" for k in KEYS if k != "needs"]
     fields += [".%s = {%s}" % (k, ", ".join(map(json.dumps, head[k].split()))) for k in ("needs", "uses") if k in head]
+    if "proof" in head:
+        fields.append(".proof = " + json.dumps(head["proof"]))
     fields.append(".sql = " + json.dumps(re.sub(r"^\s*--.*\n", "", text, flags=re.M)))
     return "\t{%s}," % ", ".join(fields)
 

@@ -6,6 +6,7 @@
 -- why:        An interrupt sent to that id reaches both CPUs or only one of them, and the other ids reach nobody.
 -- fix:        See who gives the ids out: a vCPU takes that of its creation, a restored LAPIC page must bring the same.
 -- source:     SDM vol. 3, 11.4.6; Linux arch/x86/kvm/lapic.c kvm_apic_state_fixup
+-- proof:      built sql
 SELECT sample_id || '.' || apic_id AS key,
        machine_id,
        'machine' AS subject,

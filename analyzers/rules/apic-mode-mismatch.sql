@@ -7,6 +7,7 @@
 -- why:        An APIC in x2APIC mode takes 32-bit destinations through MSRs, one in xAPIC mode 8-bit ones through memory: interrupts between them go astray.
 -- fix:        All CPUs have to be switched alike; after a restore, see that IA32_APIC_BASE was set before the LAPIC page.
 -- source:     SDM vol. 3, 11.12.1 and 11.12.5; Linux arch/x86/kvm/lapic.c kvm_apic_set_base
+-- proof:      scenario lapic-x2apic-mix
 WITH started AS (
   SELECT c.machine_id, c.sample_id, c.cpu,
          CASE b.value >> 10 & 3 WHEN 0 THEN 'off' WHEN 1 THEN 'invalid' WHEN 2 THEN 'xAPIC'

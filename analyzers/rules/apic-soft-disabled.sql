@@ -7,6 +7,7 @@
 -- why:        With bit 8 of the spurious-interrupt vector register clear all LVT entries count as masked, and fixed interrupts sent to the CPU are dropped.
 -- fix:        Whoever brings the CPU up has to set that bit (0x1ff at offset 0xf0); after a restore, see whether the LAPIC page was written.
 -- source:     SDM vol. 3, 11.4.7.2 and 11.9
+-- proof:      scenario ipi-lost
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id,
        'cpu ' || c.cpu AS subject,

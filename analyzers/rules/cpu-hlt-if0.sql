@@ -7,6 +7,7 @@
 -- why:        HLT ends at an interrupt that may be delivered; with IF = 0 only an NMI, an SMI or an INIT is one.
 -- fix:        See who executed HLT (inquest show insns): a dead end of the code, or a missing STI before it.
 -- source:     SDM vol. 2, HLT; SDM vol. 3, 6.8.1
+-- proof:      scenario hlt-if0
 SELECT sample_id || '.' || cpu AS key,
        machine_id,
        'cpu ' || cpu AS subject,

@@ -6,6 +6,7 @@
 -- why:        An exception could not be delivered, nor the double fault that this is; the CPU stops, and a hypervisor resets it.
 -- fix:        Find the first broken link: IDT limit and gate, the handler's page, the stack of the TSS (inquest show tables, inquest pt).
 -- source:     SDM vol. 3, 6.15 (interrupt 8); Linux arch/x86/kvm/svm/svm.c shutdown_interception
+-- proof:      scenario triple-fault
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id,
        'cpu ' || c.cpu AS subject,

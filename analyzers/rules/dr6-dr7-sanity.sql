@@ -6,6 +6,7 @@
 -- why:        Bits of DR6 and DR7 are fixed; with others a VM entry or VMRUN is refused, and a value like this was never read from a CPU.
 -- fix:        See who wrote the register file: a restore with the wrong layout, or memory corruption in the VMM.
 -- source:     SDM vol. 3, 17.2.3, 17.2.4 and 27.3.1.1; APM vol. 2, 15.5.1
+-- proof:      built sql
 SELECT d.sample_id || '.' || d.cpu || '.' || d.name AS key,
        d.machine_id,
        'cpu ' || d.cpu AS subject,

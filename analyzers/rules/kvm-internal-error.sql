@@ -6,6 +6,7 @@
 -- why:        KVM_RUN ended with an internal error or a failed entry: the guest's state is one that KVM cannot emulate, or that the CPU refuses.
 -- fix:        Look at the instruction at RIP and at the walk to it and to its operand (inquest pt); of a failed entry, at segments, control registers and events.
 -- source:     Linux Documentation/virt/kvm/api.rst, KVM_EXIT_INTERNAL_ERROR and KVM_EXIT_FAIL_ENTRY
+-- proof:      built sql
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id,
        'cpu ' || c.cpu AS subject,

@@ -6,6 +6,7 @@
 -- why:        NMIs stay blocked until the handler's IRET, and what the CPU runs is a loop that nothing ends.
 -- fix:        See what the handler waits for (inquest show loops, inquest show insns).
 -- source:     SDM vol. 3, 6.7.1
+-- proof:      scenario nmi-masked
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id,
        'cpu ' || c.cpu AS subject,

@@ -7,6 +7,7 @@
 -- why:        With nested paging the hardware walks by the host's abilities, so the guest runs; where KVM walks in software, for an instruction that it emulates or with shadow paging, bit 7 is reserved and the walk fails.
 -- fix:        Offer pdpe1gb in the vCPU's CPUID, or let the guest check CPUID 0x80000001 EDX bit 26 and map pages of 2 MiB.
 -- source:     SDM vol. 3, table 4-16; Linux arch/x86/kvm/mmu/mmu.c __reset_rsvds_bits_mask
+-- proof:      scenario pdpe1gb
 SELECT 'gbpages' AS key,
        r.machine_id,
        'machine' AS subject,

@@ -6,6 +6,7 @@
 -- why:        Any access through it is a #PF with the RSVD bit in its error code; no system maps anything so.
 -- fix:        See the entry (inquest pt): a page of tables that was freed and written by others, an address beyond the CPU's width, a NX bit without EFER.NXE.
 -- source:     SDM vol. 3, 4.7 and tables 4-14 to 4-19; APM vol. 2, 5.3
+-- proof:      scenario rsvd-bit
 SELECT sample_id || '.' || cpu AS key,
        machine_id,
        'cpu ' || cpu AS subject,

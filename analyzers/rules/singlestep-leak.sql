@@ -6,6 +6,7 @@
 -- why:        With RFLAGS.TF each instruction ends in a #DB: the code runs a thousand times slower, and in a handler that clears nothing for ever.
 -- fix:        Find who set TF: a debugger of the system, or a hypervisor that stepped over an IRET and did not put the flags back.
 -- source:     SDM vol. 3, 17.3.1.4; Linux arch/x86/kvm/svm/svm.c svm_enable_nmi_window
+-- proof:      scenario singlestep-leak
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id,
        'cpu ' || c.cpu AS subject,

@@ -6,6 +6,7 @@
 -- why:        An SMI handler runs for microseconds, so a capture that catches one has a reason.
 -- fix:        Look at what the handler does (inquest show insns) and at what it interrupted (inquest show smm-save).
 -- source:     Linux arch/x86/kvm/x86.c kvm_vcpu_ioctl_x86_get_vcpu_events; SDM vol. 3, 31.3
+-- proof:      scenario checksum-smm
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id AS machine_id,
        'cpu ' || c.cpu AS subject,

@@ -6,6 +6,7 @@
 -- why:        A few instructions that test a word on their own stack, which nobody else knows: so firmware stops at an unhandled exception or a failed assertion.
 -- fix:        Look for what it gave up at: the exception frame on its stack, and DR6, CR2. A debugger gets it out by changing the word.
 -- source:     EDK2 BaseLib CpuDeadLoop; EDK2 CpuExceptionHandlerLib CommonExceptionHandler
+-- proof:      scenario smm-dr7gd-l1
 SELECT l.sample_id || '.' || l.cpu AS key,
        l.machine_id,
        'cpu ' || l.cpu AS subject,

@@ -7,6 +7,7 @@
 -- why:        With DR7.GD set any MOV to or from a debug register is a #DB; DR6.BD says that one was taken, and taking it clears GD.
 -- fix:        Look for the MOV DR that faulted (inquest show insns), and for the value that the handler loaded into DR7 (inquest show smm-save).
 -- source:     SDM vol. 3, 17.2.3 (BD) and 17.2.4 (GD)
+-- proof:      scenario smm-dr7gd-l1
 SELECT c.sample_id || '.' || c.cpu AS key,
        c.machine_id,
        'cpu ' || c.cpu AS subject,

@@ -6,6 +6,7 @@
 -- why:        A handler that loads the saved DR7, as EDK2 with PcdCpuSmmDebug does, takes a #DB at its next access to a debug register.
 -- fix:        Whoever set it: a hypervisor should clear bit 13 of its guest's DR7 and intercept MOV DR instead; the handler should mask the bit.
 -- source:     SDM vol. 3, 17.2.4 (GD) and 31.4.1 (save area); APM vol. 2, 13.1.1.4; EDK2 PiSmmCpuDxeSmm SmiEntry
+-- proof:      scenario smm-dr7gd-l1
 SELECT s.sample_id || '.' || s.cpu AS key,
        s.machine_id,
        'cpu ' || s.cpu AS subject,

@@ -6,6 +6,7 @@
 -- why:        In SMM no interrupt, NMI or SMI reaches the CPU, and no code found on another CPU writes the word that the loop waits for.
 -- fix:        Find who should have written that word; if nobody should, the handler has reached its dead end: look at what led there.
 -- source:     SDM vol. 3, 31.3.1 and 31.4 (events blocked in SMM); EDK2 BaseLib CpuDeadLoop
+-- proof:      scenario smm-dr7gd-l1
 SELECT key, machine_id, subject,
        detail
        || CASE WHEN breaks = 1 THEN '; but an event is about to break into it' ELSE '' END

@@ -6,6 +6,7 @@
 -- why:        The kernel found a state that it does not go on from, and says in the header of the dump which one.
 -- fix:        Read the parameters. With CLOCK_WATCHDOG_TIMEOUT one processor took no interrupt, and if it has no new context not even the NMI of the crash: look for what stops both, as SMM does.
 -- source:     Microsoft Learn, Bug Check Code Reference
+-- proof:      built windows
 SELECT b.code AS key,
        b.machine_id AS machine_id,
        coalesce(b.name, 'bug check ' || printf('0x%x', b.code)) AS subject,

@@ -17,6 +17,7 @@ struct inq_rule {
 	const char *title, *why, *fix, *source;
 	const char *needs[INQ_RULE_NEEDS]; /* tables, ends at NULL; without one no verdict */
 	const char *uses[INQ_RULE_NEEDS];  /* also read, but what they lack takes no verdict away */
+	const char *proof; /* a dump on which it fires: docs/rules.md; NULL: unproven */
 	/*
 	 * Two or three SELECTs, each ended by a semicolon.  Findings: key, machine_id, subject,
 	 * detail, and optionally severity, confidence, where a row is worse or milder than the

@@ -48,7 +48,7 @@ def rules_of(inquest):
     code, out, err = run([inquest, "rules"])
     if code:
         raise bed.BedError(f"inquest rules: {err.strip()}")
-    return {line.split()[0] for line in out.splitlines() if line[:1].strip()}
+    return {line.split()[0] for line in out.split("\n\n")[0].splitlines() if line[:1].strip()}
 
 
 def scenarios_of(vmm):
