@@ -17,11 +17,11 @@
 enum {
 	PAGE = 4096,
 	PAGE_SHIFT = 12,
-	MAPPING_BITS = 3, /* of page->mapping: what it is */
+	MAPPING_BITS = 3,    /* of page->mapping: what it is */
 	VMAS_MOST = 1 << 16, /* that are looked at */
 	KEPT_MOST = 4096,    /* of those, that have it */
 	SAID_MOST = 12,
-	NAMES_MOST = 16,  /* folders of a path */
+	NAMES_MOST = 16, /* folders of a path */
 	NAME_MAX_BYTES = 64,
 	TABLES_MOST = 1 << 16, /* of one process */
 	HALF = 256,            /* entries of the top table that are user mode's */
@@ -134,9 +134,8 @@ static void tell_file(const struct asked *q, uint64_t mapping, uint64_t index)
 			(void)!linux_string(q->m, name_at, fs, sizeof(fs), NULL);
 	}
 	path_of(q->m, &s, inode, path, sizeof(path));
-	(void)snprintf(text, sizeof(text),
-		       "page %" PRIu64 " of inode %" PRIu64 " of %s (%s)%s%s", index, ino, fs, id,
-		       *path ? ", " : "", path);
+	(void)snprintf(text, sizeof(text), "page %" PRIu64 " of inode %" PRIu64 " of %s (%s)%s%s",
+		       index, ino, fs, id, *path ? ", " : "", path);
 	q->say(q->ctx, "inode", inode, text);
 }
 
@@ -186,8 +185,8 @@ static void add_vma(struct asked *q, const struct vma_shape *s, uint64_t at, uin
 	    inq_read_field(q->m, at, &s->pgoff, &pgoff, NULL) || index < pgoff || end < start ||
 	    index - pgoff >= (end - start) >> PAGE_SHIFT)
 		return;
-	keep_vma(q, &(struct vma){
-			    .at = at, .mm = mm, .va = start + ((index - pgoff) << PAGE_SHIFT)});
+	keep_vma(q,
+		 &(struct vma){.at = at, .mm = mm, .va = start + ((index - pgoff) << PAGE_SHIFT)});
 }
 
 /* A tree of VMAs, or of links to them; link: the pointer in one, node: its place in the tree. */
@@ -315,8 +314,7 @@ static void say_table(struct asked *q, uint64_t mm, const struct paging_mode *mo
 		(void)snprintf(text, sizeof(text), "top page table (%s) of %s",
 			       paging_table_name(level), whose);
 	else
-		(void)snprintf(text, sizeof(text),
-			       "page table (%s) of %s, from 0x%" PRIx64 " on",
+		(void)snprintf(text, sizeof(text), "page table (%s) of %s, from 0x%" PRIx64 " on",
 			       paging_table_name(level), whose, va);
 	q->say(q->ctx, "table", mm, text);
 }
