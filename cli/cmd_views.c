@@ -45,12 +45,12 @@ static int explain_rule(const struct inq_rule *r)
 
 	join_tables(r->needs, needs, sizeof(needs));
 	join_tables(r->uses, uses, sizeof(uses));
-	const char *const lines[][2] = {{"rule", r->id},           {"title", r->title},
-					{"severity", r->severity}, {"confidence", r->confidence},
-					{"why", r->why},           {"next", r->fix},
-					{"needs", needs},          {"uses", uses},
-					{"source", r->source},
-					{"proof", r->proof ? r->proof : "unproven"}};
+	const char *const lines[][2] = {
+		{"rule", r->id},           {"title", r->title},
+		{"severity", r->severity}, {"confidence", r->confidence},
+		{"why", r->why},           {"next", r->fix},
+		{"needs", needs},          {"uses", uses},
+		{"source", r->source},     {"proof", r->proof ? r->proof : "unproven"}};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		if (*lines[i][1])
 			text_put_entry(stdout, 0, lines[i][0], 11, lines[i][1]);

@@ -35,9 +35,11 @@ static bool capability(const struct vmcs_checked *c, unsigned int msr, uint64_t 
 	return c->caps_known >> (msr - VMCS_CAP_FIRST) & 1;
 }
 
-/* The low half must be 1, what the high half lacks 0; bit 55 of IA32_VMX_BASIC: the TRUE one counts.
+/* The low half must be 1, what the high half lacks 0; bit 55 of IA32_VMX_BASIC: the TRUE one
+ * counts.
  */
-static verdict allowed(const struct vmcs_checked *c, uint64_t v, unsigned int msr, unsigned int good)
+static verdict allowed(const struct vmcs_checked *c, uint64_t v, unsigned int msr,
+		       unsigned int good)
 {
 	uint64_t basic, cap;
 

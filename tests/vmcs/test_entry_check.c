@@ -1,4 +1,5 @@
-/* Checks of a VM entry: a VMCS that a processor takes passes, and each mistake fails its own check. */
+/* Checks of a VM entry: a VMCS that a processor takes passes, and each mistake fails its own check.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
