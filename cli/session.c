@@ -418,6 +418,17 @@ enum inq_status session_need(struct session *s, const char *table, struct inq_er
 	return st;
 }
 
+/* What the addresses in a view's tables are called; an index kept it.  They are the kernel's. */
+static enum inq_status need_names(struct session *s, const struct view *v, struct inq_err *err)
+{
+	enum inq_status st = session_need(s, "kernel", err);
+
+	for (int i = 0; !st && s->machine && i < VIEW_NEEDS && v->needs[i]; i++)
+		if (collector_find(v->needs[i]))
+			st = live_keep_names(s->store, collector_find(v->needs[i]), err);
+	return st;
+}
+
 enum inq_status session_need_view(struct session *s, const struct view *v, struct inq_err *err)
 {
 	enum inq_status st = s->machine && v->reads
@@ -425,6 +436,7 @@ enum inq_status session_need_view(struct session *s, const struct view *v, struc
 				     : INQ_OK;
 
 	for (int i = 0; !st && i < VIEW_NEEDS && v->needs[i]; i++)
-		st = session_need(s, v->needs[i], err);
+		st = strcmp(v->needs[i], "addr_name") != 0 ? session_need(s, v->needs[i], err)
+							   : need_names(s, v, err);
 	return st;
 }

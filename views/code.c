@@ -10,7 +10,7 @@ const struct view view_group_code[] = {
 		.name = "insns",
 		.title = "Instructions",
 		.doc = "code around RIP: => is next to run, * is in the CPU's loop",
-		.needs = {"insn"},
+		.needs = {"insn", "addr_name"},
 		.sql = "SELECT i.machine_id, cpu, addr, i.rowid, cpu,"
 		       " CASE WHEN is_rip AND in_loop THEN '=>*' WHEN is_rip THEN '=>'"
 		       " WHEN in_loop THEN '  *' ELSE '' END,"
@@ -32,7 +32,7 @@ const struct view view_group_code[] = {
 		.name = "loops",
 		.title = "Loops",
 		.doc = "per CPU the loop that it runs in, and whether it can end by itself",
-		.needs = {"loop"},
+		.needs = {"loop", "addr_name"},
 		.sql = "SELECT l.machine_id, cpu, head, l.rowid, cpu, kind, head, nr_insns, "
 		       "nr_gates,"
 		       " intr_flag, smm, coalesce(coalesce(text || '; in ', 'in ') || " VIEW_NAME(
@@ -54,7 +54,7 @@ const struct view view_group_code[] = {
 		.name = "loop-insns",
 		.title = "The loop",
 		.doc = "instructions of the loops, and the part that each plays",
-		.needs = {"loop_insn"},
+		.needs = {"loop_insn", "addr_name"},
 		.sql = "SELECT l.machine_id, cpu, addr, l.rowid, cpu, nr, addr, " SHORT_BYTES
 		       ", coalesce(role, ''), text || coalesce(' <' || " VIEW_NAME(
 			       l, target) " || '>', '')"
@@ -93,7 +93,7 @@ const struct view view_group_code[] = {
 		.name = "writers",
 		.title = "Who writes the gates",
 		.doc = "instructions of other CPUs that could end a loop",
-		.needs = {"gate_writer"},
+		.needs = {"gate_writer", "addr_name"},
 		.sql = "SELECT w.machine_id, by_cpu, insn_addr, w.rowid, cpu, nr, by_cpu, "
 		       "insn_addr,"
 		       " how, text || coalesce('   ; at ' || " VIEW_NAME(

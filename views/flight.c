@@ -6,7 +6,7 @@ const struct view view_group_flight[] = {
 		.name = "flight",
 		.title = "Flight record",
 		.doc = "what each vCPU left KVM_RUN for, newest first",
-		.needs = {"flight"},
+		.needs = {"flight", "addr_name"},
 		.sql = "SELECT f.machine_id, cpu, rip, f.rowid, cpu, nr,"
 		       " (max(t_ns) OVER (PARTITION BY f.machine_id) - t_ns) / 1000,"
 		       " coalesce(exit_name, exit_reason), rip, smm, addr, value, "
@@ -29,7 +29,7 @@ const struct view view_group_flight[] = {
 		.name = "rips",
 		.title = "RIP samples",
 		.doc = "where each vCPU was, about 1 ms apart, before the snapshot",
-		.needs = {"rip_sample"},
+		.needs = {"rip_sample", "addr_name"},
 		.sql = "SELECT r.machine_id, cpu, rip, r.rowid, cpu, nr, rip, smm, halted,"
 		       " (max(t_ns) OVER (PARTITION BY r.machine_id) - t_ns) / 1000, " VIEW_NAME(
 			       r,

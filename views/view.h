@@ -34,14 +34,15 @@ struct view_col {
 #define VIEW_NAMED_INSN "text || coalesce(' <' || sym(target) || '>', '')"
 
 /*
- * What an address of a CPU's own code is called, "function+0xoff/0xsize [module]", or NULL: by the
- * dump, else by what the index kept.  Who runs an inner guest runs code that is not the kernel's.
+ * What an address of a CPU's own code is called, "function+0xoff/0xsize [module]", or NULL: for
+ * a view that needs addr_name behind its tables.  Who runs an inner guest runs code that is not the
+ * kernel's.
  */
 #define VIEW_NAME(t, col)                                                                          \
 	"iif(EXISTS (SELECT 1 FROM space s WHERE s.machine_id = " #t ".machine_id"                 \
-	" AND s.name = 'nested' || " #t ".cpu), NULL, coalesce(sym(" #t "." #col "),"              \
+	" AND s.name = 'nested' || " #t ".cpu), NULL,"                                             \
 	" (SELECT n.name FROM addr_name n WHERE n.machine_id = " #t ".machine_id"                  \
-	" AND n.addr = " #t "." #col ")))"
+	" AND n.addr = " #t "." #col "))"
 
 /* Of a frame: whose code it is, where that is not the kernel's, its function, what is to be said.
  */
@@ -53,7 +54,8 @@ struct view {
 	const char *name, *title;
 	const char *doc; /* one line for `inquest views` */
 	/* Tables that the query reads, ends at NULL or VIEW_NEEDS; of the tables of every index
-	   only "finding" stands here (run the rules), and "*" is all that can be collected. */
+	   only "finding" (run the rules) and "addr_name" (names of the addresses in those before
+	   it) stand here, and "*" is all that can be collected. */
 	const char *needs[VIEW_NEEDS];
 	const char *reads; /* one more, as far as it is stored already: not collected for it */
 	/*

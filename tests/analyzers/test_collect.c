@@ -376,7 +376,7 @@ static void the_rules_find_the_stuck_cpu_and_nothing_else(void **state)
 		assert_int_equal(store_detect(l.store, r, &err), INQ_OK);
 	SAYS("SELECT group_concat(rule || ' ' || subject, ', ') FROM (SELECT * FROM finding ORDER"
 	     " BY rule)",
-	     "smm-core-in-smm cpu 1, smm-tight-loop cpu 1");
+	     "smm-core-in-smm cpu 1, smm-live-dr7-gd cpu 1, smm-tight-loop cpu 1");
 	SAYS("SELECT severity FROM finding WHERE rule = 'smm-tight-loop'", "error");
 	SAYS("SELECT count(*) FROM unevaluated", "0");
 	close_lab(&l);

@@ -134,7 +134,7 @@ for name in ("stop", "query-migrate-capabilities", "migrate-set-capabilities", "
              "getfd", "migrate"):
     bad += case(f"QEMU refuses {name}", 2, f"QEMU refuses {name}: not today", True, refuse=name)
 bad += case("the migration fails", 2, "QEMU's migration failed: the disk is full", True, end="failed", stream=stream[:4096])
-bad += case("the stream ends early", 2, "QEMU's stream: the file ends at", True, stream=stream[:6000])
+bad += case("the stream ends early", 2, "% of memory is missing: the file ends at", True, stream=stream[:6000])
 bad += case("no stream at all", 2, "out.core", True, stream=b"")
 bad += case("the stream is something else", 2, "not a dump", True, stream=b"dear aunt")
 bad += case("QEMU goes away", 2, "QEMU closed the socket", False, hang_up="migrate")
