@@ -458,15 +458,16 @@ def worlds(c, d, cpu):
     """(how, mode, rip, what the first frame says) of every world that the core's stack goes through."""
     rip, nested_note = regs(c, cpu)[0], c.notes.get(("nested", cpu))
     in_smm = c.notes["events", cpu][24]
-    user = struct.unpack_from("<H", c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu], 12)[0] & 3 == 3
+    sregs = c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu]
+    base, _, selector, _, _, _, _, _, is_64 = struct.unpack_from("<QIH6B", sregs)  # struct kvm_segment cs
+    base, user = 0 if is_64 else base, selector & 3 == 3
     if in_smm:
-        base = struct.unpack_from("<Q", c.notes.get(("sregs2", cpu)) or c.notes["sregs", cpu], 0)[0]
         yield "registers", "smm", rip + base, "system-management mode"
         hit = smm_field(c, d, 0xFED8) & 1 if not is_vmx(c, cpu) else struct.unpack_from("<H", nested_note, 24)[0] & 1
         yield "save area", "guest" if hit else "kernel", smm_field(c, d, 0xFF78), "interrupted by the SMI"
     else:
         hit = nested_note and nested(c, cpu)[0] & 1
-        yield "registers", "guest" if hit else "user" if user else "kernel", rip, ""
+        yield "registers", "guest" if hit else "user" if user else "kernel", rip + base, ""
     if hit and is_vmx(c, cpu):
         yield "hypervisor", "kernel", vmcs12(c, cpu, 672), "VMCS12 "
     elif hit and in_smm:
