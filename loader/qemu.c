@@ -171,6 +171,7 @@ static enum inq_status read_section(struct qemu *q, uint64_t kind, struct inq_er
 		span_skip(&q->s, 4);
 		return q->nr_blocks ? qemu_ram_part(q, err) : INQ_OK;
 	case S_FOOTER:
+		q->footers = true;
 		span_skip(&q->s, 4);
 		return INQ_OK;
 	case S_COMMAND:

@@ -42,6 +42,7 @@ struct qemu {
 	bool cut, between;       /* the file ends early; between: behind a whole section */
 	char section[QEMU_NAME]; /* the last one that began; "": its name is cut off */
 	uint64_t instance, section_at;
+	bool footers;                   /* sections have some: machines since QEMU 2.4 */
 	size_t nr_whole;                /* sections of devices, where nothing describes them */
 	bool mapped_ram, ignore_shared; /* capabilities that change the RAM section */
 	struct qemu_block *blocks;

@@ -3,6 +3,7 @@
  * name, type and size of each field.  Source: QEMU's migration/vmstate.c (vmstate_save_state),
  * savevm.c, scripts/analyze-migration.py.
  */
+#include <endian.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdarg.h>
@@ -253,6 +254,10 @@ static bool read_device(struct qemu *q, const struct json_object *device)
 		return false;
 	struct walk w = {.q = q, .to = owner_of(q, name, instance)};
 	(void)append(&w, 0, w.to == &q->vm && instance ? "%s#%" PRIu64 : "%s", name, instance);
+	if (!strcmp(name, "apic") && w.to != &q->vm) {
+		const uint32_t le = htole32((uint32_t)instance);
+		named_add(w.to, "apic.instance", (const uint8_t *)&le, sizeof(le));
+	}
 	read_fields(&w, device, 0);
 	return !q->s.bad && span_be(&q->s, 1) == FOOTER && span_be(&q->s, 4) == id && !q->s.bad;
 }
@@ -336,8 +341,9 @@ enum inq_status qemu_devices(struct qemu *q, struct inq_err *err)
 	INQ_SCOPED(json_scope) struct json_object *j = find_description(q);
 	struct json_object *devices = j ? array_of(j, "devices") : NULL;
 
-	if (!j) {
+	if (!j && q->footers)
 		find_end(q);
+	if (!j) {
 		if (q->cut)
 			return INQ_OK; /* how much of memory is missing is told with it */
 		loader_damage(q->d, INQ_EABSENT, 0, at, q->d->map->n - at,

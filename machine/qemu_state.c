@@ -324,6 +324,21 @@ static uint64_t timer_count(const struct words *w, uint64_t initial, uint64_t lv
 	return passed < initial ? initial - passed : 0;
 }
 
+/*
+ * In x2APIC mode an id has 32 bits, of which the section carries 8; its instance is the id the CPU
+ * was made with, but in machines older than QEMU 2.7 (QEMU hw/intc/apic_common.c,
+ * apic_common_realize).
+ */
+static void put_x2apic_id(const struct words *w, uint8_t *to)
+{
+	enum { X2APIC = 10 };
+	uint64_t base, id, instance;
+
+	if (get(w, "apic.apicbase", &base) && base >> X2APIC & 1 && get(w, "apic.id", &id))
+		put(to, 0x20, 4,
+		    get(w, "apic.instance", &instance) && (instance & 0xff) == id ? instance : id);
+}
+
 static bool put_lapic(const struct words *w, uint8_t *to)
 {
 	enum { VERSION = 0x50014 }; /* QEMU's and KVM's: 6 entries in the local vector table */
@@ -337,6 +352,7 @@ static bool put_lapic(const struct words *w, uint8_t *to)
 	    !get(w, "apic.tpr", &tpr) || !get(w, "apic.lvt[0]", &lvt) ||
 	    !get(w, "apic.initial_count", &initial))
 		return false;
+	put_x2apic_id(w, to);
 	put(to, 0x30, 4, VERSION);
 	put(to, 0xa0, 4, tpr >> 4 >= in_service >> 4 ? tpr : in_service & 0xf0);
 	put(to, 0xe0, 4, mode << 28 | 0x0fffffff);

@@ -247,7 +247,8 @@ static enum inq_status look_up(struct unwinder *u, uint64_t at, struct inq_unwin
 	const struct unwind_code *c = unwind_code_at(u, at);
 	const struct inq_module *mod = NULL;
 
-	if (c && c->regs_at_sp) {
+	/* where the slot's code has pushed them all, and calls; `at` is within that call */
+	if (c && c->regs_at_sp && x86_64_is_behind_call(&u->mem, at + 1)) {
 		*ret = (struct inq_unwind_rule){
 			.kind = INQ_UNWIND_REGS, .interrupts = true, .reg = INQ_UNWIND_SP};
 		return INQ_OK;

@@ -146,7 +146,9 @@ static void guest_in_smm(struct unwinder *u, const struct inq_cpu *cpu, const st
 	const struct inq_space *lower = u->m->dump->phys;
 	uint64_t root = 0;
 
-	if (vmcs_nested_paging(s, &root)) {
+	if (!s->block) { /* whether it has tables below its own is not known */
+		lower = NULL;
+	} else if (vmcs_nested_paging(s, &root)) {
 		bool known =
 			machine_nested_mode(cpu, s, root, CPUID_UNKNOWN, GBPAGES_UNKNOWN, &mode);
 		if (known)
@@ -174,6 +176,13 @@ static bool hit_guest(const struct unwinder *u, const struct inq_cpu *cpu,
 	return unwind_nested(b, ret) && ret->format == VMCS_VMX && ret->smm_guest_mode;
 }
 
+/* Its registers are none of the machine's own kernel. */
+static void guest_of_unknown(const struct saved *saved, struct unwind_stack *ret)
+{
+	(void)unwind_bare(&saved->regs, "save area", "guest", NULL, ret);
+	unwind_end(ret, false, "cut: VMCB12, or the page of VM_HSAVE_PA, is not in the dump");
+}
+
 void unwind_smm(struct unwinder *u, const struct inq_cpu *cpu, struct unwind_stack *ret)
 {
 	struct saved saved;
@@ -192,6 +201,8 @@ void unwind_smm(struct unwinder *u, const struct inq_cpu *cpu, struct unwind_sta
 	unsigned int nr = ret->nr;
 	if (hit_guest(u, cpu, &saved, block, &nested))
 		guest_in_smm(u, cpu, &saved, &nested, ret);
+	else if (saved.hit_guest)
+		guest_of_unknown(&saved, ret);
 	else
 		(void)climb_machine(u, unwind_os_cpu(u, cpu), &saved.regs, "save area", ret);
 	if (nr < ret->nr)

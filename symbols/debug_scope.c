@@ -31,7 +31,14 @@ static bool put(struct scope *s, const void *p, size_t n)
 	return true;
 }
 
-/* The operations of one entry; 0: too many, or unreadable. */
+/* One that nobody follows: where a variable is, is told, but not understood here. */
+static uint32_t no_op(struct job_op *to)
+{
+	*to = (struct job_op){0};
+	return 1;
+}
+
+/* The operations of one entry. */
 static uint32_t take_ops(Dwarf_Locdesc_c loc, Dwarf_Unsigned n, struct job_op *to)
 {
 	Dwarf_Error why = NULL;
@@ -41,20 +48,21 @@ static uint32_t take_ops(Dwarf_Locdesc_c loc, Dwarf_Unsigned n, struct job_op *t
 		Dwarf_Small op = 0;
 		if (dwarf_get_location_op_value_d(loc, i, &op, &a, &b, &c, &raw_a, &raw_b, &raw_c,
 						  &branch, &why) != DW_DLV_OK)
-			return 0;
+			return no_op(to);
 		to[i] = (struct job_op){op, a, b};
 	}
-	return n <= OPS_MOST ? (uint32_t)n : 0;
+	return n <= OPS_MOST ? (uint32_t)n : no_op(to);
 }
 
-/* The entry of a location list that is good for addr; of a plain expression the only one. */
+/* The entry of a location list that is good for addr; of a plain expression the only one.  0: the
+   list has none, so it is nowhere there. */
 static uint32_t find_ops(Dwarf_Loc_Head_c head, Dwarf_Unsigned nr, uint64_t addr, struct job_op *to)
 {
 	Dwarf_Error why = NULL;
 	unsigned int kind = DW_LKIND_unknown;
 
 	if (dwarf_get_loclist_head_kind(head, &kind, &why) != DW_DLV_OK)
-		return 0;
+		return no_op(to);
 	for (Dwarf_Unsigned i = 0; i < nr; i++) {
 		Dwarf_Small lle = 0, source;
 		Dwarf_Unsigned raw_low, raw_high, n = 0, off, at;
@@ -63,8 +71,9 @@ static uint32_t find_ops(Dwarf_Loc_Head_c head, Dwarf_Unsigned nr, uint64_t addr
 		Dwarf_Locdesc_c loc = NULL;
 		if (dwarf_get_locdesc_entry_d(head, i, &lle, &raw_low, &raw_high, &unavailable,
 					      &low, &high, &n, &loc, &source, &off, &at,
-					      &why) != DW_DLV_OK)
-			return 0;
+					      &why) != DW_DLV_OK ||
+		    unavailable)
+			return no_op(to);
 		if (kind == DW_LKIND_expression || (addr >= low && addr < high && n))
 			return take_ops(loc, n, to);
 	}
@@ -77,10 +86,12 @@ static uint32_t location(const struct scope *s, Dwarf_Die die, Dwarf_Half attr, 
 	Dwarf_Loc_Head_c head = NULL;
 	Dwarf_Unsigned nr = 0;
 	Dwarf_Error why = NULL;
-	uint32_t n = 0;
+	uint32_t n;
 
-	if (dwarf_attr(die, attr, &a, &why) != DW_DLV_OK)
-		return 0;
+	int there = dwarf_attr(die, attr, &a, &why);
+	if (there != DW_DLV_OK)
+		return there == DW_DLV_NO_ENTRY ? 0 : no_op(to);
+	n = no_op(to);
 	if (dwarf_get_loclist_c(a, &head, &nr, &why) == DW_DLV_OK) {
 		n = find_ops(head, nr, s->addr, to);
 		dwarf_loc_head_c_dealloc(head);
@@ -168,7 +179,8 @@ static void put_variable(struct scope *s, Dwarf_Die die, bool is_parameter)
 	struct job_scope_var v = {.depth = s->level, .is_parameter = is_parameter};
 	size_t before = s->n;
 
-	if (!name || s->nr_vars == VARS_MOST)
+	/* a declaration in a function is of a variable elsewhere */
+	if (!name || s->nr_vars == VARS_MOST || debug_die_has(die, DW_AT_declaration))
 		return;
 	v.name_bytes = (uint32_t)strnlen(name, JOB_NAME_MAX);
 	find_type(s->unit, die, &v);
@@ -176,6 +188,8 @@ static void put_variable(struct scope *s, Dwarf_Die die, bool is_parameter)
 	if (v.is_value)
 		ops[0] = (struct job_op){DW_OP_const8u, ops[0].a, 0};
 	v.nr_ops = v.is_value ? 1 : location(s, die, DW_AT_location, ops);
+	if (!v.nr_ops && debug_die_has(die, DW_AT_const_value))
+		v.nr_ops = no_op(ops); /* a block of bytes */
 	if (put(s, &v, sizeof(v)) && put(s, name, v.name_bytes) &&
 	    put(s, ops, v.nr_ops * sizeof(*ops)))
 		s->nr_vars++;

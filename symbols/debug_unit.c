@@ -224,6 +224,14 @@ enum inq_status debug_unit_open(struct debug_file *f, uint64_t off, bool bare,
 	return st;
 }
 
+bool debug_die_has(Dwarf_Die die, Dwarf_Half attr)
+{
+	Dwarf_Error why = NULL;
+	Dwarf_Bool has = false;
+
+	return dwarf_hasattr(die, attr, &has, &why) == DW_DLV_OK && has;
+}
+
 bool debug_die_number(const struct debug_unit *u, Dwarf_Die die, Dwarf_Half attr, uint64_t *ret)
 {
 	Dwarf_Attribute a = NULL;

@@ -70,6 +70,8 @@ bool debug_die_covers(const struct debug_unit *u, Dwarf_Die die, uint64_t addr);
 
 /* A number that an attribute holds; false: there is none. */
 bool debug_die_number(const struct debug_unit *u, Dwarf_Die die, Dwarf_Half attr, uint64_t *ret);
+/* In whatever form. */
+bool debug_die_has(Dwarf_Die die, Dwarf_Half attr);
 /* What an attribute refers to within the unit; to be freed; NULL: nothing. */
 Dwarf_Die debug_die_follow(const struct debug_unit *u, Dwarf_Die die, Dwarf_Half attr);
 /* Its name, or that of what it is an instance of; NULL: none. Lives as long as the unit. */

@@ -13,7 +13,7 @@ typedef enum vmcs_verdict verdict;
 #define PROC2(nr) (PROC(31) && BIT_OF(SECONDARY_VM_EXEC_CONTROL, nr))
 #define EXIT(nr) BIT_OF(VM_EXIT_CONTROLS, nr)
 #define ENTRY(nr) BIT_OF(VM_ENTRY_CONTROLS, nr)
-#define EVENT BIT_OF(VM_ENTRY_INTR_INFO_FIELD, 31)
+#define EVENT (!c->entered && BIT_OF(VM_ENTRY_INTR_INFO_FIELD, 31))
 #define EVENT_TYPE (F(VM_ENTRY_INTR_INFO_FIELD) >> 8 & 7)
 #define USABLE(name) (!BIT_OF(name, 16))
 #define LAM (UINT64_C(3) << 61) /* of CR3: linear-address masking, on processors that have it */

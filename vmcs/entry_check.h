@@ -12,6 +12,9 @@ struct vmcs_checked {
 	uint64_t cap[VMCS_CAPS];
 	uint32_t caps_known;     /* a bit per capability MSR */
 	unsigned int maxphyaddr; /* bits; 0: unknown */
+	/* The guest runs: what was to be injected is delivered, and stays valid in KVM's vmcs12 up
+	   to the exit (Linux arch/x86/kvm/vmx/nested.c, prepare_vmcs12). */
+	bool entered;
 };
 
 enum vmcs_verdict { VMCS_UNKNOWN = -1, VMCS_FAIL = 0, VMCS_PASS = 1 };

@@ -19,9 +19,11 @@ static const struct inq_column cols[] = {
 	{0},
 };
 
-static struct vmcs_checked checked_of(const struct inq_cpu *cpu, const uint8_t *vmcs12)
+static struct vmcs_checked checked_of(const struct inq_cpu *cpu, const uint8_t *vmcs12,
+				      const struct vmcs_nested *state)
 {
-	struct vmcs_checked c = {.vmcs12 = vmcs12};
+	struct vmcs_checked c = {.vmcs12 = vmcs12,
+				 .entered = state->guest_mode && !state->run_pending};
 
 	for (unsigned int i = 0; i < VMCS_CAPS; i++)
 		if (inq_cpu_msr(cpu, VMCS_CAP_FIRST + i, &c.cap[i]))
@@ -35,10 +37,11 @@ static struct vmcs_checked checked_of(const struct inq_cpu *cpu, const uint8_t *
 }
 
 static enum inq_status of_vmcs(const struct inq_machine *m, const struct inq_cpu *cpu,
-			       const uint8_t *vmcs12, struct inq_sink *out, struct inq_err *err)
+			       const uint8_t *vmcs12, const struct vmcs_nested *state,
+			       struct inq_sink *out, struct inq_err *err)
 {
 	static const char *const verdicts[] = {"unknown", "fail", "pass"};
-	const struct vmcs_checked c = checked_of(cpu, vmcs12);
+	const struct vmcs_checked c = checked_of(cpu, vmcs12, state);
 	const struct vmcs_entry_check *of;
 	enum inq_status st = INQ_OK;
 
@@ -61,7 +64,7 @@ static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, st
 		st = nested_blocks_read(m, &m->cpus[i], &b, out, err);
 		const struct nested_block *current = st ? NULL : nested_blocks_find(&b, "current");
 		if (current)
-			st = of_vmcs(m, &m->cpus[i], current->bytes, out, err);
+			st = of_vmcs(m, &m->cpus[i], current->bytes, &b.state, out, err);
 	}
 	return st;
 }

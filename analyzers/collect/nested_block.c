@@ -49,7 +49,7 @@ static enum inq_status add_in_smm(const struct inq_machine *m, const struct inq_
 
 	for (size_t i = 0; map && i < map->nr_fields; i++) {
 		if (!strcmp(map->field[i].name, "svm_guest"))
-			guest = x86_64_smm_value(&map->field[i], area);
+			guest = x86_64_smm_value(&map->field[i], area) & 1;
 		if (!strcmp(map->field[i].name, "vmcb"))
 			pa = x86_64_smm_value(&map->field[i], area);
 	}

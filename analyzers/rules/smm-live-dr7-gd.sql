@@ -32,7 +32,7 @@ SELECT c.sample_id || '.' || c.cpu AS key,
  WHERE c.smm = 1
    AND (d7.value >> 13 & 1 = 1
         -- BD is sticky: it counts where what was saved at the SMI had none
-        OR (d6.value >> 13 & 1 = 1 AND coalesce(s.value >> 13 & 1, 0) = 0));
+        OR (d6.value >> 13 & 1 = 1 AND s.value >> 13 & 1 = 0));
 
 SELECT d.sample_id || '.' || d.cpu AS key,
        d.machine_id,
@@ -53,10 +53,22 @@ SELECT sample_id || '.' || cpu,
 
 SELECT c.machine_id,
        'dbgreg' AS tbl,
-       'the debug registers are unknown, or whether it is in SMM, of ' || count(*)
+       'the debug registers are unknown, or those that the SMI saved, or whether it is in SMM, of '
+       || count(*)
        || iif(count(*) = 1, ' CPU', ' CPUs') AS message
   FROM cpu c
  WHERE c.smm IS NULL
+    -- BD alone says nothing without what was saved
+    OR (c.smm = 1
+        AND EXISTS (SELECT 1 FROM dbgreg d
+                     WHERE d.machine_id = c.machine_id AND d.sample_id = c.sample_id
+                       AND d.cpu = c.cpu AND d.name = 'dr6' AND d.value >> 13 & 1 = 1)
+        AND NOT EXISTS (SELECT 1 FROM dbgreg d
+                         WHERE d.machine_id = c.machine_id AND d.sample_id = c.sample_id
+                           AND d.cpu = c.cpu AND d.name = 'dr7' AND d.value >> 13 & 1 = 1)
+        AND NOT EXISTS (SELECT 1 FROM smm_save s
+                         WHERE s.machine_id = c.machine_id AND s.sample_id = c.sample_id
+                           AND s.cpu = c.cpu AND s.name = 'dr6' AND s.value IS NOT NULL))
     OR (c.smm = 1 AND 0 < (SELECT count(*) FROM dbgreg d
                             WHERE d.machine_id = c.machine_id AND d.sample_id = c.sample_id
                               AND d.cpu = c.cpu AND d.name IN ('dr6', 'dr7')
