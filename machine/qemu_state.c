@@ -308,8 +308,9 @@ static bool put_vectors(const struct words *w, const char *format, uint8_t *to,
 /*
  * What is left of the timer, by the machine's clock, which stood still (QEMU's hw/intc/apic.c,
  * apic_get_current_count).  With KVM's APIC, QEMU sets the load time to the moment of saving.
+ * initial is the register of 32 bits: a stream can say any width.
  */
-static uint64_t timer_count(const struct words *w, uint64_t initial, uint64_t lvt)
+static uint64_t timer_count(const struct words *w, uint32_t initial, uint64_t lvt)
 {
 	enum { PERIODIC = 1 << 17 };
 	uint64_t now, loaded, shift;
@@ -320,7 +321,7 @@ static uint64_t timer_count(const struct words *w, uint64_t initial, uint64_t lv
 		return initial;
 	uint64_t passed = (now - loaded) >> (shift & 7);
 	if (lvt & PERIODIC)
-		return initial - passed % (initial + 1);
+		return initial - passed % ((uint64_t)initial + 1);
 	return passed < initial ? initial - passed : 0;
 }
 
@@ -356,7 +357,7 @@ static bool put_lapic(const struct words *w, uint8_t *to)
 	put(to, 0x30, 4, VERSION);
 	put(to, 0xa0, 4, tpr >> 4 >= in_service >> 4 ? tpr : in_service & 0xf0);
 	put(to, 0xe0, 4, mode << 28 | 0x0fffffff);
-	put(to, 0x390, 4, timer_count(w, initial, lvt));
+	put(to, 0x390, 4, timer_count(w, (uint32_t)initial, lvt));
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "arch/x86_64/lapic.h"
 #include "tests/machine/opened.h"
 #include "tests/machine/qemu.h"
 
@@ -185,6 +186,17 @@ static void test_an_old_or_a_foreign_qemu_note_tells_what_it_can(void **state)
 	}
 }
 
+static struct lab lab_of_case(const char *path)
+{
+	struct built_ask asks[8];
+	size_t nr_asks;
+	char *text = built_slurp(path);
+	struct lab l = lab_open(built_parse(path, text, asks, 8, &nr_asks));
+
+	free(text);
+	return l;
+}
+
 /* What the text of the dump gives each CPU; Cloud Hypervisor counts pr_pid from 0. */
 static void test_a_coredump_of_cloud_hypervisor_gives_its_registers_back(void **state)
 {
@@ -217,12 +229,8 @@ static void test_a_coredump_of_cloud_hypervisor_gives_its_registers_back(void **
 		{X86_64_CR4, {0x6f0, 0}},
 	};
 	static const uint64_t kernel_gs[2] = {0x7f0000003000, 0};
-	struct built_ask asks[8];
-	size_t nr_asks;
-	char *text = built_slurp(BUILT_CASES "/cloud-hypervisor-coredump.txt");
-	struct lab l = lab_open(built_parse("coredump", text, asks, 8, &nr_asks));
+	struct lab l = lab_of_case(BUILT_CASES "/cloud-hypervisor-coredump.txt");
 
-	free(text);
 	assert_int_equal(l.m->nr_cpus, 2);
 	for (unsigned int cpu = 0; cpu < 2; cpu++) {
 		const struct inq_regset *rs = &l.m->cpus[cpu].regs;
@@ -238,6 +246,28 @@ static void test_a_coredump_of_cloud_hypervisor_gives_its_registers_back(void **
 	assert_int_equal(x86_64_mode_of(&l.m->cpus[0].regs), X86_64_MODE_LONG);
 	assert_int_equal(x86_64_mode_of(&l.m->cpus[1].regs), X86_64_MODE_REAL);
 	lab_close(&l);
+}
+
+static void test_a_qemu_stream_tells_how_far_a_timer_is_whatever_its_width(void **state)
+{
+	static const struct {
+		const char *path;
+		uint32_t initial;
+	} all[] = {{BUILT_CASES "/qemu-cpu.txt", 0x10000},
+		   {BUILT_CASES "/qemu-timer.txt", UINT32_MAX}};
+	enum { PASSED = (1000000 - 1000) >> 2 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct lab l = lab_of_case(all[i].path);
+		assert_int_equal(l.m->nr_cpus, 1);
+		const uint8_t *lapic = l.m->cpus[0].lapic;
+		assert_non_null(lapic);
+		assert_int_equal(x86_64_lapic_read(lapic, 0x380), all[i].initial);
+		assert_int_equal(x86_64_lapic_read(lapic, 0x390),
+				 all[i].initial - PASSED % ((uint64_t)all[i].initial + 1));
+		lab_close(&l);
+	}
 }
 
 static void put_prstatus(struct built *b, size_t bytes, uint32_t pid, uint64_t rip)
@@ -344,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_a_qemu_note_tells_all_that_is_in_it_and_no_more),
 		cmocka_unit_test(test_an_old_or_a_foreign_qemu_note_tells_what_it_can),
 		cmocka_unit_test(test_a_coredump_of_cloud_hypervisor_gives_its_registers_back),
+		cmocka_unit_test(test_a_qemu_stream_tells_how_far_a_timer_is_whatever_its_width),
 		cmocka_unit_test(test_pr_pid_is_the_cpu_plus_one_where_qemu_wrote_it),
 		cmocka_unit_test(test_prstatus_of_i386_tells_what_is_in_it),
 		cmocka_unit_test(test_a_qemu_note_stands_in_for_lost_notes_only),
