@@ -3,13 +3,9 @@
  * of nothing follow it (u8), whether it is told where it begins (u8), and where (u64); the file.
  */
 #include <inquest/dump.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/span.h"
+#include "tests/fuzz/file.h"
 #include "tests/fuzz/must.h"
 #include "tests/loader/touch.h"
 
@@ -34,8 +30,6 @@ static void touch_ends(const struct inq_dump *d)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static char path[32];
-	static int fd = -1;
 	struct span s = span_of(data, n);
 	uint64_t more = (uint64_t)(span_u8(&s) % (MOST_GIB + 1)) << 30;
 	uint8_t told = span_u8(&s);
@@ -43,15 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct inq_dump *d = NULL;
 	struct inq_err err = {0};
 
-	if (fd < 0) {
-		fd = memfd_create("fuzz", MFD_CLOEXEC);
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	}
 	if (s.bad)
 		return 0;
-	if (ftruncate(fd, 0) || pwrite(fd, s.p, s.left, 0) != (ssize_t)s.left ||
-	    ftruncate(fd, (off_t)(s.left + more)))
-		abort();
+	const char *path = fuzz_file(s.p, s.left, more);
 	enum inq_status st =
 		told ? inq_dump_open_raw(path, base, &d, &err) : inq_dump_open(path, &d, &err);
 	MUST(st ? !d && err.status == st && *err.msg : d != NULL);
