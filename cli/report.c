@@ -14,7 +14,8 @@ struct report {
 	struct session *s;
 	FILE *out;
 	bool colour;
-	int nr; /* rows printed by the running query */
+	int nr;    /* rows printed by the running query */
+	long left; /* further ones, not printed */
 	const char *sep;
 };
 
@@ -188,16 +189,20 @@ static enum inq_status put_cpus(struct report *r, struct inq_err *err)
 	return INQ_OK;
 }
 
+/* What it is about, what is said of it, of how many it is said */
 static enum inq_status put_line(void *ctx, int nr_cols, const char *const *cell,
 				struct inq_err *err)
 {
 	struct report *r = ctx;
+	const long nr = strtol(text_of(cell[2]), NULL, 10);
 
 	(void)nr_cols;
 	(void)err;
 	if (r->nr++ < GAPS_SHOWN) {
 		fprintf(r->out, "  %s ", text_of(cell[0]));
 		text_put_wrapped(r->out, text_of(cell[1]), (int)strlen(text_of(cell[0])) + 3, 4);
+	} else {
+		r->left += nr;
 	}
 	return INQ_OK;
 }
@@ -206,11 +211,15 @@ static enum inq_status put_lines(struct report *r, const char *sql, const char *
 				 struct inq_err *err)
 {
 	r->nr = 0;
+	r->left = 0;
 	enum inq_status st = query_each(r->s->store, sql, put_line, r, err);
-	if (!st && r->nr > GAPS_SHOWN)
-		fprintf(r->out, "  and %d more: inquest show %s\n", r->nr - GAPS_SHOWN, view);
+	if (!st && r->left)
+		fprintf(r->out, "  and %ld more: inquest show %s\n", r->left, view);
 	return st;
 }
+
+/* Rows that say the same are one line, under the first one's name. */
+#define AND_MORE "iif(count(*) > 1, ' and ' || (count(*) - 1) || ' more', '') || ':'"
 
 /* What was not seen: never left out, however good the news above. */
 static enum inq_status put_unknown(struct report *r, struct inq_err *err)
@@ -222,16 +231,19 @@ static enum inq_status put_unknown(struct report *r, struct inq_err *err)
 		return st;
 	fprintf(r->out, "\n%s\n", counts);
 	st = put_lines(r,
-		       "SELECT 'rule ' || rule || ':', iif(tbl = '', '', 'table ' || tbl || ' ')"
-		       " || state || coalesce(': ' || message, '')"
-		       " FROM unevaluated ORDER BY machine_id, rule, tbl",
+		       "SELECT 'rule ' || min(rule) || " AND_MORE
+		       ", iif(tbl = '', '', 'table ' || tbl || ' ') || state"
+		       " || coalesce(': ' || message, ''), count(*) FROM unevaluated"
+		       " GROUP BY machine_id, tbl, state, message"
+		       " ORDER BY machine_id, min(rule), tbl",
 		       "unevaluated", err);
 	return st ? st
-		  : put_lines(
-			    r,
-			    "SELECT iif(tbl = 'dump', 'damage:', 'gap in ' || tbl || ':'), message"
-			    " FROM gap ORDER BY tbl <> 'dump', machine_id, rowid",
-			    "gaps", err);
+		  : put_lines(r,
+			      "SELECT iif(tbl = 'dump', 'damage', 'gap in ' || tbl) || " AND_MORE
+			      ", message, count(*), min(rowid) FROM gap"
+			      " GROUP BY machine_id, tbl = 'dump', message"
+			      " ORDER BY tbl <> 'dump', machine_id, min(rowid)",
+			      "gaps", err);
 }
 
 enum inq_status report_text(struct session *s, FILE *out, bool colour, struct inq_err *err)
