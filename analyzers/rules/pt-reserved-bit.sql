@@ -7,27 +7,27 @@
 -- fix:        See the entry (inquest pt): a page of tables that was freed and written by others, an address beyond the CPU's width, a NX bit without EFER.NXE.
 -- source:     SDM vol. 3, 4.7 and tables 4-14 to 4-19; APM vol. 2, 5.3
 -- proof:      scenario rsvd-bit
-SELECT sample_id || '.' || cpu AS key,
+SELECT sample_id || '.' || cpu || '.' || tbl || '.' || hex64(addr) AS key,
        machine_id,
        'cpu ' || cpu AS subject,
        'of cpu ' || cpu || ' the walk to ' || group_concat(DISTINCT
             CASE what WHEN 'rip' THEN 'its instruction' WHEN 'rsp' THEN 'its stack'
                       WHEN 'cr2' THEN 'the address of its last page fault'
                       WHEN 'idtr' THEN 'its IDT' WHEN 'gdtr' THEN 'its GDT' ELSE 'its TSS' END)
-       || ' ends at the ' || min(tbl) || ' entry ' || hex64(min(entry)) || ' at '
-       || hex64(min(addr)) || coalesce(': ' || min(why), '') AS detail,
+       || ' ends at the ' || tbl || ' entry ' || hex64(entry) || ' at ' || hex64(addr)
+       || coalesce(': ' || why, '') AS detail,
        'fatal' AS severity
   FROM pt_entry
  WHERE verdict = 'reserved bit set'
    AND tbl <> 'page'
- GROUP BY machine_id, sample_id, cpu
+ GROUP BY machine_id, sample_id, cpu, tbl, addr
 UNION ALL
 SELECT 'table.' || sample_id || '.' || cpu,
        machine_id,
        'cpu ' || cpu,
        'in the tables of cpu ' || cpu || ' ' || count(*)
        || iif(count(*) = 1, ' entry has', ' entries have') || ' a reserved bit set, the first is the '
-       || min(tbl) || ' entry ' || hex64(entry) || ' at ' || hex64(min(addr))
+       || tbl || ' entry ' || hex64(entry) || ' at ' || hex64(min(addr))
        || coalesce(': ' || why, ''),
        'error'
   FROM pt_refused
@@ -37,19 +37,20 @@ SELECT 'table.' || sample_id || '.' || cpu,
                       AND e.verdict = 'reserved bit set' AND e.addr = pt_refused.addr)
  GROUP BY machine_id, sample_id, cpu;
 
-SELECT sample_id || '.' || cpu AS key,
-       machine_id,
+SELECT e.sample_id || '.' || e.cpu || '.' || e.tbl || '.' || hex64(e.addr) AS key,
+       p.machine_id,
        'pt_entry' AS tbl,
-       rowid AS row,
-       what || ' ' || hex64(linear) || ': ' || tbl || coalesce('[' || idx || ']', '') || ' at '
-       || coalesce(hex64(addr), 'no address') || ' = ' || coalesce(hex64(entry), 'unknown')
-       || coalesce(' ' || flags, '') || ', ' || verdict || coalesce(': ' || why, '') AS text
-  FROM pt_entry
- WHERE tbl <> 'page'
-   AND EXISTS (SELECT 1 FROM pt_entry e
-                WHERE e.machine_id = pt_entry.machine_id AND e.sample_id = pt_entry.sample_id
-                  AND e.cpu = pt_entry.cpu AND e.what = pt_entry.what
-                  AND e.verdict = 'reserved bit set')
+       p.rowid AS row,
+       p.what || ' ' || hex64(p.linear) || ': ' || p.tbl || coalesce('[' || p.idx || ']', '')
+       || ' at ' || coalesce(hex64(p.addr), 'no address') || ' = '
+       || coalesce(hex64(p.entry), 'unknown') || coalesce(' ' || p.flags, '') || ', ' || p.verdict
+       || coalesce(': ' || p.why, '') AS text
+  FROM pt_entry p
+  JOIN pt_entry e ON e.machine_id = p.machine_id AND e.sample_id = p.sample_id
+       AND e.cpu = p.cpu AND e.what = p.what
+ WHERE p.tbl <> 'page'
+   AND e.tbl <> 'page'
+   AND e.verdict = 'reserved bit set'
 UNION ALL
 SELECT 'table.' || sample_id || '.' || cpu,
        machine_id,
