@@ -1,7 +1,8 @@
 /*
  * Knows where SLUB keeps its free objects: on the slab's own list, and on that of the CPU that
  * allocates from it; and how their links are disguised.  A list whose length is not what the slab
- * counts was being changed: then what is on no list may be free all the same.
+ * counts was being changed: then what is on no list may be free all the same.  So may what a cache
+ * with sheaves has.
  * Source: Linux mm/slub.c (freelist_ptr_decode, ___slab_alloc, get_freelist).
  */
 #include "analyzers/slab_state.h"
@@ -63,9 +64,9 @@ bool slab_list_mark(const struct slab_lists *l, uint64_t first, slab_read_fn *re
 }
 
 struct shape {
-	struct inq_field freelist, inuse, objects;          /* of a slab */
-	struct inq_field cpu_slab, size, link, pad, random; /* of a cache */
-	struct inq_field cpu_freelist, cpu_page;            /* of a cache on a CPU */
+	struct inq_field freelist, inuse, objects;                   /* of a slab */
+	struct inq_field cpu_slab, size, link, pad, random, sheaves; /* of a cache */
+	struct inq_field cpu_freelist, cpu_page;                     /* of a cache on a CPU */
 };
 
 static bool shape_of(const struct inq_machine *m, struct shape *s)
@@ -81,6 +82,7 @@ static bool shape_of(const struct inq_machine *m, struct shape *s)
 		{offsetof(struct shape, link), "offset", NULL, NULL, false},
 		{offsetof(struct shape, pad), "red_left_pad", NULL, NULL, true},
 		{offsetof(struct shape, random), "random", NULL, NULL, true},
+		{offsetof(struct shape, sheaves), "cpu_sheaves", NULL, NULL, true},
 		{0}};
 	static const struct inq_shape_member cpu[] = {
 		{offsetof(struct shape, cpu_freelist), "freelist", NULL, NULL, false},
@@ -138,15 +140,28 @@ static bool mark_cpu(struct asked *q, uint32_t cpu)
 {
 	uint64_t base = 0, per_cpu = 0, page = 0, first = 0;
 
-	if (inq_per_cpu_base(q->m, cpu, &base, NULL) || !base)
+	enum inq_status st = inq_per_cpu_base(q->m, cpu, &base, NULL);
+	if (st == INQ_ENOTFOUND || (!st && !base))
 		return true; /* there is no such CPU */
-	if (inq_read_field(q->m, q->cache, &q->shape.cpu_slab, &per_cpu, NULL) ||
+	if (st || inq_read_field(q->m, q->cache, &q->shape.cpu_slab, &per_cpu, NULL) ||
 	    inq_read_field(q->m, base + per_cpu, &q->shape.cpu_page, &page, NULL) ||
 	    inq_read_field(q->m, base + per_cpu, &q->shape.cpu_freelist, &first, NULL)) {
 		snprintf(q->why, SLAB_WHY, "the list of cpu %" PRIu32 " cannot be read", cpu);
 		return false;
 	}
 	return page != q->slab || mark(q, first);
+}
+
+/*
+ * Since Linux 6.18 a cache may keep free objects in sheaves, which its slabs count as in use
+ * (mm/slub.c:alloc_from_pcs, free_to_pcs).  They are not read: only that there are none is sure.
+ */
+static bool has_sheaves(const struct asked *q)
+{
+	uint64_t sheaves = 0;
+
+	return q->shape.sheaves.size &&
+	       (inq_read_field(q->m, q->cache, &q->shape.sheaves, &sheaves, NULL) || sheaves);
 }
 
 static enum slab_verdict ask_cpus(struct asked *q)
@@ -188,7 +203,11 @@ static enum slab_verdict ask_lists(struct asked *q)
 		snprintf(q->why, SLAB_WHY, "%s", kept);
 		return SLAB_UNKNOWN;
 	}
-	return ask_cpus(q);
+	enum slab_verdict v = ask_cpus(q);
+	if (v != SLAB_IN_USE || !has_sheaves(q))
+		return v;
+	snprintf(q->why, SLAB_WHY, "it may be in a sheaf of its cache");
+	return SLAB_UNKNOWN;
 }
 
 static enum slab_verdict ask(struct asked *q, uint64_t first, uint64_t addr)
