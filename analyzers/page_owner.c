@@ -14,6 +14,8 @@
 #include "analyzers/collect/linux_task.h"
 #include "arch/paging.h"
 
+#define DOTS "..."
+
 enum {
 	PAGE = 4096,
 	PAGE_SHIFT = 12,
@@ -21,9 +23,9 @@ enum {
 	VMAS_MOST = 1 << 16, /* that are looked at */
 	KEPT_MOST = 4096,    /* of those, that have it */
 	SAID_MOST = 12,
-	NAMES_MOST = 16, /* folders of a path */
-	NAME_MAX_BYTES = 64,
-	TABLES_MOST = 1 << 16, /* of one process */
+	NAMES_MOST = 16,       /* folders of a path */
+	NAME_MOST = 64,        /* bytes of one */
+	TABLES_MOST = 1 << 16, /* that are read for one answer */
 	HALF = 256,            /* entries of the top table that are user mode's */
 	COMM = 64,
 };
@@ -41,9 +43,11 @@ struct asked {
 	void *ctx;
 	struct vma *vma; /* KEPT_MOST */
 	size_t nr_vmas, nr_said;
+	bool cut; /* there may be more that map it */
 	struct linux_task_shape task;
 	struct inq_field pgd;
 	unsigned int tables; /* that may still be looked at */
+	uint64_t last_mm;    /* whose tables were looked at before */
 };
 
 static bool named(const struct inq_machine *m, const char *type, const char *path, uint64_t *ret)
@@ -92,27 +96,51 @@ static bool file_shape(const struct inq_machine *m, struct file_shape *s)
 	       named(m, "struct dentry", "d_u.d_alias", &s->alias);
 }
 
-/* From the root of its file system; "": no name of it is in memory.  Writes from the end. */
+/* A dentry's own; one that is longer than NAME_MOST ends with dots. */
+static bool name_of(const struct inq_machine *m, const struct file_shape *s, uint64_t dentry,
+		    char name[NAME_MOST + 2])
+{
+	uint64_t at = 0;
+
+	if (inq_read_field(m, dentry, &s->name, &at, NULL) ||
+	    linux_string(m, at, name, NAME_MOST + 2, NULL))
+		return false;
+	if (strlen(name) > NAME_MOST)
+		memcpy(name + NAME_MOST - strlen(DOTS), DOTS, sizeof(DOTS));
+	return true;
+}
+
+/*
+ * From the root of its file system, or from dots where it could not be followed up to that; "": no
+ * name of it is in memory.  Writes from the end.
+ */
 static void path_of(const struct inq_machine *m, const struct file_shape *s, uint64_t inode,
 		    char *buf, size_t n)
 {
-	uint64_t dentry = 0, parent = 0, at = 0;
-	char name[NAME_MAX_BYTES];
+	uint64_t dentry = 0, parent = 0;
+	char name[NAME_MOST + 2];
 	size_t begin = n - 1;
+	bool whole = false;
 
 	buf[begin] = '\0';
 	if (inq_read_field(m, inode, &s->aliases, &dentry, NULL) || !dentry)
 		dentry = 0;
 	else
 		dentry -= s->alias;
-	for (int i = 0; dentry && i < NAMES_MOST; i++, dentry = parent) {
-		if (inq_read_field(m, dentry, &s->parent, &parent, NULL) ||
-		    inq_read_field(m, dentry, &s->name, &at, NULL) || parent == dentry ||
-		    linux_string(m, at, name, sizeof(name), NULL) || strlen(name) + 1 > begin)
+	for (int i = 0; dentry; i++, dentry = parent) {
+		if (inq_read_field(m, dentry, &s->parent, &parent, NULL))
+			break;
+		whole = parent == dentry;
+		if (whole || i == NAMES_MOST || !name_of(m, s, dentry, name) ||
+		    strlen(name) + sizeof(DOTS) > begin)
 			break;
 		begin -= strlen(name);
 		memcpy(buf + begin, name, strlen(name));
 		buf[--begin] = '/';
+	}
+	if (buf[begin] && !whole) {
+		begin -= strlen(DOTS);
+		memcpy(buf + begin, DOTS, strlen(DOTS));
 	}
 	memmove(buf, buf + begin, n - begin);
 }
@@ -121,7 +149,7 @@ static void tell_file(const struct asked *q, uint64_t mapping, uint64_t index)
 {
 	struct file_shape s;
 	uint64_t inode = 0, ino = 0, sb = 0, type = 0, at = 0, name_at = 0;
-	char fs[32] = "?", id[33] = "", path[160], text[250];
+	char fs[32] = "?", id[33] = "", path[160], text[260];
 
 	if (!file_shape(q->m, &s) || inq_read_field(q->m, mapping, &s.host, &inode, NULL) ||
 	    !inode || inq_read_field(q->m, inode, &s.ino, &ino, NULL))
@@ -164,11 +192,14 @@ static void keep_vma(struct asked *q, const struct vma *v)
 	struct paging_mode mode;
 	struct paging_walk walk;
 
-	if (q->nr_vmas == KEPT_MOST || !mode_of(q, v->mm, &mode))
+	if (!mode_of(q, v->mm, &mode))
 		return;
 	paging_walk(&mode, q->m->dump->phys, v->va, &walk);
 	bool sure = walk.verdict == PAGING_OK;
 	if (sure ? walk.pa >> PAGE_SHIFT != q->pfn : walk.verdict != PAGING_ABSENT)
+		return;
+	q->cut |= q->nr_vmas == KEPT_MOST;
+	if (q->nr_vmas == KEPT_MOST)
 		return;
 	q->vma[q->nr_vmas] = *v;
 	q->vma[q->nr_vmas].sure = sure;
@@ -204,12 +235,16 @@ static void each_vma(struct asked *q, uint64_t root, uint64_t node, bool linked,
 	uint64_t at = 0;
 	bool more = true;
 
-	if (inq_shape(q->m, "struct vm_area_struct", members, &s, NULL, NULL) ||
-	    inq_walk_open(q->m, INQ_WALK_RBTREE, root, node, VMAS_MOST, &w, NULL))
+	if (inq_shape(q->m, "struct vm_area_struct", members, &s, NULL, NULL))
 		return;
-	while (!inq_walk_next(w, &at, NULL, &more, NULL) && more)
-		if (!linked || !inq_read_u64(q->m, at + link, &at, NULL))
+	enum inq_status st = inq_walk_open(q->m, INQ_WALK_RBTREE, root, node, VMAS_MOST, &w, NULL);
+	while (!st && !(st = inq_walk_next(w, &at, NULL, &more, NULL)) && more) {
+		if (linked && inq_read_u64(q->m, at + link, &at, NULL))
+			q->cut = true;
+		else
 			add_vma(q, &s, at, index);
+	}
+	q->cut |= st != INQ_OK;
 	inq_walk_close(w);
 }
 
@@ -261,9 +296,14 @@ static void say_rest(const struct asked *q)
 {
 	char text[80];
 
-	if (q->nr_said <= SAID_MOST)
+	if (q->nr_said > SAID_MOST)
+		(void)snprintf(text, sizeof(text), "mapped in %s%zu more places",
+			       q->cut ? "at least " : "", q->nr_said - SAID_MOST);
+	else if (q->cut)
+		(void)snprintf(text, sizeof(text),
+			       "perhaps mapped in more places: its list is cut");
+	else
 		return;
-	(void)snprintf(text, sizeof(text), "mapped in %zu more places", q->nr_said - SAID_MOST);
 	q->say(q->ctx, "mapped", 0, text);
 }
 
@@ -287,9 +327,11 @@ static bool find_table(struct asked *q, uint64_t pa, int level, unsigned int fir
 		*ret_va = va;
 		return true;
 	}
-	if (level == 1 || !q->tables || inq_read(q->m->dump->phys, pa, entry, PAGE, NULL))
+	if (level == 1 || !q->tables)
 		return false;
-	q->tables--;
+	q->tables--; /* what cannot be read takes time, too */
+	if (inq_read(q->m->dump->phys, pa, entry, PAGE, NULL))
+		return false;
 	for (unsigned int i = first; i <= last; i++)
 		if (is_table(entry[i], level) &&
 		    find_table(q, entry[i] & frame, level - 1, 0, PAGE / 8 - 1,
@@ -306,7 +348,6 @@ static void say_table(struct asked *q, uint64_t mm, const struct paging_mode *mo
 	uint64_t va = 0, base = kernel ? UINT64_MAX << (shift - 1) : 0;
 	char text[160];
 
-	q->tables = TABLES_MOST;
 	if (!find_table(q, mode->root, mode->levels, kernel ? HALF : 0,
 			kernel ? PAGE / 8 - 1 : HALF - 1, base, &level, &va))
 		return;
@@ -344,8 +385,9 @@ static enum inq_status on_task(void *ctx, uint64_t task, struct inq_err *err)
 	for (size_t i = 0; !t->tables && i < q->nr_vmas; i++)
 		if (q->vma[i].mm == p.mm)
 			say_vma(q, &p, &q->vma[i]);
-	if (t->tables && mode_of(q, p.mm, &mode))
+	if (t->tables && p.mm != q->last_mm && mode_of(q, p.mm, &mode))
 		say_table(q, p.mm, &mode, false, p.name);
+	q->last_mm = p.mm;
 	return INQ_OK;
 }
 
@@ -363,9 +405,12 @@ static void tell_table(struct asked *q)
 	const struct paging_mode mode = {
 		.kind = PAGING_CPU, .levels = k->levels, .root = k->root, .nx = true};
 
+	q->tables = TABLES_MOST;
 	ask_processes(q, true);
 	if (k->known & INQ_KERNEL_ROOT)
 		say_table(q, 0, &mode, true, "the kernel");
+	if (!q->tables)
+		q->say(q->ctx, "table", 0, "not all page tables were read: it may be in others");
 }
 
 void page_owner_tell(const struct inq_machine *m, uint64_t pfn, const struct page_facts *facts,

@@ -9,7 +9,8 @@ typedef void page_owner_fn(void *ctx, const char *kind, uint64_t addr, const cha
 
 /*
  * Tell what is known of a page; facts: its own, or of a tail its head's; before: pages between head
- * and it.  What the dump lacks leaves answers out; all lists and trees are walked with a bound.
+ * and it.  What the dump lacks leaves answers out; all lists, trees and tables are walked with a
+ * bound, and an answer says so where that or damage ended one.
  */
 void page_owner_tell(const struct inq_machine *m, uint64_t pfn, const struct page_facts *facts,
 		     uint64_t before, page_owner_fn *say, void *ctx);
