@@ -12,7 +12,7 @@ enum {
 	ENTRIES = 512,
 	LOWEST = 3,       /* page-directory pointers: a level further down is mostly data */
 	TABLES_MAX = 600, /* looked through below one root */
-	REFUSED_MAX = 64, /* rows of one CPU */
+	REFUSED_MAX = 64, /* rows of one CPU; as many again of 1 GiB, where CPUID is unknown */
 };
 
 static const struct inq_column entry_cols[] = {
@@ -146,17 +146,45 @@ struct scan {
 	const struct inq_machine *m;
 	const struct inq_cpu *cpu;
 	const struct paging_space *ps;
-	int nr_tables, nr_rows;
+	int nr_tables, nr_refused, nr_doubtful;
 };
+
+/* Once of every limit: what lies beyond it is not said to be well. */
+static enum inq_status left_out(const struct scan *sc, enum inq_status st, int max,
+				const char *what, struct inq_sink *out, struct inq_err *err)
+{
+	struct inq_err why;
+
+	(void)inq_fail(&why, st, "cpu %u: more than %d %s, the others are left out",
+		       (unsigned int)sc->cpu->index, max, what);
+	return inq_gap(out, NULL, 0, 0, &why, err);
+}
+
+/* Counts one more of either kind; *ret_put: it gets a row. */
+static enum inq_status count_refused(struct scan *sc, bool doubtful, bool *ret_put,
+				     struct inq_sink *out, struct inq_err *err)
+{
+	int *nr = doubtful ? &sc->nr_doubtful : &sc->nr_refused;
+
+	*ret_put = *nr < REFUSED_MAX;
+	if ((*nr)++ != REFUSED_MAX)
+		return INQ_OK;
+	return doubtful ? left_out(sc, INQ_EABSENT, REFUSED_MAX,
+				   "entries map 1 GiB while CPUID is unknown", out, err)
+			: left_out(sc, INQ_ECORRUPT, REFUSED_MAX, "entries that no CPU accepts",
+				   out, err);
+}
 
 static enum inq_status put_refused(struct scan *sc, uint64_t linear, const struct paging_step *s,
 				   struct inq_sink *out, struct inq_err *err)
 {
 	const struct paging_mode *mode = &sc->ps->mode;
 	char why[128];
+	bool put = false;
+	enum inq_status st = count_refused(sc, s->verdict == PAGING_OK, &put, out, err);
 
-	if (sc->nr_rows++ >= REFUSED_MAX)
-		return INQ_OK;
+	if (st || !put)
+		return st;
 	paging_explain(mode, s, why, sizeof(why));
 	return INQ_ROW(out, err, INQ_V_INT(sc->m->sample.sample_id), INQ_V_INT(sc->cpu->index),
 		       INQ_V_ADDR(linear), INQ_V_TEXT(paging_table_name(s->level)),
@@ -184,7 +212,9 @@ static enum inq_status scan_table(struct scan *sc, int level, uint64_t table, ui
 	enum inq_status st = INQ_OK;
 	struct inq_err why;
 
-	if (sc->nr_tables++ >= TABLES_MAX)
+	if (sc->nr_tables++ == TABLES_MAX)
+		return left_out(sc, INQ_ECORRUPT, TABLES_MAX, "page tables", out, err);
+	if (sc->nr_tables > TABLES_MAX)
 		return INQ_OK;
 	if (inq_read(sc->ps->base.lower, table, page, sizeof(page), &why))
 		return inq_gap(out, sc->ps->base.lower, table, sizeof(page), &why, err);

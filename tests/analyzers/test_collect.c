@@ -178,11 +178,28 @@ static void add_history(struct built *b)
 	built_note_of(b, INQ_SNAP_TRACE, 0, trace, sizeof(trace) - 1);
 }
 
+/* All tables of what b builds, which is freed. */
+static void collect(struct lab *l, struct built *b)
+{
+	struct inq_err err = {0};
+	char path[32];
+	size_t n = 0;
+	uint8_t *file = built_finish(b, &n);
+
+	l->fd = built_memfd(file, n, path);
+	assert_int_equal(inq_dump_open(path, &l->dump, &err), INQ_OK);
+	assert_int_equal(machine_open(l->dump, &l->machine, &err), INQ_OK);
+	assert_int_equal(store_create(&l->store, &err), INQ_OK);
+	assert_int_equal(store_add_machine(l->store, l->machine, &err), INQ_OK);
+	for (size_t i = 0; collector_at(i); i++)
+		if (store_collect(l->store, collector_at(i), l->machine, &err))
+			fail_msg("%s", err.msg);
+	built_free(b);
+}
+
 static void open_lab(struct lab *l, int without)
 {
 	struct built *b = built_snapshot(2);
-	struct inq_err err = {0};
-	char path[32];
 
 	uint8_t *ram = built_segment(b, 0, 0x40000);
 	memcpy(ram + 0x1000, "\xff\x05\x00\x20\x00\x00\xeb\xf8", 8); /* inc dword [0x2000]; jmp */
@@ -199,17 +216,7 @@ static void open_lab(struct lab *l, int without)
 	add_cpu(b, 1, true, without);
 	add_flight(b);
 	add_history(b);
-	size_t n = 0;
-	uint8_t *file = built_finish(b, &n);
-	l->fd = built_memfd(file, n, path);
-	assert_int_equal(inq_dump_open(path, &l->dump, &err), INQ_OK);
-	assert_int_equal(machine_open(l->dump, &l->machine, &err), INQ_OK);
-	assert_int_equal(store_create(&l->store, &err), INQ_OK);
-	assert_int_equal(store_add_machine(l->store, l->machine, &err), INQ_OK);
-	for (size_t i = 0; collector_at(i); i++)
-		if (store_collect(l->store, collector_at(i), l->machine, &err))
-			fail_msg("%s", err.msg);
-	built_free(b);
+	collect(l, b);
 }
 
 static void close_lab(struct lab *l)
@@ -448,6 +455,49 @@ static void without_its_registers_a_cpu_has_a_gap_and_no_loop(void **state)
 	close_lab(&l);
 }
 
+/* A CPU in 64-bit mode, its CPUID unknown: entries of 1 GiB, `reserved` of them with bit 13 set. */
+static void open_tables(struct lab *l, unsigned int pages, unsigned int reserved)
+{
+	struct built *b = built_snapshot(1);
+	struct kvm_regs regs = {.rip = 0x1000, .rflags = 2};
+	struct kvm_sregs2 s = {.cr0 = 0x80000011, .cr3 = 0x2000, .cr4 = 0x20, .efer = 0x500};
+	uint8_t *ram = built_segment(b, 0, 0x4000);
+
+	memcpy(ram + 0x2000, &(uint64_t){0x3023}, 8);
+	for (unsigned int i = 0; i < pages; i++)
+		memcpy(ram + 0x3000 + (size_t)i * 8,
+		       &(uint64_t){(uint64_t)i << 30 | 0xa3 | (i < pages - reserved ? 0 : 1 << 13)},
+		       8);
+	s.cs = flat(11, 8);
+	s.cs.db = 0;
+	s.cs.l = 1;
+	built_note_of(b, INQ_SNAP_REGS, 0, &regs, sizeof(regs));
+	built_note_of(b, INQ_SNAP_SREGS2, 0, &s, sizeof(s));
+	collect(l, b);
+}
+
+static void what_is_doubtful_does_not_hide_what_is_refused(void **state)
+{
+	struct lab l;
+	(void)state;
+
+	open_tables(&l, 66, 2); /* 64 doubtful ones, as many as get a row */
+	SAYS("SELECT state FROM run WHERE tbl = 'pt_refused'", "complete");
+	SAYS("SELECT count(*) FROM pt_refused WHERE no_gbpages IS NULL", "64");
+	SAYS("SELECT count(*) FROM pt_refused WHERE no_gbpages = 0", "2");
+	close_lab(&l);
+	open_tables(&l, 70, 2);
+	SAYS("SELECT state FROM run WHERE tbl = 'pt_refused'", "partial");
+	SAYS("SELECT count(*) FROM gap WHERE tbl = 'pt_refused'", "1");
+	SAYS("SELECT count(*) FROM pt_refused WHERE no_gbpages IS NULL", "64");
+	SAYS("SELECT count(*) FROM pt_refused WHERE no_gbpages = 0", "2");
+	close_lab(&l);
+	open_tables(&l, 200, 100);
+	SAYS("SELECT count(*) FROM gap WHERE tbl = 'pt_refused'", "2");
+	SAYS("SELECT count(*) FROM pt_refused WHERE no_gbpages = 0", "64");
+	close_lab(&l);
+}
+
 static void reassess(struct lab *l, const char *change)
 {
 	struct inq_err err = {0};
@@ -491,6 +541,7 @@ int main(void)
 		cmocka_unit_test(what_may_end_the_loop_yet_makes_it_a_warning),
 		cmocka_unit_test(a_missing_note_makes_exactly_its_registers_unknown),
 		cmocka_unit_test(without_its_registers_a_cpu_has_a_gap_and_no_loop),
+		cmocka_unit_test(what_is_doubtful_does_not_hide_what_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
