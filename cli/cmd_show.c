@@ -6,6 +6,7 @@
 #include "cli/say.h"
 #include "cli/session.h"
 #include "cli/show.h"
+#include "machine/place.h"
 #include "views/query.h"
 
 /* An empty or short table may be so because something could not be seen. */
@@ -21,7 +22,7 @@ static enum inq_status say_state(void *ctx, int nr_cols, const char *const *cell
 	return INQ_OK;
 }
 
-static enum inq_status check_complete(struct session *s, const struct view *v, struct inq_err *err)
+enum inq_status cli_note_incomplete(struct session *s, const struct view *v, struct inq_err *err)
 {
 	enum inq_status st = INQ_OK;
 
@@ -73,6 +74,18 @@ static void check_lines(struct session *s)
 		cli_note(s->file, "no lines: %s", why.msg);
 }
 
+bool cli_show_cpu(const char *text, struct view_ref *ret)
+{
+	uint64_t cpu = 0;
+
+	*ret = (struct view_ref){0};
+	if (text && (!machine_number(text, strlen(text), &cpu) || cpu > INT32_MAX))
+		return false;
+	ret->part[VIEW_REF_CPU] = (int64_t)cpu;
+	ret->known = text ? 1U << VIEW_REF_CPU : 0;
+	return true;
+}
+
 int cli_show(const struct view *v, const struct view_ref *from, const struct cli_args *a,
 	     const char *file)
 {
@@ -96,7 +109,7 @@ int cli_show(const struct view *v, const struct view_ref *from, const struct cli
 		st = view_print(s->store, v, from, a->json ? VIEW_FORM_JSON : VIEW_FORM_TEXT,
 				stdout, &err);
 	if (!st)
-		st = check_complete(s, v, &err);
+		st = cli_note_incomplete(s, v, &err);
 	if (!st)
 		st = check_kernel(s, v, &err);
 	if (!st && a->lines)

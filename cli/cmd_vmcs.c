@@ -8,7 +8,6 @@
 #include "cli/say.h"
 #include "cli/session.h"
 #include "cli/show.h"
-#include "machine/place.h"
 #include "views/query.h"
 
 #define OPTIONS (CLI_JSON | CLI_SQL | CLI_VERBOSE | CLI_CPU)
@@ -132,10 +131,9 @@ static int compare(const struct cli_args *a, const char *table)
 
 static int show(const struct cli_args *a, const char *view, const char *table)
 {
-	struct view_ref from = {0};
-	uint64_t cpu = 0;
+	struct view_ref from;
 
-	if (a->cpu && (!machine_number(a->cpu, strlen(a->cpu), &cpu) || cpu > INT32_MAX))
+	if (!cli_show_cpu(a->cpu, &from))
 		return cli_fail_usage("inquest help vmcs", "--cpu %s is no number", a->cpu);
 	if (a->nr_args == 2 && (a->json || a->sql || a->cpu))
 		return cli_fail_usage("inquest help vmcs", "two files are compared as they are");
@@ -143,8 +141,6 @@ static int show(const struct cli_args *a, const char *view, const char *table)
 		return compare(a, table);
 	if (!a->sql && !a->nr_args)
 		return cli_fail_usage("inquest help", "argument missing: a dump or an index");
-	from.part[VIEW_REF_CPU] = (int64_t)cpu;
-	from.known = a->cpu ? 1U << VIEW_REF_CPU : 0;
 	return cli_show(view_find(view), a->cpu ? &from : NULL, a, a->nr_args ? a->arg[0] : NULL);
 }
 

@@ -18,6 +18,7 @@
 	X(pages)                                                                                   \
 	X(vmcs)                                                                                    \
 	X(vmcb)                                                                                    \
+	X(why_entry_failed)                                                                        \
 	X(sql)                                                                                     \
 	X(bt)                                                                                      \
 	X(mem)                                                                                     \

@@ -21,6 +21,33 @@
 		b) " AND (?4 IS NULL OR (block, field) = (SELECT block, name FROM " of             \
 		   " WHERE rowid = ?4)) ORDER BY b.machine_id, sample_id, cpu, b.rowid"
 
+/* Of the VMCS of f: what a field says beside its number. */
+#define BESIDE(field, text, holds)                                                                 \
+	"coalesce((SELECT " text " FROM vmcs_field o WHERE o.machine_id = f.machine_id"            \
+	" AND o.sample_id = f.sample_id AND o.cpu = f.cpu AND o.block = f.block"                   \
+	" AND o.name = '" field "' AND " holds "), '')"
+
+/* Only after a failed entry, which is bit 31, is the qualification one of entries. */
+#define FAILED_BY                                                                                  \
+	BESIDE("EXIT_QUALIFICATION", "': ' || o.text", "o.text <> '' AND f.value >> 31 & 1")
+
+#define INSN_ERROR                                                                                 \
+	BESIDE("VM_INSTRUCTION_ERROR",                                                             \
+	       "'; VM-instruction error ' || o.value || coalesce(': ' || nullif(o.text, ''), '')", \
+	       "o.value <> 0")
+
+/* All ones: SMM was entered, and the exit has no reason (Linux vmx/nested.c, vmx_enter_smm). */
+#define LAST_EXIT                                                                                  \
+	"iif(f.value = 0xffffffff, 'the last exit has no reason', 'exit reason '"                  \
+	" || (f.value & 0xffff) || coalesce(': ' || nullif(f.text, ''), '')"                       \
+	" || " FAILED_BY ") || " INSN_ERROR
+
+#define CHECKED                                                                                    \
+	"(SELECT count(*) || ' checks: '"                                                          \
+	" || coalesce(nullif(sum(verdict = 'fail'), 0), 'none') || ' failed, '"                    \
+	" || sum(verdict = 'unknown') || ' unknown' FROM entry_check e"                            \
+	" WHERE e.machine_id = f.machine_id AND e.sample_id = f.sample_id AND e.cpu = f.cpu)"
+
 #define FIELD_COLS                                                                                 \
 	{                                                                                          \
 		{"CPU", VIEW_DEC, 3}, {"GROUP", VIEW_TEXT, 5}, {"FIELD", VIEW_TEXT, 12},           \
@@ -79,12 +106,27 @@ const struct view view_group_vmcs[] = {
 		.mark = "SET",
 	},
 	{
+		.name = "entries",
+		.title = "VM entries",
+		.doc = "how the last VM entry of each CPU ended; would the next one fail",
+		.needs = {"vmcs_field", "entry_check"},
+		.sql = "SELECT f.machine_id, cpu, pa, f.rowid, cpu, pa, " LAST_EXIT
+		       " || '; ' || " CHECKED " FROM vmcs_field f WHERE " VIEW_OF_CPU(
+			       f) " AND name = 'VM_EXIT_REASON' AND block = 'current'"
+				  " ORDER BY f.machine_id, sample_id, cpu",
+		.col = {{"CPU", VIEW_DEC, 3},
+			{"VMCS AT", VIEW_HEX, 10},
+			{"LAST AND NEXT ENTRY", VIEW_TEXT, 8}},
+		.opens = "entry-checks",
+	},
+	{
 		.name = "entry-checks",
 		.title = "Checks of a VM entry",
 		.doc = "why the next VM entry would fail: field, rule, section of the SDM",
 		.needs = {"entry_check"},
 		.sql = "SELECT e.machine_id, cpu, NULL, e.rowid, cpu, verdict, field, value,"
-		       " rule || ' (' || section || '; else ' || leads_to || ')'"
+		       " rule || ' (SDM vol. 3, ' || section || '; else ' || leads_to"
+		       " || coalesce('; ' || lacks, '') || ')'"
 		       " FROM entry_check e WHERE " VIEW_OF_CPU(
 			       e) " AND verdict <> 'pass' ORDER BY e.machine_id, sample_id, cpu,"
 				  " verdict = 'unknown', e.rowid",

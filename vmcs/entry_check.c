@@ -45,7 +45,7 @@ static verdict allowed(const struct vmcs_checked *c, uint64_t v, unsigned int ms
 
 	if (!capability(c, VMCS_CAP_FIRST, &basic) ||
 	    !capability(c, basic >> 55 & 1 ? good : msr, &cap))
-		return VMCS_UNKNOWN;
+		return VMCS_UNKNOWN_MSR;
 	return yes((v & (uint32_t)cap) == (uint32_t)cap && !(v & ~(cap >> 32)));
 }
 
@@ -55,7 +55,7 @@ static verdict fixed(const struct vmcs_checked *c, uint64_t v, unsigned int msr,
 	uint64_t ones, may;
 
 	if (!capability(c, msr, &ones) || !capability(c, msr + 1, &may))
-		return VMCS_UNKNOWN;
+		return VMCS_UNKNOWN_MSR;
 	return yes((v & ones & ~free) == (ones & ~free) && !(v & ~may & ~free));
 }
 
@@ -65,7 +65,7 @@ static verdict aligned(const struct vmcs_checked *c, uint64_t v, unsigned int lo
 	if (v & ((UINT64_C(1) << low_bits) - 1) || v >> 52)
 		return VMCS_FAIL;
 	if (!c->maxphyaddr)
-		return v >> 32 ? VMCS_UNKNOWN : VMCS_PASS;
+		return v >> 32 ? VMCS_UNKNOWN_WIDTH : VMCS_PASS;
 	return yes(!(v >> c->maxphyaddr));
 }
 
@@ -76,7 +76,7 @@ static verdict canonical(uint64_t v)
 
 	if (top != 0 && top != 0xff)
 		return VMCS_FAIL;
-	return narrow == 0 || narrow == 0x1ffff ? VMCS_PASS : VMCS_UNKNOWN;
+	return narrow == 0 || narrow == 0x1ffff ? VMCS_PASS : VMCS_UNKNOWN_LEVELS;
 }
 
 static verdict pat(uint64_t v)
@@ -101,7 +101,7 @@ static verdict cr3_targets(const struct vmcs_checked *c)
 	uint64_t misc;
 
 	return capability(c, 0x485, &misc) ? yes(F(CR3_TARGET_COUNT) <= (misc >> 16 & 0x1ff))
-					   : VMCS_UNKNOWN;
+					   : VMCS_UNKNOWN_MSR;
 }
 
 static verdict activity(const struct vmcs_checked *c)
@@ -111,7 +111,7 @@ static verdict activity(const struct vmcs_checked *c)
 
 	if (v == 0 || v > 3)
 		return yes(v == 0);
-	return capability(c, 0x485, &misc) ? yes(misc >> (5 + v) & 1) : VMCS_UNKNOWN;
+	return capability(c, 0x485, &misc) ? yes(misc >> (5 + v) & 1) : VMCS_UNKNOWN_MSR;
 }
 
 static verdict event_vector(const struct vmcs_checked *c)
@@ -131,7 +131,7 @@ static verdict eptp_allowed(const struct vmcs_checked *c)
 	if ((type != 0 && type != 6) || (levels != 4 && levels != 5) || v & 0xf00)
 		return VMCS_FAIL;
 	if (!capability(c, 0x48c, &cap))
-		return VMCS_UNKNOWN;
+		return VMCS_UNKNOWN_MSR;
 	if (!(cap >> (type ? 14 : 8) & 1) || !(cap >> (levels == 4 ? 6 : 7) & 1) ||
 	    (v & 0x40 && !(cap >> 21 & 1)))
 		return VMCS_FAIL;
@@ -197,7 +197,23 @@ enum vmcs_verdict vmcs_entry_verdict(size_t i, const struct vmcs_checked *c)
 		return (holds);
 #include "vmcs/entry_checks.def"
 #undef CHECK
-	return VMCS_UNKNOWN;
+	return VMCS_UNKNOWN_MSR;
+}
+
+const char *vmcs_verdict_lacks(enum vmcs_verdict v)
+{
+	switch (v) {
+	case VMCS_UNKNOWN_LEVELS:
+		return "canonical only with 57-bit addresses";
+	case VMCS_UNKNOWN_WIDTH:
+		return "the physical-address width is not in the dump";
+	case VMCS_UNKNOWN_MSR:
+		return "a capability MSR is not in the dump";
+	case VMCS_FAIL:
+	case VMCS_PASS:
+		break;
+	}
+	return NULL;
 }
 
 const char *vmcs_stage_name(enum vmcs_stage stage)

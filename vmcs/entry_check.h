@@ -17,7 +17,14 @@ struct vmcs_checked {
 	bool entered;
 };
 
-enum vmcs_verdict { VMCS_UNKNOWN = -1, VMCS_FAIL = 0, VMCS_PASS = 1 };
+/* Below VMCS_FAIL: unknown, by what is not known. */
+enum vmcs_verdict {
+	VMCS_UNKNOWN_LEVELS = -3,
+	VMCS_UNKNOWN_WIDTH = -2,
+	VMCS_UNKNOWN_MSR = -1,
+	VMCS_FAIL = 0,
+	VMCS_PASS = 1
+};
 
 /* What a failed check makes of the entry. */
 enum vmcs_stage { VMCS_STAGE_CONTROLS, VMCS_STAGE_HOST, VMCS_STAGE_GUEST };
@@ -33,8 +40,11 @@ struct vmcs_entry_check {
 /* NULL behind the last. */
 const struct vmcs_entry_check *vmcs_entry_check_at(size_t i);
 
-/* Of check i, which there is.  VMCS_UNKNOWN: it hangs on a capability that is not known. */
+/* Of check i, which there is. */
 enum vmcs_verdict vmcs_entry_verdict(size_t i, const struct vmcs_checked *c);
+
+/* "a capability MSR is not in the dump", ...: static; NULL: the verdict is known. */
+const char *vmcs_verdict_lacks(enum vmcs_verdict v);
 
 /* "VM-instruction error 7", ...: static. */
 const char *vmcs_stage_name(enum vmcs_stage stage);

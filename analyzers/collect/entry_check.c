@@ -13,7 +13,8 @@ static const struct inq_column cols[] = {
 	{"field", INQ_TEXT, "that it is about, as in vmcs_field"},
 	{"value", INQ_ADDR, "of that field"},
 	{"rule", INQ_TEXT, "what is demanded of it"},
-	{"verdict", INQ_TEXT, "pass, fail, unknown: a capability MSR is not in the dump"},
+	{"verdict", INQ_TEXT, "pass, fail, unknown"},
+	{"lacks", INQ_TEXT, "why the verdict is unknown; NULL: it is known"},
 	{"leads_to", INQ_TEXT, "what an entry ends in when it fails"},
 	{"section", INQ_TEXT, "of the SDM, vol. 3"},
 	{0},
@@ -36,21 +37,27 @@ static struct vmcs_checked checked_of(const struct inq_cpu *cpu, const uint8_t *
 	return c;
 }
 
+static const char *word_of(enum vmcs_verdict v)
+{
+	return v == VMCS_PASS ? "pass" : v == VMCS_FAIL ? "fail" : "unknown";
+}
+
 static enum inq_status of_vmcs(const struct inq_machine *m, const struct inq_cpu *cpu,
 			       const uint8_t *vmcs12, const struct vmcs_nested *state,
 			       struct inq_sink *out, struct inq_err *err)
 {
-	static const char *const verdicts[] = {"unknown", "fail", "pass"};
 	const struct vmcs_checked c = checked_of(cpu, vmcs12, state);
 	const struct vmcs_entry_check *of;
 	enum inq_status st = INQ_OK;
 
-	for (size_t i = 0; !st && (of = vmcs_entry_check_at(i)); i++)
+	for (size_t i = 0; !st && (of = vmcs_entry_check_at(i)); i++) {
+		const enum vmcs_verdict v = vmcs_entry_verdict(i, &c);
 		st = INQ_ROW(out, err, INQ_V_INT(m->sample.sample_id), INQ_V_INT(cpu->index),
 			     INQ_V_TEXT(of->id), INQ_V_TEXT(vmcs_field_info[of->field].name),
 			     INQ_V_ADDR(vmcs12_get(vmcs12, of->field)), INQ_V_TEXT(of->rule),
-			     INQ_V_TEXT(verdicts[vmcs_entry_verdict(i, &c) + 1]),
+			     INQ_V_TEXT(word_of(v)), v_text(vmcs_verdict_lacks(v)),
 			     INQ_V_TEXT(vmcs_stage_name(of->stage)), INQ_V_TEXT(of->section));
+	}
 	return st;
 }
 

@@ -18,7 +18,7 @@ static const char tables[] =
 	"CREATE TABLE vmcs_field(machine_id, sample_id, cpu, block, name, pa, grp, value, text);"
 	"CREATE TABLE vmcb_field(machine_id, sample_id, cpu, block, name, pa, grp, value, text);"
 	"CREATE TABLE entry_check(machine_id, sample_id, cpu, field, value, rule, verdict,"
-	" leads_to, section);"
+	" lacks, leads_to, section);"
 	"CREATE TABLE vmcs_bit(machine_id, sample_id, cpu, block, field, bit, name, is_set, "
 	"meaning);"
 	"CREATE TABLE vmcb_bit(machine_id, sample_id, cpu, block, field, bit, name, is_set, "

@@ -92,12 +92,26 @@ static void test_a_valid_one_passes(void **state)
 	(void)state;
 	make_valid();
 	assert_string_equal(those(VMCS_FAIL), "");
-	assert_string_equal(those(VMCS_UNKNOWN), "");
+	assert_string_equal(those(VMCS_UNKNOWN_MSR), "");
 	c.caps_known = 0;
 	assert_string_equal(those(VMCS_FAIL), "");
-	assert_string_equal(those(VMCS_UNKNOWN),
+	assert_string_equal(those(VMCS_UNKNOWN_MSR),
 			    "pin-reserved proc-reserved cr3-target-count exit-reserved "
 			    "entry-reserved host-cr0 host-cr4 guest-cr0 guest-cr4");
+}
+
+static void test_unknown_tells_what_is_lacking(void **state)
+{
+	(void)state;
+	make_valid();
+	c.maxphyaddr = 0;
+	put(VMCS_HOST_CR3, UINT64_C(1) << 33);
+	put(VMCS_HOST_FS_BASE, UINT64_C(1) << 50);
+	assert_string_equal(those(VMCS_UNKNOWN_WIDTH), "host-cr3");
+	assert_string_equal(those(VMCS_UNKNOWN_LEVELS), "host-fs-base");
+	assert_string_equal(those(VMCS_FAIL), "");
+	for (int v = VMCS_UNKNOWN_LEVELS; v <= VMCS_PASS; v++)
+		assert_int_equal(vmcs_verdict_lacks((enum vmcs_verdict)v) != NULL, v < VMCS_FAIL);
 }
 
 static void test_each_mistake_fails_its_own_check(void **state)
@@ -150,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_valid_one_passes),
+		cmocka_unit_test(test_unknown_tells_what_is_lacking),
 		cmocka_unit_test(test_each_mistake_fails_its_own_check),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
