@@ -160,6 +160,9 @@ static size_t called_at(const struct kallsyms *k, uint64_t addr)
 		else
 			i = at ? machine_names_at(k, at - 1) : k->nr;
 	}
+	/* one whose name is lost: by another one at the same address */
+	while (i + 1 < k->nr && !*name_of(k, i) && k->symbol[i + 1].addr == k->symbol[i].addr)
+		i++;
 	return i;
 }
 
@@ -185,6 +188,9 @@ enum inq_status inq_symbol_at(const struct inq_machine *m, uint64_t addr, struct
 	if (!k || i == k->nr ||
 	    (module && !has_addr(&n->modules->of[module - 1], k->symbol[i].addr)))
 		return inq_fail_at(err, INQ_ENOTFOUND, addr, "no symbol at 0x%" PRIx64, addr);
+	if (!*name_of(k, i))
+		return inq_fail_at(err, INQ_ENOTFOUND, addr, "no name for 0x%" PRIx64 "; %s", addr,
+				   k->why.msg);
 	describe(n, module, i, ret);
 	return INQ_OK;
 }
@@ -298,6 +304,8 @@ static enum inq_status make_hash(struct machine_names *n, struct inq_err *err)
 	n->next = n->hash + size;
 	for (size_t i = k->nr; i-- > 0;) {
 		const char *name = name_of(k, i);
+		if (!*name) /* lost */
+			continue;
 		uint32_t *head = &n->hash[hash_of(name, plain_length(name)) & n->hash_mask];
 		n->next[i] = *head;
 		*head = (uint32_t)i + 1;
@@ -362,9 +370,22 @@ enum inq_status inq_symbol_named(const struct inq_machine *m, const char *name, 
 	if (find_in_modules(n, colon ? name : NULL, (size_t)(bare - name) - !!colon, bare, &left,
 			    ret))
 		return INQ_OK;
-	return nth == left ? inq_fail(err, INQ_ENOTFOUND, "no symbol is named %s", name)
-			   : inq_fail(err, INQ_ENOTFOUND, "only %zu symbols are named %s",
-				      nth - left, name);
+	if (nth == left)
+		return inq_fail(err, INQ_ENOTFOUND, "no symbol is named %s%s%s", name,
+				!colon && n->kernel->lost ? "; " : "",
+				colon ? "" : n->kernel->why.msg);
+	return inq_fail(err, INQ_ENOTFOUND, "only %zu symbols are named %s", nth - left, name);
+}
+
+bool inq_names_lost(const struct inq_machine *m, uint64_t *ret_page, struct inq_err *ret_why)
+{
+	struct machine_names *n = NULL;
+
+	if (machine_names(m, &n, NULL) || !n->kernel->lost)
+		return false;
+	*ret_page = n->kernel->hole;
+	*ret_why = n->kernel->why;
+	return true;
 }
 
 /* first <= addr < behind, both symbols of the kernel; *ret_known: there are such. */

@@ -20,7 +20,8 @@ static enum inq_status check_kernel(const struct inq_kernel *kn, const struct ka
 		return INQ_OK;
 	for (size_t i = machine_names_at(k, text); i < k->nr && k->symbol[i].addr == text; i++) {
 		const char *name = k->text + k->symbol[i].name + 1;
-		if (!strcmp(name, "_text") || !strcmp(name, "_stext"))
+		/* one whose name is lost may be it: no other symbol is likely to be there */
+		if (!*name || !strcmp(name, "_text") || !strcmp(name, "_stext"))
 			return INQ_OK;
 	}
 	return inq_fail(err, INQ_ECORRUPT,

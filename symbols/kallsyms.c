@@ -20,7 +20,6 @@
 enum {
 	PAGE = 4096,
 	MAX_NAMES = 64 << 20, /* bytes of kallsyms_names */
-	MAX_TEXT = 256 << 20, /* of all names, unpacked */
 };
 
 INQ_DEFINE_SCOPE(struct kallsyms, kallsyms_close)
@@ -118,37 +117,47 @@ enum inq_status kallsyms_addresses(const struct inq_space *sp,
 	return inq_wrap(err, st, "kallsyms_offsets");
 }
 
-/* While decoding. */
-struct work {
-	const struct inq_space *sp;
-	struct kallsyms *k;
-	uint8_t *names;
-	size_t names_bytes;
-	struct kallsyms_tokens tokens;
-};
-
-static void work_destroy(struct work *w)
+static void work_destroy(struct kallsyms_work *w)
 {
 	if (w)
 		free(w->names);
 	free(w);
 }
-INQ_DEFINE_SCOPE(struct work, work_destroy)
+INQ_DEFINE_SCOPE(struct kallsyms_work, work_destroy)
 
-static enum inq_status read_count(struct work *w, struct inq_err *err)
+/* Of the offsets: they end at relative_base, but for one of 0 that pads.  0: unknown. */
+static size_t count_offsets(const struct kallsyms_work *w)
 {
-	uint8_t b[4];
-	enum inq_status st = inq_read(w->sp, w->k->place.num_syms, b, sizeof(b), err);
+	const struct inq_kallsyms_place *at = &w->k->place;
+	uint8_t b[12];
 	struct span s = span_of(b, sizeof(b));
 
-	w->k->nr = span_u32le(&s);
+	if (at->relative_base <= at->offsets || inq_read(w->sp, at->relative_base - 4, b, 12, NULL))
+		return 0;
+	bool pads = !span_u32le(&s);
+	if (!span_u64le(&s)) /* never a kernel's: it is lost, too */
+		return 0;
+	return (size_t)((at->relative_base - at->offsets) / 4 - pads);
+}
+
+/* It lies in front of the names, so it is often missing with the first of them. */
+static enum inq_status read_count(struct kallsyms_work *w, struct inq_err *err)
+{
+	uint8_t b[4] = {0};
+	enum inq_status st = inq_read(w->sp, w->k->place.num_syms, b, sizeof(b), err);
+	struct span s = span_of(b, sizeof(b));
+	size_t told = st ? 0 : span_u32le(&s);
+
+	w->k->nr = told ? told : count_offsets(w);
+	if (w->k->nr && inq_is_damage(st))
+		st = INQ_OK;
 	if (!st && (!w->k->nr || w->k->nr > KALLSYMS_MAX))
 		st = inq_fail(err, INQ_ELIMIT, "%zu symbols, %d at most", w->k->nr, KALLSYMS_MAX);
 	return inq_wrap(err, st, "kallsyms_num_syms");
 }
 
 /* The names end before the tokens in every layout; how long they are nothing tells. */
-static enum inq_status read_names(struct work *w, struct inq_err *err)
+static enum inq_status read_names(struct kallsyms_work *w, struct inq_err *err)
 {
 	const struct inq_kallsyms_place *at = &w->k->place;
 	uint64_t room = at->token_table - at->names;
@@ -158,21 +167,21 @@ static enum inq_status read_names(struct work *w, struct inq_err *err)
 	w->names = block_alloc(room, 1);
 	if (!w->names)
 		return inq_fail(err, INQ_ENOMEM, "kallsyms_names");
+	w->room = room;
 	w->names_bytes = kallsyms_read_some(w->sp, at->names, w->names, room);
 	return INQ_OK;
 }
 
 /* Bytes of all names, each with a NUL; 0: they are not all there. */
-static size_t measure(const struct work *w)
+static size_t measure(const struct kallsyms_work *w)
 {
 	const uint8_t *p = w->names, *end = p + w->names_bytes;
 	size_t total = 0, head;
 
 	for (size_t i = 0; i < w->k->nr; i++) {
-		size_t len = kallsyms_packed(p, (size_t)(end - p), &head), bytes = 1;
-		for (size_t j = 0; j < len; j++)
-			bytes += w->tokens.len[p[head + j]];
-		if (!len || bytes > KALLSYMS_MAX_NAME + 1)
+		size_t len = kallsyms_packed(p, (size_t)(end - p), &head);
+		size_t bytes = len ? kallsyms_text_bytes(&w->tokens, p + head, len) : 0;
+		if (!bytes)
 			return 0;
 		p += head + len;
 		total += bytes;
@@ -180,7 +189,7 @@ static size_t measure(const struct work *w)
 	return total;
 }
 
-static char *expand(const struct kallsyms_tokens *t, const uint8_t *p, size_t n, char *to)
+char *kallsyms_expand(const struct kallsyms_tokens *t, const uint8_t *p, size_t n, char *to)
 {
 	for (size_t i = 0; i < n; i++) {
 		const char *token = t->text + t->at[p[i]];
@@ -195,16 +204,16 @@ static char *expand(const struct kallsyms_tokens *t, const uint8_t *p, size_t n,
 	return to;
 }
 
-static enum inq_status unpack(struct work *w, struct inq_err *err)
+static enum inq_status unpack(struct kallsyms_work *w, struct inq_err *err)
 {
 	const uint8_t *p = w->names, *end = p + w->names_bytes;
 	size_t bytes = measure(w);
 	struct kallsyms *k = w->k;
 
-	if (!bytes || bytes > MAX_TEXT)
-		return inq_fail(err, bytes ? INQ_ELIMIT : INQ_ECORRUPT,
-				"kallsyms_names: not %zu names at 0x%" PRIx64, k->nr,
-				k->place.names);
+	if (!bytes)
+		return kallsyms_unpack_part(w, err);
+	if (bytes > KALLSYMS_MAX_TEXT)
+		return inq_fail(err, INQ_ELIMIT, "kallsyms_names: %zu bytes of names", bytes);
 	k->text = block_alloc(bytes + KALLSYMS_COPY, 1);
 	k->symbol = block_alloc(k->nr, sizeof(*k->symbol));
 	if (!k->text || !k->symbol)
@@ -214,7 +223,7 @@ static enum inq_status unpack(struct work *w, struct inq_err *err)
 		size_t head, len = kallsyms_packed(p, (size_t)(end - p), &head);
 		k->symbol[i].name = (uint32_t)(to - k->text);
 		k->symbol[i].nr = (uint32_t)i;
-		to = expand(&w->tokens, p + head, len, to);
+		to = kallsyms_expand(&w->tokens, p + head, len, to);
 		p += head + len;
 	}
 	k->text_bytes = bytes;
@@ -230,7 +239,7 @@ static int by_address(const void *a, const void *b)
 	return (x->nr > y->nr) - (x->nr < y->nr);
 }
 
-static enum inq_status place_symbols(struct work *w, struct inq_err *err)
+static enum inq_status place_symbols(struct kallsyms_work *w, struct inq_err *err)
 {
 	struct kallsyms *k = w->k;
 	size_t descents = 0;
@@ -245,7 +254,7 @@ enum inq_status kallsyms_open(const struct inq_space *sp, const struct inq_kalls
 			      struct kallsyms **ret, struct inq_err *err)
 {
 	INQ_SCOPED(kallsyms_close_scope_) struct kallsyms *k = calloc(1, sizeof(*k));
-	INQ_SCOPED(work_destroy_scope_) struct work *w = calloc(1, sizeof(*w));
+	INQ_SCOPED(work_destroy_scope_) struct kallsyms_work *w = calloc(1, sizeof(*w));
 
 	if (!k || !w)
 		return inq_fail(err, INQ_ENOMEM, "kallsyms");

@@ -23,6 +23,9 @@ struct kallsyms {
 	size_t nr;
 	char *text;
 	size_t text_bytes;
+	size_t lost;        /* symbols that have an address, but text of no letter and no name */
+	uint64_t hole;      /* why: the first page of kallsyms_names that is not there, */
+	struct inq_err why; /* INQ_EABSENT, or INQ_ECORRUPT where it holds something else */
 };
 
 /*
@@ -40,8 +43,9 @@ INQ_MUST enum inq_status kallsyms_locate(const struct inq_space *sp, uint64_t at
 					 struct inq_kallsyms_place *ret, struct inq_err *err);
 
 /*
- * Decode all.  Errors: INQ_ECORRUPT (the tables contradict each other), INQ_ELIMIT, INQ_ENOMEM,
- * INQ_EABSENT, INQ_EFAULT.  Close accepts NULL.
+ * Decode all.  Where a part of kallsyms_names is not there, only the names from there to the next
+ * marker are lost.  Errors: INQ_ECORRUPT (the tables contradict each other), INQ_ELIMIT,
+ * INQ_ENOMEM, INQ_EABSENT, INQ_EFAULT.  Close accepts NULL.
  */
 INQ_MUST enum inq_status kallsyms_open(const struct inq_space *sp,
 				       const struct inq_kallsyms_place *place,

@@ -10,6 +10,8 @@ enum {
 	KALLSYMS_TOKENS = 256,
 	KALLSYMS_COPY = 16, /* bytes of a token can be copied at once, whatever its length */
 	KALLSYMS_TOKEN_TEXT = 65536 + KALLSYMS_MAX_NAME, /* offsets have 16 bits */
+	KALLSYMS_MAX_TEXT = 256 << 20,                   /* of all names, unpacked */
+	KALLSYMS_NAMELESS_BYTES = 2,                     /* no letter, no name: a lost one's text */
 };
 
 struct kallsyms_tokens {
@@ -37,6 +39,36 @@ static inline size_t kallsyms_packed(const uint8_t *p, size_t n, size_t *ret_hea
 	}
 	return len && len < KALLSYMS_MAX_NAME && len <= n - *ret_head ? len : 0;
 }
+
+/* Bytes of the name of len tokens at p, with its letter and a NUL; 0: more than a name can have. */
+static inline size_t kallsyms_text_bytes(const struct kallsyms_tokens *t, const uint8_t *p,
+					 size_t len)
+{
+	size_t bytes = 1;
+
+	for (size_t i = 0; i < len; i++)
+		bytes += t->len[p[i]];
+	return bytes > KALLSYMS_MAX_NAME + 1 ? 0 : bytes;
+}
+
+/* The same unpacked; behind its NUL.  to has KALLSYMS_COPY bytes more than that. */
+char *kallsyms_expand(const struct kallsyms_tokens *t, const uint8_t *p, size_t len, char *to);
+
+/* While decoding. */
+struct kallsyms_work {
+	const struct inq_space *sp;
+	struct kallsyms *k;
+	uint8_t *names;     /* from the first to the tokens */
+	size_t room;        /* bytes of it, */
+	size_t names_bytes; /* that were read: to the first hole */
+	struct kallsyms_tokens tokens;
+};
+
+/*
+ * Into w->k the names that are left where not all are there; the others are lost.
+ * Errors: INQ_ECORRUPT (none is left), INQ_ELIMIT, INQ_ENOMEM.
+ */
+INQ_MUST enum inq_status kallsyms_unpack_part(struct kallsyms_work *w, struct inq_err *err);
 
 /*
  * The addresses of nr symbols as place says, and how many of them are lower than the one before.

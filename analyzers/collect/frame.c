@@ -1,4 +1,5 @@
 /* The backtrace of every task.  How a stack is climbed: machine/unwind.h. */
+#include <inquest/names.h>
 #include <stdlib.h>
 
 #include "analyzers/collect/collectors.h"
@@ -24,6 +25,8 @@ static const struct inq_column cols[] = {
 	{"why", INQ_TEXT, "of the last frame: what the stack ends at, or what cut it"},
 	{0},
 };
+
+enum { PAGE = 4096 };
 
 struct tables {
 	const struct inq_machine *m;
@@ -75,6 +78,16 @@ static enum inq_status on_task(void *ctx, uint64_t task, struct inq_err *err)
 	return st;
 }
 
+/* Functions whose names are lost have none in the frames. */
+static enum inq_status tell_lost_names(const struct tables *t, struct inq_err *err)
+{
+	struct inq_err why;
+	uint64_t page;
+
+	return inq_names_lost(t->m, &page, &why) ? linux_gap(t->m, t->out, page, PAGE, &why, err)
+						 : INQ_OK;
+}
+
 static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, struct inq_err *err)
 {
 	INQ_SCOPED(free_tables) struct tables *t = calloc(1, sizeof(*t));
@@ -92,6 +105,8 @@ static enum inq_status run(const struct inq_machine *m, struct inq_sink *out, st
 	if (linux_task_shape(m, &shape, &why))
 		return linux_gap(m, out, 0, 0, &why, err);
 	st = unwind_open(m, &t->u, err);
+	if (!st)
+		st = tell_lost_names(t, err);
 	return st ? st : linux_tasks_each(m, &shape, out, on_task, t, err);
 }
 

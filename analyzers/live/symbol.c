@@ -11,7 +11,7 @@ enum { COL_ADDR, COL_SIZE, COL_NAME, COL_TYPE, COL_MODULE };
 static const struct live_column cols[] = {
 	{"addr", "INTEGER", "its address, or value"},
 	{"size", "INTEGER", "bytes to the next one, or the end; NULL: unknown"},
-	{"name", "TEXT", "its name"},
+	{"name", "TEXT", "its name; NULL: lost, the memory that has it is not in the dump"},
 	{"type", "TEXT", "letter as nm(1) has it, small: local; NULL: unknown"},
 	{"module", "TEXT", "whose it is; NULL: the kernel's"},
 	{0},
@@ -85,7 +85,7 @@ static void put_column(const void *state, int col, sqlite3_context *ctx)
 		sqlite3_result_int64(ctx, (sqlite3_int64)s->row.addr);
 	else if (col == COL_SIZE && s->row.size)
 		sqlite3_result_int64(ctx, (sqlite3_int64)s->row.size);
-	else if (col == COL_NAME)
+	else if (col == COL_NAME && *s->row.name)
 		sqlite3_result_text(ctx, s->row.name, -1, SQLITE_TRANSIENT);
 	else if (col == COL_TYPE && s->row.type)
 		sqlite3_result_text(ctx, &s->row.type, 1, SQLITE_TRANSIENT);

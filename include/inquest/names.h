@@ -13,9 +13,9 @@
 
 /* Strings and copies of it are valid as long as the machine. */
 struct inq_symbol {
-	uint64_t addr; /* of an absolute symbol, its value: "fixed_percpu_data" is 0 */
-	uint64_t size; /* to the next address that has a symbol, or the end; 0: unknown */
-	const char *name;
+	uint64_t addr;      /* of an absolute symbol, its value: "fixed_percpu_data" is 0 */
+	uint64_t size;      /* to the next address that has a symbol, or the end; 0: unknown */
+	const char *name;   /* "": lost, see inq_names_lost; of inq_symbol_nth only */
 	const char *module; /* NULL: the kernel's image */
 	char type;          /* as nm(1) prints it: 'T', 't', 'D', 'A' ...; 0: unknown */
 };
@@ -46,6 +46,13 @@ INQ_MUST enum inq_status inq_nr_symbols(const struct inq_machine *m, size_t *ret
 					struct inq_err *err);
 bool inq_symbol_nth(const struct inq_machine *m, size_t i, struct inq_symbol *ret);
 size_t inq_symbol_first(const struct inq_machine *m, uint64_t addr);
+
+/*
+ * Are some of the kernel's names lost, as the memory that holds them is not in the dump, or is
+ * damaged?  Then *ret_page is the address of the first such page (4096 bytes), and *ret_why says
+ * how many are.  Their symbols have addresses all the same, so none is taken for another.
+ */
+bool inq_names_lost(const struct inq_machine *m, uint64_t *ret_page, struct inq_err *ret_why);
 
 /* A module as the kernel's list has it. */
 struct inq_module {

@@ -114,6 +114,18 @@ static void a_range_has_its_symbols_and_no_other(void **state)
 	says(*state, "SELECT addr FROM symbol('probe') ORDER BY addr", 0, "-2130706176 4096 ");
 }
 
+static void a_lost_name_is_null(void **state)
+{
+	struct lab *l = *state;
+	struct kallsyms *k = l->names->kernel;
+
+	memset(k->text + k->symbol[3].name, 0, 2);
+	k->lost = 1;
+	says(l, "SELECT coalesce(name, 'lost') || size FROM symbol WHERE addr = 0xffffffff81000100",
+	     0, "lost256 alias256 ");
+	says(l, "SELECT coalesce(sym(0xffffffff81000100), 'lost')", 0, "alias ");
+}
+
 /* The number behind "INDEX" is of arguments, the text of conditions: column, operator. */
 static void the_plan_hands_ranges_over(void **state)
 {
@@ -135,6 +147,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_range_has_its_symbols_and_no_other, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_lost_name_is_null, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_plan_hands_ranges_over, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -407,6 +407,41 @@ static void code_is_told_from_data(void **state)
 	stop(&l);
 }
 
+/* Its neighbours are not taken for it, and it has its address and size. */
+static void a_symbol_without_a_name_is_no_other(void **state)
+{
+	static struct lab l;
+	struct inq_symbol s;
+	struct inq_err err;
+	uint64_t page = 0;
+
+	(void)state;
+	start(&l, false);
+	assert_false(inq_names_lost(&l.m, &page, &err));
+	struct kallsyms *k = l.made.names->kernel;
+	memset(k->text + k->symbol[4].name, 0, 2);
+	memset(k->text + k->symbol[1].name, 0, 2);
+	k->lost = 2;
+	k->hole = TEXT + 0x5000;
+	(void)inq_fail(&k->why, INQ_EABSENT, "2 names are lost");
+	says(&l, TEXT + 0x17f, "schedule+0x7f/0x80");
+	says(&l, TEXT + 0x181, NULL);
+	says(&l, TEXT + 0x201, "probe+0x1/0x80");
+	says(&l, TEXT + 1, "_text+0x1/0x100");
+	assert_int_equal(inq_symbol_at(&l.m, TEXT + 0x181, &s, &err), INQ_ENOTFOUND);
+	assert_non_null(strstr(err.msg, "; 2 names are lost"));
+	assert_int_equal(inq_symbol_named(&l.m, "", 0, &s, &err), INQ_ENOTFOUND);
+	assert_int_equal(inq_symbol_named(&l.m, "tick", 0, &s, &err), INQ_ENOTFOUND);
+	assert_string_equal(err.msg, "no symbol is named tick; 2 names are lost");
+	assert_true(inq_symbol_nth(&l.m, 4, &s));
+	assert_string_equal(s.name, "");
+	assert_int_equal(s.size, 0x80);
+	assert_true(inq_names_lost(&l.m, &page, &err));
+	assert_int_equal(page, TEXT + 0x5000);
+	assert_int_equal(err.status, INQ_EABSENT);
+	stop(&l);
+}
+
 /* Whoever stops a search says nothing about the dump: the next one who asks gets an answer. */
 static void a_stopped_search_is_no_answer(void **state)
 {
@@ -535,6 +570,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_a_place),
 		cmocka_unit_test(modules_are_listed_with_their_symbols),
 		cmocka_unit_test(code_is_told_from_data),
+		cmocka_unit_test(a_symbol_without_a_name_is_no_other),
 		cmocka_unit_test(a_stopped_search_is_no_answer),
 		cmocka_unit_test(all_come_in_order),
 		cmocka_unit_test(a_list_that_is_torn_keeps_what_came_before),

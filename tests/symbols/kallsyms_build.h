@@ -10,7 +10,7 @@
 
 #define KALLSYMS_BUILD_BASE UINT64_C(0xffffffff81e00000)
 #define KALLSYMS_BUILD_TEXT UINT64_C(0xffffffff81000000)
-enum { KALLSYMS_BUILD_NR = 600, KALLSYMS_BUILD_PER_CPU = 3, KALLSYMS_BUILD_BYTES = 1 << 16 };
+enum { KALLSYMS_BUILD_NR = 1500, KALLSYMS_BUILD_PER_CPU = 3, KALLSYMS_BUILD_BYTES = 1 << 16 };
 
 struct kallsyms_build {
 	/* how */
@@ -19,6 +19,7 @@ struct kallsyms_build {
 	bool plain;     /* no CONFIG_KALLSYMS_ABSOLUTE_PERCPU */
 	bool seqs;      /* kallsyms_seqs_of_names, 6.2 */
 	size_t align;   /* 4 or 8 */
+	size_t front;   /* more bytes in front of them */
 	/* what comes of it */
 	struct inq_space space; /* must be first for its readers: see kallsyms_build_read */
 	struct inq_kallsyms_place at;
@@ -161,7 +162,7 @@ static inline void kallsyms_build(struct kallsyms_build *b)
 	uint32_t markers[KALLSYMS_BUILD_NR / 256 + 1];
 
 	b->space = (struct inq_space){.name = "built", .read = kallsyms_build_read};
-	for (size_t i = 0; i < 5000; i++)
+	for (size_t i = 0; i < 5000 + b->front; i++)
 		kallsyms_build_put(b, i * 37, 1);
 	if (!b->newer)
 		kallsyms_build_offsets(b);

@@ -124,23 +124,157 @@ static void an_index_without_the_rest_is_none(void **state)
 static void what_is_not_there_is_said(void **state)
 {
 	struct kallsyms_build *b = built((struct kallsyms_build){0});
+	uint64_t offsets = b->at.offsets;
 	struct kallsyms *k = NULL;
 	struct inq_err err;
 
 	(void)state;
-	b->hole = (b->at.names + 4096) & ~UINT64_C(4095);
-	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, &err), INQ_ECORRUPT);
-	assert_non_null(strstr(err.msg, "kallsyms_names"));
-	b->hole = 0;
 	b->at.offsets = 4096;
 	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, &err), INQ_EFAULT);
 	assert_non_null(strstr(err.msg, "kallsyms_offsets"));
+	b->at.offsets = offsets;
+	memset(b->bytes + (b->at.names - KALLSYMS_BUILD_BASE), 0, b->at.token_table - b->at.names);
+	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, &err), INQ_ECORRUPT);
+	assert_non_null(strstr(err.msg, "kallsyms_names"));
+	free(b);
+}
+
+/* What is known of each name without decoding: where it is packed. */
+static void pack_again(const struct kallsyms_build *b, size_t at[KALLSYMS_BUILD_NR + 1])
+{
+	const uint8_t *p = b->bytes;
+
+	at[0] = b->at.names - KALLSYMS_BUILD_BASE;
+	for (size_t i = 0; i < KALLSYMS_BUILD_NR; i++)
+		at[i + 1] = at[i] + (p[at[i]] & 0x80 ? 2 + (p[at[i]] & 0x7f) + p[at[i] + 1] * 128
+						     : 1 + p[at[i]]);
+}
+
+/* All but the names with a byte in the page, and those behind them up to the next marker. */
+static void has_the_others(const struct kallsyms *k, const size_t at[KALLSYMS_BUILD_NR + 1],
+			   size_t page)
+{
+	char name[KALLSYMS_MAX_NAME];
+	bool lost = false;
+	size_t nr = 0;
+
+	assert_int_equal(k->nr, KALLSYMS_BUILD_NR);
+	for (size_t i = 0; i < k->nr; i++) {
+		uint64_t addr = kallsyms_build_symbol(i, name);
+		lost = (i % 256 && lost) || (at[i + 1] > page && at[i] < page + 4096);
+		assert_int_equal(k->symbol[i].addr, addr);
+		assert_int_equal(k->symbol[i].nr, i);
+		assert_string_equal(k->text + k->symbol[i].name, lost ? "" : name);
+		nr += lost;
+	}
+	assert_int_equal(k->lost, nr);
+}
+
+/* Each page that holds names, absent or blank; without tokens there are none at all. */
+static void lose_each_page(struct kallsyms_build how, bool blank)
+{
+	struct kallsyms_build *b = built(how), *whole = built(how);
+	size_t at[KALLSYMS_BUILD_NR + 1];
+	struct inq_err err;
+
+	pack_again(b, at);
+	for (size_t page = at[0] & ~(size_t)4095; page < at[KALLSYMS_BUILD_NR]; page += 4096) {
+		size_t first = page > at[0] ? page : at[0];
+		size_t end =
+			page + 4096 < at[KALLSYMS_BUILD_NR] ? page + 4096 : at[KALLSYMS_BUILD_NR];
+		struct kallsyms *k = NULL;
+		if (blank && page > at[KALLSYMS_BUILD_NR - 1])
+			break; /* only the last name ends there: no length tells it */
+		if (blank)
+			memset(b->bytes + first, 0, end - first);
+		else
+			b->hole = KALLSYMS_BUILD_BASE + page;
+		enum inq_status st = kallsyms_open(&b->space, &b->at, &k, &err);
+		if (b->hole && b->at.token_table < b->hole + 4096) {
+			assert_true(inq_is_damage(st));
+			break;
+		}
+		if (st)
+			fail_msg("page 0x%zx: %s", page, err.msg);
+		has_the_others(k, at, page);
+		assert_int_equal(k->why.status, blank ? INQ_ECORRUPT : INQ_EABSENT);
+		assert_int_equal(k->hole, KALLSYMS_BUILD_BASE + page);
+		kallsyms_close(k);
+		memcpy(b->bytes, whole->bytes, b->n);
+		b->hole = 0;
+	}
+	free(b);
+	free(whole);
+}
+
+static void a_page_of_names_costs_what_is_in_it(void **state)
+{
+	static const struct kallsyms_build how[] = {
+		{.newer = true, .align = 8},
+		{.newer = true, .align = 4},
+		{.seqs = true, .newer = true, .align = 8},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(how) / sizeof(*how); i++) {
+		lose_each_page(how[i], false);
+		lose_each_page(how[i], true);
+	}
+}
+
+/* Wherever a page ends: in a name, between two, at a marker. */
+static void a_page_can_begin_in_any_name(void **state)
+{
+	(void)state;
+	for (size_t front = 0; front < 4096; front += 24)
+		lose_each_page((struct kallsyms_build){.newer = true, .align = 8, .front = front},
+			       true);
+}
+
+static void without_markers_what_follows_is_lost(void **state)
+{
+	struct kallsyms_build *b = built((struct kallsyms_build){.newer = true});
+	size_t at[KALLSYMS_BUILD_NR + 1];
+	struct kallsyms *k = NULL;
+
+	(void)state;
+	pack_again(b, at);
+	memset(b->bytes + at[KALLSYMS_BUILD_NR], 0xff,
+	       b->at.token_table - KALLSYMS_BUILD_BASE - at[KALLSYMS_BUILD_NR]);
+	b->bytes[at[300]] = 0;
+	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, NULL), INQ_OK);
+	assert_in_range(k->lost, KALLSYMS_BUILD_NR - 300, KALLSYMS_BUILD_NR - 1);
+	assert_string_not_equal(k->text + k->symbol[0].name, "");
+	for (size_t i = 300; i < k->nr; i++)
+		assert_string_equal(k->text + k->symbol[i].name, "");
+	kallsyms_close(k);
+	free(b);
+}
+
+/* Its end is not where the next marker says, so no name of that block can be trusted. */
+static void a_block_that_misses_the_next_marker_is_lost(void **state)
+{
+	struct kallsyms_build *b = built((struct kallsyms_build){.newer = true});
+	size_t at[KALLSYMS_BUILD_NR + 1];
+	struct kallsyms *k = NULL;
+	char name[KALLSYMS_MAX_NAME];
+
+	(void)state;
+	pack_again(b, at);
+	b->bytes[at[10]]--; /* its last character becomes the length of what follows */
+	b->bytes[at[1400]] = 0;
+	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, NULL), INQ_OK);
+	for (size_t i = 0; i < 1280; i++) {
+		(void)kallsyms_build_symbol(i, name);
+		assert_string_equal(k->text + k->symbol[i].name, i < 256 ? "" : name);
+	}
+	kallsyms_close(k);
 	free(b);
 }
 
 static void absurd_numbers_are_refused(void **state)
 {
-	struct kallsyms_build *b = built((struct kallsyms_build){0});
+	struct kallsyms_build *b = built((struct kallsyms_build){.addresses = true});
 	uint8_t *nr = b->bytes + (b->at.num_syms - KALLSYMS_BUILD_BASE);
 	struct kallsyms *k = NULL;
 	struct inq_err err;
@@ -150,6 +284,19 @@ static void absurd_numbers_are_refused(void **state)
 	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, &err), INQ_ELIMIT);
 	memset(nr, 0, 4);
 	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, &err), INQ_ELIMIT);
+	free(b);
+}
+
+static void the_offsets_tell_how_many_names_there_are(void **state)
+{
+	struct kallsyms_build *b = built((struct kallsyms_build){0});
+	struct kallsyms *k = NULL;
+
+	(void)state;
+	memset(b->bytes + (b->at.num_syms - KALLSYMS_BUILD_BASE), 0, 4);
+	assert_int_equal(kallsyms_open(&b->space, &b->at, &k, NULL), INQ_OK);
+	is_equal(k, false);
+	kallsyms_close(k);
 	free(b);
 }
 
@@ -211,7 +358,12 @@ int main(void)
 		cmocka_unit_test(other_bytes_are_no_index),
 		cmocka_unit_test(an_index_without_the_rest_is_none),
 		cmocka_unit_test(what_is_not_there_is_said),
+		cmocka_unit_test(a_page_of_names_costs_what_is_in_it),
+		cmocka_unit_test(a_page_can_begin_in_any_name),
+		cmocka_unit_test(without_markers_what_follows_is_lost),
+		cmocka_unit_test(a_block_that_misses_the_next_marker_is_lost),
 		cmocka_unit_test(absurd_numbers_are_refused),
+		cmocka_unit_test(the_offsets_tell_how_many_names_there_are),
 		cmocka_unit_test(addresses_out_of_order_are_sorted),
 		cmocka_unit_test(flipped_and_cut_bytes_do_no_harm),
 	};
