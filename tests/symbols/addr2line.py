@@ -20,8 +20,9 @@ def ask(path, addrs, section=None):
 
 
 def same(ours, theirs):
-    """Functions of assembly have no DIE, only symbols; folders are cut off in front."""
-    return len(ours) == len(theirs) and all(x[0] in ("?", y[0]) and y[1].endswith(x[1]) and x[2] == y[2] for x, y in zip(ours, theirs))
+    """Functions of assembly have no DIE, only symbols; folders are cut off in front, and a doubled slash is one."""
+    return len(ours) == len(theirs) and all(x[0] in ("?", y[0]) and y[1].replace("//", "/").endswith(x[1]) and x[2] == y[2]
+                                            for x, y in zip(ours, theirs))
 
 
 def section_of(path, name):
