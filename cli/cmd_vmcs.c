@@ -73,8 +73,11 @@ static bool is_same(const struct field *a, const struct field *b, int from, int 
 	return true;
 }
 
-static const struct field *find(const struct fields *in, const struct field *like)
+/* near: where it stands if both files have the same fields, as most do. */
+static const struct field *find(const struct fields *in, const struct field *like, size_t near)
 {
+	if (near < in->nr && is_same(&in->of[near], like, CPU, FIELD))
+		return &in->of[near];
 	for (size_t i = 0; i < in->nr; i++)
 		if (is_same(&in->of[i], like, CPU, FIELD))
 			return &in->of[i];
@@ -105,9 +108,9 @@ static void put_pairs(const struct fields *a, const struct fields *b)
 {
 	printf("%3s %-7s %-29s %18s %18s\n", "CPU", "BLOCK", "FIELD", "FIRST", "SECOND");
 	for (size_t i = 0; i < a->nr; i++)
-		put_pair(&a->of[i], find(b, &a->of[i]));
+		put_pair(&a->of[i], find(b, &a->of[i], i));
 	for (size_t i = 0; i < b->nr; i++)
-		if (!find(a, &b->of[i]))
+		if (!find(a, &b->of[i], i))
 			put_pair(NULL, &b->of[i]);
 }
 

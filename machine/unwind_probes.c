@@ -51,19 +51,20 @@ static bool instance_shape(const struct inq_machine *m, const struct kept *k, st
 struct wanted {
 	const struct inq_machine *m;
 	uint64_t task, slot, trampoline;
+	size_t left; /* instances that may still be looked at, in all lists together */
 };
 
 /* Of several that were put in one place, only the first has the true one. */
-static bool in_chain(const struct wanted *w, const struct instance *s, enum inq_walk_kind kind,
+static bool in_chain(struct wanted *w, const struct instance *s, enum inq_walk_kind kind,
 		     uint64_t head, uint64_t *ret)
 {
 	struct inq_walk *walk = NULL;
 	uint64_t at = 0, rip = 0, frame = 0, task = w->task;
 	bool more = true, found = false;
 
-	if (!head || inq_walk_open(w->m, kind, head, s->node.off, INSTANCES_MOST, &walk, NULL))
+	if (!head || !w->left || inq_walk_open(w->m, kind, head, s->node.off, w->left, &walk, NULL))
 		return false;
-	while (!found && !inq_walk_next(walk, &at, NULL, &more, NULL) && more)
+	for (; !found && !inq_walk_next(walk, &at, NULL, &more, NULL) && more; w->left--)
 		found = !inq_read_field(w->m, at, &s->frame, &frame, NULL) && frame == w->slot &&
 			!inq_read_field(w->m, at, &s->ret, &rip, NULL) && rip != w->trampoline &&
 			(!s->task.size ||
@@ -82,7 +83,7 @@ static bool task_field(const struct inq_machine *m, const char *name, struct inq
 	       !inq_member(t, name, ret, NULL);
 }
 
-static bool in_instances(const struct wanted *w, const struct kept *k, uint64_t *ret)
+static bool in_instances(struct wanted *w, const struct kept *k, uint64_t *ret)
 {
 	struct instance s;
 	struct inq_member list;
@@ -160,7 +161,7 @@ bool unwind_true_return(const struct unwinder *u, size_t which, uint64_t task, u
 			uint64_t *ret, const char **ret_says)
 {
 	const struct kept *k = &all_kept[which];
-	const struct wanted w = {u->m, task, slot, u->trampoline[which]};
+	struct wanted w = {u->m, task, slot, u->trampoline[which], INSTANCES_MOST};
 
 	*ret_says = k->says;
 	return task && (k->instance ? in_instances(&w, k, ret) : in_shadow_stack(&w, ret));

@@ -45,15 +45,12 @@ static bool read_saved(const struct unwinder *u, const struct inq_cpu *cpu, stru
 	}
 	ret->map = map->name;
 	for (size_t i = 0; i < map->nr_fields; i++) {
-		uint64_t v = x86_64_smm_value(&map->field[i], area);
 		int r = x86_64_reg_find(map->field[i].name);
 		if (r >= 0)
-			inq_reg_set(&ret->regs, (unsigned int)r, v);
-		else if (!strcmp(map->field[i].name, "svm_guest"))
-			ret->hit_guest = v & 1;
-		else if (!strcmp(map->field[i].name, "vmcb"))
-			ret->vmcb = v;
+			inq_reg_set(&ret->regs, (unsigned int)r,
+				    x86_64_smm_value(&map->field[i], area));
 	}
+	ret->hit_guest = x86_64_smm_hit_guest(map, area, &ret->vmcb);
 	return true;
 }
 

@@ -49,7 +49,7 @@ def rename_note(path):
     """VMCOREINFO's note gets a name that nobody knows; back again with the next call."""
     with open(path, "r+b") as f:
         head = f.read(1 << 20)
-        for name, other in ((b"VMCOREINFO\0", b"VMCOREXXXX\0"), (b"VMCOREXXXX\0", b"VMCOREINFO\0")):
+        for name, other in ((b"VMCOREINFO\0", b"SOMETHING!\0"), (b"SOMETHING!\0", b"VMCOREINFO\0")):
             if name in head:
                 f.seek(head.index(name))
                 f.write(other)

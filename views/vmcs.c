@@ -3,9 +3,9 @@
 
 /* Does the same field of another CPU say something else? */
 #define DIFFERS(table)                                                                             \
-	"iif(EXISTS (SELECT 1 FROM " table " o WHERE o.machine_id = f.machine_id"                  \
-	" AND o.sample_id = f.sample_id AND o.block = f.block AND o.name = f.name"                 \
-	" AND o.cpu <> f.cpu AND (o.value IS NOT f.value OR o.text IS NOT f.text)), '!', '')"
+	"iif((f.machine_id, f.sample_id, f.block, f.name) IN (SELECT machine_id, sample_id,"       \
+	" block, name FROM " table " GROUP BY 1, 2, 3, 4"                                          \
+	" HAVING count(DISTINCT quote(value) || coalesce(text, '')) > 1), '!', '')"
 
 #define FIELDS(table, group)                                                                       \
 	"SELECT f.machine_id, cpu, pa, f.rowid, cpu, " group                                       \

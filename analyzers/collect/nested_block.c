@@ -35,25 +35,19 @@ static enum inq_status add_page(const struct inq_machine *m, struct nested_block
 	return INQ_OK;
 }
 
-/* The SMI hit the guest of a hypervisor: APM vol. 2, 15.22.2; what "vmcb" says is KVM's. */
+/* Where an SMI hit the guest of a hypervisor. */
 static enum inq_status add_in_smm(const struct inq_machine *m, const struct inq_cpu *cpu,
 				  struct nested_blocks *b, struct inq_sink *out,
 				  struct inq_err *err)
 {
 	uint8_t area[X86_64_SMM_AREA];
-	uint64_t guest = 0, pa = 0, hsave = 0;
+	uint64_t pa = 0, hsave = 0;
 	bool have = false;
 	enum inq_status st = smm_read_area(m, cpu, area, &have, out, err);
 	const struct x86_64_smm_map *map =
 		!st && have ? x86_64_smm_map_of(area, &(uint32_t){0}) : NULL;
 
-	for (size_t i = 0; map && i < map->nr_fields; i++) {
-		if (!strcmp(map->field[i].name, "svm_guest"))
-			guest = x86_64_smm_value(&map->field[i], area) & 1;
-		if (!strcmp(map->field[i].name, "vmcb"))
-			pa = x86_64_smm_value(&map->field[i], area);
-	}
-	if (st || !guest)
+	if (st || !map || !x86_64_smm_hit_guest(map, area, &pa))
 		return st;
 	st = add_page(m, b, "memory", b->memory, pa, CONTROLS | SAVES, out, err);
 	if (!st && inq_cpu_msr(cpu, MSR_HSAVE_PA, &hsave) && hsave)

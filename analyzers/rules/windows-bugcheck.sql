@@ -9,8 +9,8 @@
 -- proof:      built windows
 SELECT b.code AS key,
        b.machine_id AS machine_id,
-       coalesce(b.name, 'bug check ' || printf('0x%x', b.code)) AS subject,
-       coalesce(b.name || ' (' || printf('0x%x', b.code) || ')', 'bug check ' || printf('0x%x', b.code))
+       coalesce(b.name, 'bug check ' || hex64(b.code)) AS subject,
+       coalesce(b.name || ' (' || hex64(b.code) || ')', 'bug check ' || hex64(b.code))
        || coalesce(' on cpu ' || b.crashed_cpu, '')
        || coalesce(' at ' || hex64(b.rip), '')
        || CASE WHEN b.code = 257
@@ -25,7 +25,7 @@ SELECT b.code AS key,
        b.machine_id AS machine_id,
        'bugcheck' AS tbl,
        b.rowid AS row,
-       'code ' || printf('0x%x', b.code) || coalesce(' ' || b.name, '')
+       'code ' || hex64(b.code) || coalesce(' ' || b.name, '')
        || coalesce(', build ' || b.build, '') AS text
   FROM bugcheck b
  WHERE b.code NOT IN (0, 353)

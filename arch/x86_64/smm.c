@@ -6,6 +6,8 @@
  */
 #include "arch/x86_64/smm.h"
 
+#include <string.h>
+
 enum { REVISION_OFF = 0xfefc };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -205,4 +207,20 @@ uint64_t x86_64_smm_value(const struct x86_64_smm_field *f, const uint8_t area[X
 	if (f->off_high)
 		v |= get(area, f->off_high, 4) << 32;
 	return v;
+}
+
+bool x86_64_smm_hit_guest(const struct x86_64_smm_map *map, const uint8_t area[X86_64_SMM_AREA],
+			  uint64_t *ret_vmcb)
+{
+	uint64_t guest = 0, vmcb = 0;
+
+	for (size_t i = 0; i < map->nr_fields; i++) {
+		if (!strcmp(map->field[i].name, "svm_guest"))
+			guest = x86_64_smm_value(&map->field[i], area);
+		if (!strcmp(map->field[i].name, "vmcb"))
+			vmcb = x86_64_smm_value(&map->field[i], area);
+	}
+	if (guest & 1)
+		*ret_vmcb = vmcb;
+	return guest & 1;
 }

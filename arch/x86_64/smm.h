@@ -5,6 +5,7 @@
 #ifndef ARCH_X86_64_SMM_H
 #define ARCH_X86_64_SMM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,5 +32,12 @@ const struct x86_64_smm_map *x86_64_smm_map_of(const uint8_t area[X86_64_SMM_ARE
 
 /* Value of a field; little-endian, zero-extended. */
 uint64_t x86_64_smm_value(const struct x86_64_smm_field *f, const uint8_t area[X86_64_SMM_AREA]);
+
+/*
+ * Did the SMI hit the guest of a hypervisor under SVM?  Its VMCB's physical address.  False for a
+ * map that does not tell.  APM vol. 2, 15.22.2; what "vmcb" says is KVM's.
+ */
+bool x86_64_smm_hit_guest(const struct x86_64_smm_map *map, const uint8_t area[X86_64_SMM_AREA],
+			  uint64_t *ret_vmcb);
 
 #endif

@@ -9,20 +9,13 @@
 #include <string.h>
 
 #include "analyzers/live/live.h"
-#include "machine/machine.h"
 #include "machine/names.h"
-#include "machine/types.h"
 #include "store/store.h"
 #include "tests/analyzers/says.h"
-#include "tests/machine/flat.h"
-#include "tests/symbols/btf_build.h"
+#include "tests/machine/typed.h"
 
 struct lab {
-	struct flat memory;
-	struct btf_build build;
-	struct machine_types types;
-	struct machine_made made;
-	struct inq_kernel kernel;
+	struct typed t;
 	struct inq_kernel_fact facts[2];
 	struct sql_lab sql;
 };
@@ -30,7 +23,7 @@ struct lab {
 /* A task at 0x100, one at 0x200, in a list from 0x80; CPU 1's current_task is the second. */
 static void fill(struct lab *l)
 {
-	struct flat *mem = &l->memory;
+	struct flat *mem = &l->t.memory;
 
 	flat_put(mem, 0x80, FLAT_BASE + 0x108);
 	flat_put(mem, 0x100, 42 | UINT64_C(0x203) << 32);
@@ -51,22 +44,17 @@ static int setup(void **state)
 {
 	static struct lab l;
 	static struct inq_cpu cpus[2] = {{.index = 0}, {.index = 1}};
-	struct inq_err err;
 
-	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read}};
-	btf_build_kernel(&l.build);
-	size_t n = btf_build_finish(&l.build);
-	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
-		fail_msg("%s", err.msg);
-	l.types.modules_asked = true;
+	typed_open(&l.t, btf_build_kernel);
 	l.facts[0] = (struct inq_kernel_fact){.fact = "per_cpu", .value = 0};
 	l.facts[1] =
 		(struct inq_kernel_fact){.fact = "per_cpu", .cpu = 1, .value = FLAT_BASE + 0x1008};
-	l.kernel = (struct inq_kernel){
-		.os = "linux", .virt = &l.memory.base, .facts = l.facts, .nr_facts = 2};
-	l.made = (struct machine_made){.types = &l.types, .kernel = &l.kernel};
-	sql_lab_open(&l.sql, (struct inq_machine){
-				     .machine_id = 1, .made = &l.made, .cpus = cpus, .nr_cpus = 2});
+	l.t.kernel.facts = l.facts;
+	l.t.kernel.nr_facts = 2;
+	l.t.m.machine_id = 1;
+	l.t.m.cpus = cpus;
+	l.t.m.nr_cpus = 2;
+	sql_lab_open(&l.sql, l.t.m);
 	fill(&l);
 	*state = &l;
 	return 0;
@@ -77,8 +65,8 @@ static int teardown(void **state)
 	struct lab *l = *state;
 
 	store_destroy(l->sql.s);
-	machine_names_destroy(l->made.names);
-	btf_close(l->types.btf);
+	machine_names_destroy(l->t.made.names);
+	typed_close(&l->t);
 	return 0;
 }
 

@@ -7,23 +7,15 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "machine/machine.h"
-#include "machine/types.h"
 #include "machine/unwind_parts.h"
-#include "tests/machine/flat.h"
-#include "tests/symbols/btf_build.h"
+#include "tests/machine/typed.h"
 
 enum { RETHOOK, KRETPROBE, OLD_KRETPROBE, GRAPH };
 enum { TASK = 0x100, NODES = 0x200, SHADOW = 0x400, SLOT = 0x800 };
 static const uint64_t trampoline = FLAT_BASE + 0xf00, caller = FLAT_BASE + 0xe00;
 
 struct lab {
-	struct flat memory;
-	struct btf_build build;
-	struct machine_types types;
-	struct machine_made made;
-	struct inq_kernel kernel;
-	struct inq_machine m;
+	struct typed t;
 	struct unwinder u;
 };
 
@@ -54,19 +46,9 @@ static void build_types(struct btf_build *b)
 static int setup(void **state)
 {
 	static struct lab l;
-	struct inq_err err;
 
-	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read}};
-	build_types(&l.build);
-	size_t n = btf_build_finish(&l.build);
-	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
-		fail_msg("%s", err.msg);
-	l.types.modules_asked = true;
-	l.kernel = (struct inq_kernel){.os = "linux", .virt = &l.memory.base};
-	l.made.types = &l.types;
-	l.made.kernel = &l.kernel;
-	l.m = (struct inq_machine){.made = &l.made};
-	l.u.m = &l.m;
+	typed_open(&l.t, build_types);
+	l.u = (struct unwinder){.m = &l.t.m};
 	for (size_t i = 0; i < UNWIND_TRAMPOLINES; i++)
 		l.u.trampoline[i] = trampoline + 16 * i;
 	*state = &l;
@@ -77,7 +59,7 @@ static int teardown(void **state)
 {
 	struct lab *l = *state;
 
-	btf_close(l->types.btf);
+	typed_close(&l->t);
 	return 0;
 }
 
@@ -85,9 +67,9 @@ static void put_node(struct lab *l, unsigned i, uint64_t ret, unsigned slot, boo
 {
 	unsigned at = NODES + 24 * i;
 
-	flat_put(&l->memory, at, last ? 0 : FLAT_BASE + at + 24);
-	flat_put(&l->memory, at + 8, ret);
-	flat_put(&l->memory, at + 16, FLAT_BASE + slot);
+	flat_put(&l->t.memory, at, last ? 0 : FLAT_BASE + at + 24);
+	flat_put(&l->t.memory, at + 8, ret);
+	flat_put(&l->t.memory, at + 16, FLAT_BASE + slot);
 }
 
 static bool ask(struct lab *l, size_t which, unsigned slot, uint64_t *ret)
@@ -106,7 +88,7 @@ static void the_list_of_a_task_is_looked_through(void **state)
 	uint64_t ret = 0;
 
 	for (unsigned which = RETHOOK; which <= KRETPROBE; which++) {
-		flat_put(&l->memory, TASK + 8 * which, FLAT_BASE + NODES);
+		flat_put(&l->t.memory, TASK + 8 * which, FLAT_BASE + NODES);
 		put_node(l, 0, caller + 1, SLOT + 64, false);
 		/* two in one place: the second found the first one's address there */
 		put_node(l, 1, trampoline + 16 * which, SLOT, false);
@@ -123,11 +105,11 @@ static void a_loop_in_the_list_ends(void **state)
 	struct lab *l = *state;
 	uint64_t ret = 0;
 
-	flat_put(&l->memory, TASK, FLAT_BASE + NODES);
+	flat_put(&l->t.memory, TASK, FLAT_BASE + NODES);
 	put_node(l, 0, caller, SLOT, false);
-	flat_put(&l->memory, NODES, FLAT_BASE + NODES);
+	flat_put(&l->t.memory, NODES, FLAT_BASE + NODES);
 	assert_false(ask(l, RETHOOK, SLOT + 8, &ret));
-	flat_put(&l->memory, TASK, 0);
+	flat_put(&l->t.memory, TASK, 0);
 	assert_false(ask(l, RETHOOK, SLOT, &ret));
 }
 
@@ -136,17 +118,17 @@ static void the_graph_tracers_own_stack_is_looked_through(void **state)
 	struct lab *l = *state;
 	uint64_t ret = 0;
 
-	flat_put(&l->memory, TASK + 16, FLAT_BASE + SHADOW);
-	flat_put(&l->memory, TASK + 24, 1);
-	flat_put(&l->memory, SHADOW, caller);
-	flat_put(&l->memory, SHADOW + 16, FLAT_BASE + SLOT);
-	flat_put(&l->memory, SHADOW + 24, caller + 8);
-	flat_put(&l->memory, SHADOW + 40, FLAT_BASE + SLOT + 16);
+	flat_put(&l->t.memory, TASK + 16, FLAT_BASE + SHADOW);
+	flat_put(&l->t.memory, TASK + 24, 1);
+	flat_put(&l->t.memory, SHADOW, caller);
+	flat_put(&l->t.memory, SHADOW + 16, FLAT_BASE + SLOT);
+	flat_put(&l->t.memory, SHADOW + 24, caller + 8);
+	flat_put(&l->t.memory, SHADOW + 40, FLAT_BASE + SLOT + 16);
 	assert_true(ask(l, GRAPH, SLOT, &ret) && ret == caller);
 	assert_true(ask(l, GRAPH, SLOT + 16, &ret) && ret == caller + 8);
-	flat_put(&l->memory, TASK + 24, 0); /* the second has returned */
+	flat_put(&l->t.memory, TASK + 24, 0); /* the second has returned */
 	assert_false(ask(l, GRAPH, SLOT + 16, &ret));
-	flat_put(&l->memory, TASK + 24, UINT32_MAX);
+	flat_put(&l->t.memory, TASK + 24, UINT32_MAX);
 	assert_false(ask(l, GRAPH, SLOT, &ret));
 }
 

@@ -7,21 +7,9 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "machine/machine.h"
-#include "machine/types.h"
-#include "tests/machine/flat.h"
-#include "tests/symbols/btf_build.h"
+#include "tests/machine/typed.h"
 
 #define BASE FLAT_BASE
-
-struct lab {
-	struct flat memory;
-	struct btf_build build;
-	struct machine_types types;
-	struct machine_made made;
-	struct inq_kernel kernel;
-	struct inq_machine m;
-};
 
 /* rb_node 3, xa_node 6, xarray 7, maple nodes of 4 slots 10 and 13, their tree 14. */
 static void build_types(struct btf_build *b)
@@ -53,38 +41,26 @@ static void build_types(struct btf_build *b)
 
 static int setup(void **state)
 {
-	static struct lab l;
-	struct inq_err err;
+	static struct typed t;
 
-	l = (struct lab){.memory.base = {.name = "kernel", .read = flat_read}};
-	build_types(&l.build);
-	size_t n = btf_build_finish(&l.build);
-	if (btf_open(l.build.out, n, NULL, NULL, &l.types.btf, &err))
-		fail_msg("%s", err.msg);
-	l.types.modules_asked = true;
-	l.kernel = (struct inq_kernel){.os = "linux", .virt = &l.memory.base};
-	l.made.types = &l.types;
-	l.made.kernel = &l.kernel;
-	l.m = (struct inq_machine){.made = &l.made};
-	*state = &l;
+	typed_open(&t, build_types);
+	*state = &t;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct lab *l = *state;
-
-	btf_close(l->types.btf);
+	typed_close(*state);
 	return 0;
 }
 
-static void put(struct lab *l, uint64_t at, uint64_t v)
+static void put(struct typed *l, uint64_t at, uint64_t v)
 {
 	flat_put(&l->memory, at, v);
 }
 
 /* What comes, as offsets from BASE, ended by ~0; how it ends is what is returned. */
-static enum inq_status walk(const struct lab *l, enum inq_walk_kind kind, uint64_t head,
+static enum inq_status walk(const struct typed *l, enum inq_walk_kind kind, uint64_t head,
 			    uint64_t offset, const uint64_t *wanted, struct inq_err *err)
 {
 	struct inq_walk *w = NULL;
@@ -104,7 +80,7 @@ static enum inq_status walk(const struct lab *l, enum inq_walk_kind kind, uint64
 static void a_list_ends_where_it_began(void **state)
 {
 	static const uint64_t wanted[] = {0x100, 0x200, UINT64_MAX};
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 
 	put(l, 0x10, BASE + 0x108);
@@ -119,7 +95,7 @@ static void damage_ends_a_list_with_its_reason(void **state)
 {
 	static const uint64_t one[] = {0x100, UINT64_MAX},
 			      round[] = {0x100, 0x200, 0x100, 0x200, UINT64_MAX};
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 
 	put(l, 0x10, BASE + 0x100);
@@ -140,7 +116,7 @@ static void damage_ends_a_list_with_its_reason(void **state)
 static void other_chains_end_at_null(void **state)
 {
 	static const uint64_t wanted[] = {0x100, 0x200, UINT64_MAX};
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 
 	put(l, 0x10, BASE + 0x100);
@@ -154,7 +130,7 @@ static void other_chains_end_at_null(void **state)
 static void a_red_black_tree_is_walked_in_order(void **state)
 {
 	static const uint64_t wanted[] = {0x1f0, 0xf0, 0x2f0, UINT64_MAX};
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 
 	assert_int_equal(walk(l, INQ_WALK_RBTREE, BASE + 0x10, 0, wanted + 3, &err), INQ_OK);
@@ -171,7 +147,7 @@ static void a_red_black_tree_is_walked_in_order(void **state)
 static void an_array_yields_its_entries_by_index(void **state)
 {
 	static const uint64_t wanted[] = {0x800, 0x900, UINT64_MAX};
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 
 	put(l, 0x18, BASE + 0x800);
@@ -194,7 +170,7 @@ static void a_maple_tree_yields_each_entry_once(void **state)
 {
 	static const uint64_t wanted[] = {0x800, 0x900, 0xa00, UINT64_MAX};
 	const uint64_t arange = 3 << 3 | 4 | 2, leaf = 1 << 3 | 4 | 2;
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 	struct inq_walk *w = NULL;
 	uint64_t addr, key = 0;
@@ -225,7 +201,7 @@ static void a_maple_tree_yields_each_entry_once(void **state)
 
 static void an_enumerator_is_found_without_its_enum(void **state)
 {
-	struct lab *l = *state;
+	struct typed *l = *state;
 	struct inq_err err;
 	uint64_t v;
 

@@ -286,6 +286,27 @@ static void memory_sizes_are_right_up_to_the_top(void **state)
 	store_destroy(s);
 }
 
+static void fields_that_cpus_disagree_on_are_marked_whichever_cpu_is_asked(void **state)
+{
+	(void)state;
+	struct store *s = open_rows(
+		"INSERT INTO vmcs_field(machine_id, sample_id, cpu, block, name, grp, value, text)"
+		" VALUES(1, 0, 0, 'current', 'GUEST_CR3', 'guest', 4096, ''),"
+		" (1, 0, 1, 'current', 'GUEST_CR3', 'guest', 8192, ''),"
+		" (1, 0, 0, 'current', 'GUEST_CR4', 'guest', 32, ''),"
+		" (1, 0, 1, 'current', 'GUEST_CR4', 'guest', 32, ''),"
+		" (1, 0, 0, 'current', 'GUEST_SSP', 'guest', NULL, ''),"
+		" (1, 0, 1, 'current', 'GUEST_SSP', 'guest', 0, '')");
+	struct view_ref ref = {.part = {1, 1}, .known = 3};
+
+	assert_prints(s, "vmcs", &ref, VIEW_FORM_TEXT,
+		      "CPU GROUP FIELD             VALUE DIFF MEANING\n"
+		      "  1 guest GUEST_CR3        0x2000 !\n"
+		      "  1 guest GUEST_CR4          0x20\n"
+		      "  1 guest GUEST_SSP           0x0 !\n");
+	store_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +318,7 @@ int main(void)
 		cmocka_unit_test(findings_stand_worst_first_and_evidence_follows),
 		cmocka_unit_test(evidence_knows_its_cpu),
 		cmocka_unit_test(memory_sizes_are_right_up_to_the_top),
+		cmocka_unit_test(fields_that_cpus_disagree_on_are_marked_whichever_cpu_is_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
