@@ -11,4 +11,7 @@
  */
 size_t text_printable(const uint8_t *t, size_t left);
 
+/* The bytes as 2 * n digits, lower case, and a NUL. */
+void text_hex(const uint8_t *p, size_t n, char *ret);
+
 #endif

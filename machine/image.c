@@ -14,6 +14,7 @@
 
 #include "base/scope.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "machine/bytes.h"
 #include "machine/pattern.h"
 
@@ -174,10 +175,7 @@ static void take_build_id(struct search *s, uint64_t va, const uint8_t *p, size_
 	const uint8_t *b = span_take(&id, BUILD_ID_BYTES);
 	if (!b || va % 4 || is_of_vdso(s, va))
 		return;
-	for (size_t i = 0; i < BUILD_ID_BYTES; i++) {
-		s->out->build_id[2 * i] = "0123456789abcdef"[b[i] >> 4];
-		s->out->build_id[2 * i + 1] = "0123456789abcdef"[b[i] & 15];
-	}
+	text_hex(b, BUILD_ID_BYTES, s->out->build_id);
 	s->out->build_id_at = va;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/span.h"
+#include "base/text.h"
 
 enum { NOTE_HEAD = 16, BUILD_ID_MOST = (SYMBOLS_BUILD_ID - 1) / 2, NT_BUILD_ID = 3 };
 
@@ -74,11 +75,7 @@ static void read_build_id(const struct inq_machine *m, uint64_t at, char to[SYMB
 	if (name != sizeof("GNU") || type != NT_BUILD_ID || memcmp(p + 12, "GNU", sizeof("GNU")) ||
 	    n > BUILD_ID_MOST || inq_read_kernel(m, at + NOTE_HEAD, p + NOTE_HEAD, n, NULL))
 		return;
-	for (uint32_t i = 0; i < n; i++) {
-		to[2 * i] = "0123456789abcdef"[p[NOTE_HEAD + i] >> 4];
-		to[2 * i + 1] = "0123456789abcdef"[p[NOTE_HEAD + i] & 15];
-	}
-	to[2 * n] = '\0';
+	text_hex(p + NOTE_HEAD, n, to);
 }
 
 enum inq_status machine_module_sections(const struct inq_machine *m, const struct inq_module *mod,

@@ -1,6 +1,7 @@
 /* Knows how a machine and its dump become the rows that every other row refers to. */
 #include <string.h>
 
+#include "base/text.h"
 #include "store/internal.h"
 
 /* A NUL-padded field of a header; unknown when empty. */
@@ -37,13 +38,10 @@ static const char *reason_name(uint32_t reason)
 
 static int bind_nonce(sqlite3_stmt *q, int at, const uint8_t *nonce, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
-	char hex[33];
+	char hex[2 * 16 + 1];
 
-	for (size_t i = 0; i < n && i < 16; i++) {
-		hex[2 * i] = digits[nonce[i] >> 4];
-		hex[2 * i + 1] = digits[nonce[i] & 15];
-	}
+	n = n < 16 ? n : 16;
+	text_hex(nonce, n, hex);
 	return sqlite3_bind_text(q, at, hex, (int)(2 * n), SQLITE_TRANSIENT);
 }
 

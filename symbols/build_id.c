@@ -13,6 +13,7 @@
 
 #include "base/child.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 enum {
 	MAX_NOTES = 1 << 20, /* bytes of one section; a kernel has 500 */
@@ -33,15 +34,9 @@ static void close_file(const int *fd)
 
 static bool take_id(const uint8_t *p, size_t n, char ret_id[SYMBOLS_BUILD_ID])
 {
-	static const char digits[] = "0123456789abcdef";
-
 	if (!n || n > (SYMBOLS_BUILD_ID - 1) / 2)
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		ret_id[2 * i] = digits[p[i] >> 4];
-		ret_id[2 * i + 1] = digits[p[i] & 15];
-	}
-	ret_id[2 * n] = 0;
+	text_hex(p, n, ret_id);
 	return true;
 }
 
