@@ -50,12 +50,12 @@ struct asked {
 	uint64_t last_mm;    /* whose tables were looked at before */
 };
 
-static bool named(const struct inq_machine *m, const char *type, const char *path, uint64_t *ret)
+static bool offset_of(const struct inq_machine *m, const char *type, const char *path,
+		      uint64_t *ret)
 {
-	struct inq_type t;
 	struct inq_member mb;
 
-	if (inq_type_named(m, type, &t, NULL) || inq_member(t, path, &mb, NULL))
+	if (inq_member_of(m, type, path, &mb, NULL))
 		return false;
 	*ret = inq_member_at(&mb);
 	return true;
@@ -93,7 +93,7 @@ static bool file_shape(const struct inq_machine *m, struct file_shape *s)
 	       !inq_shape(m, "struct inode", inode, s, NULL, NULL) &&
 	       !inq_shape(m, "struct super_block", sb, s, NULL, NULL) &&
 	       !inq_shape(m, "struct dentry", dentry, s, NULL, NULL) &&
-	       named(m, "struct dentry", "d_u.d_alias", &s->alias);
+	       offset_of(m, "struct dentry", "d_u.d_alias", &s->alias);
 }
 
 /* A dentry's own; one that is longer than NAME_MOST ends with dots. */
@@ -157,7 +157,7 @@ static void tell_file(const struct asked *q, uint64_t mapping, uint64_t index)
 	if (!inq_read_field(q->m, inode, &s.sb, &sb, NULL)) {
 		(void)!linux_string(q->m, sb + s.id.off, id, sizeof(id), NULL);
 		if (!inq_read_field(q->m, sb, &s.type, &type, NULL) &&
-		    named(q->m, "struct file_system_type", "name", &at) &&
+		    offset_of(q->m, "struct file_system_type", "name", &at) &&
 		    !inq_read_u64(q->m, type + at, &name_at, NULL))
 			(void)!linux_string(q->m, name_at, fs, sizeof(fs), NULL);
 	}
@@ -252,9 +252,9 @@ static void find_anon(struct asked *q, uint64_t anon, uint64_t index)
 {
 	uint64_t root = 0, node = 0, link = 0;
 
-	if (named(q->m, "struct anon_vma", "rb_root", &root) &&
-	    named(q->m, "struct anon_vma_chain", "rb", &node) &&
-	    named(q->m, "struct anon_vma_chain", "vma", &link))
+	if (offset_of(q->m, "struct anon_vma", "rb_root", &root) &&
+	    offset_of(q->m, "struct anon_vma_chain", "rb", &node) &&
+	    offset_of(q->m, "struct anon_vma_chain", "vma", &link))
 		each_vma(q, anon + root, node, true, link, index);
 }
 
@@ -262,8 +262,8 @@ static void find_file(struct asked *q, uint64_t mapping, uint64_t index)
 {
 	uint64_t root = 0, node = 0;
 
-	if (named(q->m, "struct address_space", "i_mmap", &root) &&
-	    named(q->m, "struct vm_area_struct", "shared.rb", &node))
+	if (offset_of(q->m, "struct address_space", "i_mmap", &root) &&
+	    offset_of(q->m, "struct vm_area_struct", "shared.rb", &node))
 		each_vma(q, mapping + root, node, false, 0, index);
 }
 

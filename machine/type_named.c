@@ -233,3 +233,12 @@ enum inq_status inq_enum_value(const struct inq_machine *m, const char *type, co
 		}
 	return inq_fail(err, INQ_ENOTFOUND, "%s has no %s", type, name);
 }
+
+enum inq_status inq_member_of(const struct inq_machine *m, const char *type, const char *path,
+			      struct inq_member *ret, struct inq_err *err)
+{
+	struct inq_type t;
+	enum inq_status st = inq_type_named(m, type, &t, err);
+
+	return st ? st : inq_member(t, path, ret, err);
+}

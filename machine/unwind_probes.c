@@ -74,15 +74,6 @@ static bool in_chain(struct wanted *w, const struct instance *s, enum inq_walk_k
 	return found;
 }
 
-/* Where a task has a member; false: it has none here. */
-static bool task_field(const struct inq_machine *m, const char *name, struct inq_member *ret)
-{
-	struct inq_type t;
-
-	return !inq_type_named(m, "struct task_struct", &t, NULL) &&
-	       !inq_member(t, name, ret, NULL);
-}
-
 static bool in_instances(struct wanted *w, const struct kept *k, uint64_t *ret)
 {
 	struct instance s;
@@ -94,7 +85,7 @@ static bool in_instances(struct wanted *w, const struct kept *k, uint64_t *ret)
 	if (!instance_shape(w->m, k, &s))
 		return false;
 	if (k->list)
-		return task_field(w->m, k->list, &list) &&
+		return !inq_member_of(w->m, "struct task_struct", k->list, &list, NULL) &&
 		       !inq_read_u64(w->m, w->task + inq_member_at(&list), &head, NULL) &&
 		       in_chain(w, &s, INQ_WALK_CHAIN, head, ret);
 	if (inq_symbol_named(w->m, "kretprobe_inst_table", 0, &table, NULL))
@@ -113,7 +104,7 @@ static uint64_t shadow_bytes(const struct inq_machine *m, uint64_t task,
 	struct inq_field f;
 	uint64_t n = 0;
 
-	if (!task_field(m, "curr_ret_stack", &nr))
+	if (inq_member_of(m, "struct task_struct", "curr_ret_stack", &nr, NULL))
 		return 0;
 	f = inq_field_for(&nr);
 	if (inq_read_field(m, task, &f, &n, NULL) || n > SHADOW_MOST)
@@ -135,7 +126,7 @@ static bool in_shadow_stack(const struct wanted *w, uint64_t *ret)
 	struct inq_member stack;
 	uint64_t entry = 0, at = 0, slot = 0;
 
-	if (!task_field(w->m, "ret_stack", &stack) ||
+	if (inq_member_of(w->m, "struct task_struct", "ret_stack", &stack, NULL) ||
 	    inq_shape(w->m, "struct ftrace_ret_stack", members, &s, &entry, NULL) ||
 	    inq_read_u64(w->m, w->task + inq_member_at(&stack), &at, NULL) || !at)
 		return false;

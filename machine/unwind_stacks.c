@@ -56,11 +56,9 @@ static bool per_cpu_word(const struct inq_machine *m, uint32_t cpu, const char *
 			 const char *type, const char *member, uint64_t *ret)
 {
 	uint64_t at;
-	struct inq_type t;
 	struct inq_member mb = {0};
 
-	if (!per_cpu_at(m, cpu, var, &at) ||
-	    (type && (inq_type_named(m, type, &t, NULL) || inq_member(t, member, &mb, NULL))))
+	if (!per_cpu_at(m, cpu, var, &at) || (type && inq_member_of(m, type, member, &mb, NULL)))
 		return false;
 	return !inq_read_u64(m, at + inq_member_at(&mb), ret, NULL);
 }

@@ -107,11 +107,10 @@ static bool ksym_shape(const struct inq_machine *m, struct ksym_shape *s)
 		{offsetof(struct ksym_shape, end), "end", NULL, NULL, false},
 		{offsetof(struct ksym_shape, node), "lnode", NULL, NULL, false},
 		{0}};
-	struct inq_type t;
 	struct inq_member name;
 
 	if (inq_shape(m, "struct bpf_ksym", members, s, NULL, NULL) ||
-	    inq_type_named(m, "struct bpf_ksym", &t, NULL) || inq_member(t, "name", &name, NULL))
+	    inq_member_of(m, "struct bpf_ksym", "name", &name, NULL))
 		return false;
 	s->name = inq_member_at(&name);
 	return true;

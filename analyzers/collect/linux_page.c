@@ -103,7 +103,6 @@ enum inq_status linux_page_shape(const struct inq_machine *m, struct page_shape 
 				 struct inq_err *err)
 {
 	struct page_shape s = {0};
-	struct inq_type page;
 	struct inq_member mb;
 	enum inq_status st = inq_shape(m, "struct page", members, &s, &s.size, err);
 
@@ -112,8 +111,7 @@ enum inq_status linux_page_shape(const struct inq_machine *m, struct page_shape 
 		return inq_wrap(err, st, "struct page");
 	name_types(m, &s);
 	/* 5.11 made one word of page.mem_cgroup and the mark that told whose it was */
-	s.has_kmemcg = !inq_type_named(m, "struct page", &page, NULL) &&
-		       !inq_member(page, "mem_cgroup", &mb, NULL);
+	s.has_kmemcg = !inq_member_of(m, "struct page", "mem_cgroup", &mb, NULL);
 	s.slab = bit_of(&s, "slab");
 	s.reserved = bit_of(&s, "reserved");
 	s.head_flag = bit_of(&s, "head");

@@ -35,13 +35,12 @@ static const struct inq_shape_member of_zone[] = {
 static bool find_types(struct zones *z)
 {
 	const struct inq_kernel *k = inq_machine_kernel(z->m);
-	struct inq_type node, mask;
+	struct inq_type mask;
 	struct inq_member mb;
 	uint64_t nr = 0, flags = 0;
 
 	if (inq_shape(z->m, "struct zone", of_zone, z, &z->zone_bytes, NULL) ||
-	    inq_type_named(z->m, "struct pglist_data", &node, NULL) ||
-	    inq_member(node, "node_zones", &mb, NULL) ||
+	    inq_member_of(z->m, "struct pglist_data", "node_zones", &mb, NULL) ||
 	    inq_type_named(z->m, "nodemask_t", &mask, NULL) ||
 	    inq_enum_value(z->m, "zone_type", "__MAX_NR_ZONES", &nr, NULL) || nr > LINUX_ZONES ||
 	    inq_enum_value(z->m, "pageflags", "__NR_PAGEFLAGS", &flags, NULL) || flags > PAGE_FLAGS)

@@ -92,6 +92,11 @@ const char *inq_type_module(struct inq_type t);
 INQ_MUST enum inq_status inq_member(struct inq_type t, const char *path, struct inq_member *ret,
 				    struct inq_err *err);
 
+/* The same of a type by its name.  Errors: also those of inq_type_named. */
+INQ_MUST enum inq_status inq_member_of(const struct inq_machine *m, const char *type,
+				       const char *path, struct inq_member *ret,
+				       struct inq_err *err);
+
 /* "pageflags", "PG_dirty"; without a type (NULL): of any enum.  Errors: as inq_type_named. */
 INQ_MUST enum inq_status inq_enum_value(const struct inq_machine *m, const char *type,
 					const char *name, uint64_t *ret, struct inq_err *err);
